@@ -1,0 +1,110 @@
+# Postern: build, test, run, bench. `make help` lists the targets. No list of files is kept here: a room is a folder of
+# src/, every .c in it belongs to its archive; x_test.c and x_fuzz.c become programs of their own.
+#   B=DIR    build somewhere else          SAN=1   with ASan and UBSan (build-san)
+#   ROOM=x   limit `make unit` to a room
+
+SAN ?=
+B ?= $(if $(SAN),build-san,build)
+CC ?= gcc
+ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin role
+ROOMS := $(foreach r,$(ROOMS),$(if $(wildcard src/$(r)/*.c),$(r)))
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla
+OPT := $(if $(SAN),-O1 -fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+, := ,
+CFLAGS += -std=gnu17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIE -ffunction-sections -fdata-sections -Isrc -isystem /usr/include/libxml2
+LDFLAGS += $(if $(SAN),-fsanitize=address$(,)undefined) -pie -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
+
+# What each executable may link beside libc and libuv (design-notes H1; tools/rooms checks the result).
+LIBS_postern  := -luv -lxml2 -lsqlite3 -lsodium -lcrypto
+LIBS_master   := -luv
+LIBS_control  := -luv -lxml2 -lsqlite3 -lsodium -lcrypto
+LIBS_receive  := -luv -lssl -lcrypto -lidn2
+LIBS_queue    := -luv
+LIBS_scan     := -luv
+LIBS_deliver  := -luv -lssl -lcrypto -lidn2
+LIBS_lookup   := -luv -lunbound -lcurl
+LIBS_record   := -luv
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lcurl -lxml2 -lsqlite3 -lsodium -lpthread
+
+sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
+ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)
+GROUP := -Wl,--start-group $(ARCHIVES) -Wl,--end-group
+MAINS := $(patsubst src/role/main_%.c,%,$(wildcard src/role/main_*.c))
+PROGRAMS := $(foreach m,$(MAINS),$(B)/postern$(if $(filter-out postern,$(m)),-$(m)))
+TEST_SOURCES := $(wildcard src/$(or $(ROOM),*)/*_test.c)
+TESTS := $(TEST_SOURCES:src/%.c=$(B)/test/%)
+FUZZ_SOURCES := $(wildcard src/$(or $(ROOM),*)/*_fuzz.c)
+FUZZERS := $(FUZZ_SOURCES:src/%.c=build-fuzz/fuzz/%)
+
+all: $(PROGRAMS)
+
+help:
+	@echo "make | run | test | bench | unit [ROOM=x] [SAN=1] | fuzz [SECONDS=n] | rooms | format | clean"
+
+$(B)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+define room_archive
+$(B)/lib/lib$(1).a: $(patsubst src/%.c,$(B)/obj/%.o,$(call sources,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
+
+define role_program
+$(B)/postern$(if $(filter-out postern,$(1)),-$(1)): $(B)/obj/role/main_$(1).o $(ARCHIVES)
+	$(CC) $(LDFLAGS) $$< $(GROUP) $(LIBS_$(1)) -o $$@
+endef
+$(foreach m,$(MAINS),$(eval $(call role_program,$(m))))
+
+$(B)/test/%: $(B)/obj/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $< $(GROUP) $(LIBS_TEST) -o $@
+
+# Unit tests of all rooms or one: builds, runs each, prints cmocka's totals.
+unit: $(TESTS)
+	@tools/run-units $(TESTS)
+
+build-fuzz/fuzz/%: src/%.c
+	@$(MAKE) --no-print-directory fuzz-archives
+	@mkdir -p $(@D)
+	clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -isystem /usr/include/libxml2 $< -Wl,--start-group $(ROOMS:%=build-fuzz/lib/lib%.a) -Wl,--end-group $(filter-out -lcmocka,$(LIBS_TEST)) -Wl,--as-needed -o $@
+
+fuzz-archives:
+	@$(MAKE) --no-print-directory B=build-fuzz CC=clang OPT='-O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' $(ROOMS:%=build-fuzz/lib/lib%.a)
+
+SECONDS ?= 10
+fuzz: $(FUZZERS)
+	@tools/run-fuzz $(SECONDS) $(FUZZERS)
+
+rooms:
+	@tools/rooms
+
+format:
+	clang-format -i $(shell git ls-files 'src/*.c' 'src/*.h')
+
+setup:
+	@tools/setup build run test
+
+test: setup
+	@tools/run-tests
+
+run: 
+	@tools/setup build run
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+bench:
+	@tools/setup build run test
+	@$(MAKE) --no-print-directory all
+	@bench/run
+
+clean:
+	rm -rf build build-san build-fuzz
+
+.PHONY: all help unit fuzz fuzz-archives rooms format setup test run bench clean
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,144 @@
+/*
+ * The configuration as the roles see it: plain structs generated from spec/sections.def and spec/settings/NAME.def.
+ *
+ * A row in spec/settings/listener.def (one file per section):
+ *   SETTING(max_connections, UINT, "300", 1, 100000, "connections", NEW_CONVERSATIONS,
+ *           "Most simultaneous connections this listener accepts", "Enter the maximum number of concurrent connections")
+ *   = name, type, default in exchange form, least, most, unit (ENUM: the choices "a|b|c"), when it takes effect
+ *     (NOW, NEW_CONVERSATIONS, RESTART), help, question
+ *   UINT  uint64_t   numbers; unit "ms", "s", "bytes" accept suffixes (10s, 5m, 2h, 64M, 1G) in exchange form
+ *   BOOL  uint64_t   "yes" / "no"
+ *   ENUM  uint64_t   index of the choice; constants CONF_<SECTION>_<FIELD>_... are written by hand beside the use
+ *   TEXT  struct str                SECRET struct str (printed as ********)
+ *   TEXTS struct strs   a list of lines, order kept
+ * In TEXT and TEXTS rows least and most bound the octets of each value. LIST items begin with `struct str name`.
+ *
+ *   conf->receiving.idle_ms               conf->listener.items[i].port
+ *
+ * A snapshot is immutable and counted: a conversation keeps the one it began with. There are no globals: the role hands
+ * `struct conf_source *` to its rooms.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#define SETTING_STRUCT_UINT uint64_t
+#define SETTING_STRUCT_BOOL uint64_t
+#define SETTING_STRUCT_ENUM uint64_t
+#define SETTING_STRUCT_TEXT struct str
+#define SETTING_STRUCT_SECRET struct str
+#define SETTING_STRUCT_TEXTS struct strs
+#define SETTING(name, type, ...) SETTING_STRUCT_##type name;
+
+struct conf_system {
+#include "spec/settings/system.def"
+};
+struct conf_roles {
+#include "spec/settings/roles.def"
+};
+struct conf_interface {
+    struct str name;
+#include "spec/settings/interface.def"
+};
+struct conf_certificate {
+    struct str name;
+#include "spec/settings/certificate.def"
+};
+struct conf_tls {
+#include "spec/settings/tls.def"
+};
+struct conf_dns {
+#include "spec/settings/dns.def"
+};
+struct conf_listener {
+    struct str name;
+#include "spec/settings/listener.def"
+};
+struct conf_mail_flow_policy {
+    struct str name;
+#include "spec/settings/mail_flow_policy.def"
+};
+struct conf_sender_group {
+    struct str name;
+#include "spec/settings/sender_group.def"
+};
+struct conf_receiving {
+#include "spec/settings/receiving.def"
+};
+struct conf_user {
+    struct str name;
+#include "spec/settings/user.def"
+};
+struct conf_spool {
+#include "spec/settings/spool.def"
+};
+struct conf_queue {
+#include "spec/settings/queue.def"
+};
+struct conf_bounce_profile {
+    struct str name;
+#include "spec/settings/bounce_profile.def"
+};
+struct conf_destination {
+    struct str name;
+#include "spec/settings/destination.def"
+};
+struct conf_route {
+    struct str name;
+#include "spec/settings/route.def"
+};
+struct conf_delivery {
+#include "spec/settings/delivery.def"
+};
+struct conf_logs {
+#include "spec/settings/logs.def"
+};
+struct conf_log {
+    struct str name;
+#include "spec/settings/log.def"
+};
+struct conf_alert {
+#include "spec/settings/alert.def"
+};
+#undef SETTING
+
+#define CONF_MEMBER_ONE(section) struct conf_##section section;
+#define CONF_MEMBER_LIST(section) \
+    struct { \
+        const struct conf_##section *items; \
+        size_t n; \
+    } section;
+
+struct conf {
+    uint64_t version;
+#define SECTION(section, kind, help) CONF_MEMBER_##kind(section)
+#include "spec/sections.def"
+#undef SECTION
+};
+
+/* Where a role gets its configuration from. */
+struct conf_source;
+
+/* The newest snapshot; NULL before the first came. Valid until conf_unref() of a reference, or the next turn without one. */
+const struct conf *conf_now(const struct conf_source *s);
+const struct conf *conf_ref(const struct conf *c);
+void conf_unref(const struct conf *c);
+/* fn(ctx, new, old) after each change, in order of registration; at once when there is one already (old NULL). */
+void conf_on_change(struct conf_source *s, void (*fn)(void *ctx, const struct conf *now, const struct conf *old), void *ctx);
+
+/* The sources: fed by bus messages in a role (role_main does it), by text in tests. */
+struct conf_source *conf_source_new(void);
+void conf_source_free(struct conf_source *s);
+/* Decodes a snapshot blob and makes it the newest. */
+enum rc conf_source_feed(struct conf_source *s, uint64_t version, struct str blob, struct err *e);
+/* Tests: defaults plus lines "path=value" ("listener.Inbound.port=25", "route[example.com].hosts=a,b"; naming an item makes it). */
+struct conf_source *conf_source_test(const char *lines, struct err *e);
+
+/* Item of a LIST section by name (ASCII case ignored): conf_find(&c->destination, "x") through the typed macro. */
+#define conf_find(list, wanted) \
+    ((__typeof__((list)->items))conf_find_item((list)->items, (list)->n, sizeof *(list)->items, (wanted)))
+const void *conf_find_item(const void *items, size_t n, size_t size, struct str name);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * What became of each recipient of one delivery attempt, as deliver tells queue (bus deliver_done) and the flight board.
+ *
+ * A list of entries; coding drops text (never codes) to fit `max` octets, so a flight board slot always holds all results.
+ */
+#ifndef SMTP_RESULTS_H
+#define SMTP_RESULTS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+enum result_class { RESULT_DELIVERED, RESULT_BOUNCED, RESULT_DELAYED, RESULT_DROPPED /* /dev/null */ };
+/* Why, for counters and the class text of the log (logs.md section 7). */
+enum result_reason { REASON_NONE, REASON_5XX, REASON_DNS, REASON_EXPIRED, REASON_FILTER, REASON_OTHER, REASON_NETWORK };
+
+struct delivery_result {
+    uint64_t recipient;        /* index in the envelope */
+    uint64_t class;            /* enum result_class */
+    uint64_t reason;           /* enum result_reason */
+    uint64_t code;             /* SMTP reply code, 0 = none was given */
+    struct str enhanced;       /* "5.1.1" */
+    struct str text;           /* reply lines joined by \n, without codes */
+    struct str mta;            /* who said it: remote host name, may be empty */
+};
+
+void results_encode(const struct delivery_result *r, size_t n, size_t max, struct buf *out);
+enum rc results_decode(struct arena *a, struct str in, const struct delivery_result **out, size_t *n_out);
+
+#endif
