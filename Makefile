@@ -10,8 +10,8 @@ ROOMS := base net db mail bus conf event spool smtp policy receive queue scan de
 ROOMS := $(foreach r,$(ROOMS),$(if $(wildcard src/$(r)/*.c),$(r)))
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla
-OPT := $(if $(SAN),-O1 -fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 , := ,
+OPT := $(if $(SAN),-O1 -fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 CFLAGS += -std=gnu17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIE -ffunction-sections -fdata-sections -Isrc -isystem /usr/include/libxml2
 LDFLAGS += $(if $(SAN),-fsanitize=address$(,)undefined) -pie -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
 

@@ -3,10 +3,11 @@
 
 #include "base/clock.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 struct trace {
     struct loop *l;
