@@ -55,6 +55,7 @@ struct board {
     /* receive: announced-to-peer marks of its open segment (D3) */
     struct {
         uint64_t segment, generation, answering, answered;
+        uint64_t spare;                  /* segment made ready for use next: not closed, nothing in it yet is certain */
     } receivers[BOARD_RECEIVERS];
     struct board_role roles[BOARD_ROLES];
     struct board_slot slots[BOARD_DELIVERERS][BOARD_SLOTS];
