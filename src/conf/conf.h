@@ -113,7 +113,7 @@ struct conf_alert {
 
 struct conf {
     uint64_t version;
-#define SECTION(section, kind, help) CONF_MEMBER_##kind(section)
+#define SECTION(section, kind, ...) CONF_MEMBER_##kind(section)
 #include "spec/sections.def"
 #undef SECTION
 };

@@ -1,0 +1,213 @@
+/*
+ * Tables of sections and settings, and access to a section's items without its type. See table.h.
+ *
+ * Called by every file of this room and by `postern settings`. Owns nothing; cannot fail but for memory.
+ */
+#include "conf/table.h"
+
+#define SETTING(name, type, initial, least, most, unit, apply, help, question) \
+    {#name, CONF_TYPE_##type, offsetof(struct OWNER, name), initial, least, most, unit, CONF_APPLY_##apply, help, question},
+
+#define OWNER conf_system
+static const struct conf_setting rows_system[] = {
+#include "spec/settings/system.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_roles
+static const struct conf_setting rows_roles[] = {
+#include "spec/settings/roles.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_interface
+static const struct conf_setting rows_interface[] = {
+#include "spec/settings/interface.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_certificate
+static const struct conf_setting rows_certificate[] = {
+#include "spec/settings/certificate.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_tls
+static const struct conf_setting rows_tls[] = {
+#include "spec/settings/tls.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_dns
+static const struct conf_setting rows_dns[] = {
+#include "spec/settings/dns.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_listener
+static const struct conf_setting rows_listener[] = {
+#include "spec/settings/listener.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_mail_flow_policy
+static const struct conf_setting rows_mail_flow_policy[] = {
+#include "spec/settings/mail_flow_policy.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_sender_group
+static const struct conf_setting rows_sender_group[] = {
+#include "spec/settings/sender_group.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_receiving
+static const struct conf_setting rows_receiving[] = {
+#include "spec/settings/receiving.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_user
+static const struct conf_setting rows_user[] = {
+#include "spec/settings/user.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_spool
+static const struct conf_setting rows_spool[] = {
+#include "spec/settings/spool.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_queue
+static const struct conf_setting rows_queue[] = {
+#include "spec/settings/queue.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_bounce_profile
+static const struct conf_setting rows_bounce_profile[] = {
+#include "spec/settings/bounce_profile.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_destination
+static const struct conf_setting rows_destination[] = {
+#include "spec/settings/destination.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_route
+static const struct conf_setting rows_route[] = {
+#include "spec/settings/route.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_delivery
+static const struct conf_setting rows_delivery[] = {
+#include "spec/settings/delivery.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_logs
+static const struct conf_setting rows_logs[] = {
+#include "spec/settings/logs.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_log
+static const struct conf_setting rows_log[] = {
+#include "spec/settings/log.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_alert
+static const struct conf_setting rows_alert[] = {
+#include "spec/settings/alert.def"
+    {.name = NULL}};
+#undef OWNER
+#undef SETTING
+
+#define KIND_ONE false
+#define KIND_LIST true
+
+const struct conf_section conf_sections[] = {
+#define SECTION(section, kind, element, level, secrets, always, help) \
+    {#section, element, KIND_##kind, CONF_LEVEL_##level, secrets, always, help, offsetof(struct conf, section), \
+     sizeof(struct conf_##section), rows_##section},
+#include "spec/sections.def"
+#undef SECTION
+};
+const size_t conf_sections_n = sizeof conf_sections / sizeof *conf_sections;
+
+const struct conf_section *conf_section_find(struct str name)
+{
+    for (size_t i = 0; i < conf_sections_n; i++) {
+        if (str_eq(name, str_c(conf_sections[i].name)))
+            return &conf_sections[i];
+    }
+    return NULL;
+}
+
+const struct conf_setting *conf_setting_find(const struct conf_section *s, struct str name)
+{
+    for (const struct conf_setting *f = s->settings; f->name; f++) {
+        if (str_eq(name, str_c(f->name)))
+            return f;
+    }
+    return NULL;
+}
+
+const char *conf_type_name(enum conf_type t)
+{
+    static const char *const names[] = {"number", "yes/no", "choice", "text", "secret", "list"};
+
+    return names[t];
+}
+
+const char *conf_apply_name(enum conf_apply a)
+{
+    static const char *const names[] = {"now", "new conversations", "restart"};
+
+    return names[a];
+}
+
+const char *conf_level_name(enum conf_level l)
+{
+    static const char *const names[] = {"machine", "cluster"};
+
+    return names[l];
+}
+
+/* The members are structs of a typed pointer and a count; memcpy keeps clear of the rules on aliasing. */
+struct conf_list conf_list_get(const struct conf *c, const struct conf_section *s)
+{
+    struct conf_list l;
+
+    memcpy(&l, (const char *)c + s->offset, sizeof l);
+    return l;
+}
+
+void conf_list_set(struct conf *c, const struct conf_section *s, struct conf_list l)
+{
+    memcpy((char *)c + s->offset, &l, sizeof l);
+}
+
+void *conf_list_room(struct arena *a, const struct conf_section *s, size_t n)
+{
+    size_t room = 1;
+
+    while (room < n && room < SIZE_MAX / 4)
+        room *= 2;
+    if (room > SIZE_MAX / s->size)
+        return NULL;
+    return arena_alloc(a, room * s->size);
+}
+
+size_t conf_items(const struct conf *c, const struct conf_section *s)
+{
+    return s->list ? conf_list_get(c, s).n : 1;
+}
+
+const void *conf_item(const struct conf *c, const struct conf_section *s, size_t i)
+{
+    if (!s->list)
+        return (const char *)c + s->offset;
+    return (const char *)conf_list_get(c, s).items + i * s->size;
+}
+
+struct str conf_item_name(const struct conf_section *s, const void *item)
+{
+    return s->list ? *(const struct str *)item : STR_NONE;
+}
+
+size_t conf_item_index(const struct conf *c, const struct conf_section *s, struct str name)
+{
+    for (size_t i = 0; i < conf_items(c, s); i++) {
+        if (str_eqi(name, conf_item_name(s, conf_item(c, s, i))))
+            return i;
+    }
+    return SIZE_MAX;
+}
