@@ -2,7 +2,7 @@
  * DNS questions and answers as data: what rooms ask `lookup` for, and how lists of both travel on the bus.
  *
  * Pure coding, no I/O. Names are given without trailing dot; A-labels for IDNs. The answer says apart: no such name, no such
- * record, temporary failure, bogus. A role asks through lookup/client (dns_ask), tests answer by hand.
+ * record, temporary failure, bogus. A role asks through bus/ask.h (dns_ask), tests answer with canned records.
  */
 #ifndef MAIL_DNS_H
 #define MAIL_DNS_H
@@ -40,6 +40,13 @@ struct dns_answer {
     const struct dns_record *records;
     size_t n;
 };
+
+enum { DNS_QUESTIONS_MAX = 256, DNS_RECORDS_MAX = 1024 };   /* in one list; decoding refuses more */
+
+/* "MX", "A", ...; "TYPE99" forms are not made: an unknown type is "?". */
+const char *dns_type_name(uint64_t type);
+/* Type by name, 0 = unknown. */
+uint64_t dns_type_of(struct str name);
 
 void dns_questions_encode(const struct dns_question *q, size_t n, struct buf *out);
 enum rc dns_questions_decode(struct arena *a, struct str in, const struct dns_question **out, size_t *n_out);
