@@ -10,6 +10,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* Recipients of one piece of work at most: their codes then always fit a flight board slot. */
+enum { RESULTS_MAX = 64 };
+
 enum result_class { RESULT_DELIVERED, RESULT_BOUNCED, RESULT_DELAYED, RESULT_DROPPED /* /dev/null */ };
 /* Why, for counters and the class text of the log (logs.md section 7). */
 enum result_reason { REASON_NONE, REASON_5XX, REASON_DNS, REASON_EXPIRED, REASON_FILTER, REASON_OTHER, REASON_NETWORK };
@@ -24,7 +27,9 @@ struct delivery_result {
     struct str mta;            /* who said it: remote host name, may be empty */
 };
 
+/* At most `max` octets for n <= RESULTS_MAX and max >= 1000. */
 void results_encode(const struct delivery_result *r, size_t n, size_t max, struct buf *out);
+/* RC_CORRUPT when the octets are no such list (RC_NO_MEMORY beyond the arena's cap); texts are views into `in`. */
 enum rc results_decode(struct arena *a, struct str in, const struct delivery_result **out, size_t *n_out);
 
 #endif
