@@ -44,7 +44,8 @@ enum bus_type {
 
 struct bus;
 
-/* The other end: one process of one role. Pointers stay valid until the peer_gone callback returns. */
+/* The other end: one process of one role in one life. After the gone callback nothing is sent any more; the struct itself
+ * stays until bus_free(), so a pointer kept too long does no harm. */
 struct bus_peer {
     enum role role;
     unsigned index;          /* which process of that role, from 0 */
@@ -67,7 +68,7 @@ typedef void bus_reply_fn(void *ctx, enum rc rc, const void *msg);
 
 /* Registers the handler of one message type; a type without handler is dropped (and counted). */
 void bus_on(struct bus *b, enum bus_type type, bus_handler *fn, void *ctx);
-/* Peers that come (after every start and restart) and go. Either may be NULL. */
+/* Peers that come (after every start and restart; those present now at once) and go. Either may be NULL. At most 8 a bus. */
 void bus_on_peer(struct bus *b, void (*come)(void *ctx, struct bus_peer *p), void (*gone)(void *ctx, struct bus_peer *p),
                  void *ctx);
 
@@ -93,7 +94,12 @@ bool bus_full(const struct bus *b, const struct bus_peer *to);
  * carries the sender's stamp. */
 uint64_t bus_stamp(struct bus *b);
 
-/* A bus in one process without master: two buses joined by a socket pair, for tests. */
+/* While held, only control is read: what others send waits in its socket until the role has its settings and handlers. */
+void bus_hold(struct bus *b, bool on);
+
+/* A bus; role_main makes it and attaches a peer for each descriptor (stream socket) from master. Tests join two buses by a
+ * socket pair. bus_attach() owns the descriptor and ends an earlier life of the same process. bus_free() comes after the
+ * last turn of the loop and before loop_free(). */
 struct bus *bus_new(struct loop *loop, enum role self, unsigned index);
 void bus_free(struct bus *b);
 struct bus_peer *bus_attach(struct bus *b, int fd, enum role role, unsigned index, unsigned life);
