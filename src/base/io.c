@@ -112,6 +112,21 @@ static struct str advance(struct str data, size_t done)
     return str_from(data, done);
 }
 
+enum rc io_create(const char *point, const char *path, int flags, int *fd_out, struct err *e)
+{
+    enum action act = pass(point);
+    int fd;
+
+    if (failing(act))
+        return fail(act, point, e);
+    fd = open(path, flags | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(e, errno, "%s: open %s", point, path);
+    after(act);
+    *fd_out = fd;
+    return RC_OK;
+}
+
 enum rc io_write(const char *point, int fd, struct str data, struct err *e)
 {
     enum action act = pass(point);

@@ -21,6 +21,8 @@ void io_init(const char *role);
 /* `point` names the place ("spool.append", "journal.write", ...), never NULL. All loop over short writes and EINTR. */
 enum rc io_write(const char *point, int fd, struct str data, struct err *e);
 enum rc io_pwritev(const char *point, int fd, const struct iovec *iov, int n, uint64_t offset, struct err *e);
+/* Opens with O_CLOEXEC and mode 0600; for files that are made (O_CREAT): the directory entry is safe after io_sync_dir. */
+enum rc io_create(const char *point, const char *path, int flags, int *fd_out, struct err *e);
 enum rc io_sync(const char *point, int fd, struct err *e);         /* fdatasync; never retried after failure */
 enum rc io_rename(const char *point, const char *from, const char *to, struct err *e);
 enum rc io_unlink(const char *point, const char *path, struct err *e);

@@ -166,6 +166,19 @@ void loop_at_end(struct loop *l, enum loop_phase phase, void (*fn)(void *ctx), v
     h->items[h->n++] = (struct hook){fn, ctx};
 }
 
+static void hook_nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+/* The place stays, so a hook may cancel itself or others while the phases run. */
+void loop_at_end_cancel(struct loop *l, enum loop_phase phase, void (*fn)(void *ctx), void *ctx)
+{
+    for (size_t i = 0; i < l->phases[phase].n; i++)
+        if (l->phases[phase].items[i].fn == fn && l->phases[phase].items[i].ctx == ctx)
+            l->phases[phase].items[i] = (struct hook){hook_nothing, NULL};
+}
+
 void loop_again(struct loop *l)
 {
     l->again = true;

@@ -30,6 +30,8 @@ void loop_stop(struct loop *l);
  * was called in them. */
 void loop_at_end(struct loop *l, enum loop_phase phase, void (*fn)(void *ctx), void *ctx);
 void loop_again(struct loop *l);
+/* The hook is not called any more (its owner ends before the loop). */
+void loop_at_end_cancel(struct loop *l, enum loop_phase phase, void (*fn)(void *ctx), void *ctx);
 
 /* Monotonic milliseconds, cached once a turn. */
 uint64_t loop_now_ms(const struct loop *l);
