@@ -19,6 +19,7 @@ typedef struct step step_fn(struct conversation *c);
 
 enum step_what {
     STEP_READ,      /* call `next` when more octets are in c->in, at end of input (c->eof), never with the same input */
+    STEP_IDLE,      /* like READ, but conversation_resume() ends it too: a kept connection that waits for work or for the peer */
     STEP_GOTO,      /* call `next` at once */
     STEP_CALL,      /* parked until conversation_resume(), then call `next`; input is kept, not read on */
     STEP_SLEEP,     /* call `next` after ms */
@@ -35,6 +36,7 @@ struct step {
 };
 
 #define step_read(fn, timeout_ms) ((struct step){STEP_READ, (fn), (timeout_ms)})
+#define step_idle(fn, timeout_ms) ((struct step){STEP_IDLE, (fn), (timeout_ms)})
 #define step_goto(fn) ((struct step){STEP_GOTO, (fn), 0})
 #define step_call(fn, timeout_ms) ((struct step){STEP_CALL, (fn), (timeout_ms)})
 #define step_sleep(fn, how_long_ms) ((struct step){STEP_SLEEP, (fn), (how_long_ms)})
