@@ -52,6 +52,8 @@ void io_init(const char *role)
     fault.action = NOTHING;
     fault.passes = 0;
     fault.log = getenv("POSTERN_FAULT_LOG");
+    if (getenv("POSTERN_FAULT_ONCE") && fault.log && access(fault.log, F_OK) == 0)
+        return;                    /* it has acted in an earlier life of a role */
     if (!str_split(&rest, ':', &who) || !str_split(&rest, ':', &point) || !str_split(&rest, ':', &n))
         return;
     if (!str_eq(who, str_c(role)) || !str_u64(n, &fault.at) || point.n >= sizeof fault.point || !rest.p)

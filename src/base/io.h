@@ -4,7 +4,8 @@
  *
  * POSTERN_FAULT=role:point:n:action with action one of kill-before, kill-after, enospc, eio, short, delay=MS acts on the
  * n-th pass (1 = first) of `point` in that role; n = 0 acts on every pass. POSTERN_FAULT_LOG=FILE appends one line when a
- * fault was reached, so a test that walks n upward knows when to stop.
+ * fault was reached, so a test that walks n upward knows when to stop. With POSTERN_FAULT_ONCE
+ * set a fault whose log file exists is not armed again: the restarted role runs clean.
  */
 #ifndef BASE_IO_H
 #define BASE_IO_H
