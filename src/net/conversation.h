@@ -18,15 +18,19 @@ struct step;
 typedef struct step step_fn(struct conversation *c);
 
 enum step_what {
-    STEP_READ,      /* call `next` when more octets are in c->in, at end of input (c->eof), never with the same input */
+    STEP_READ,      /* call `next` when octets are in c->in that no step has seen or a step left behind after taking some, and
+                       at end of input (c->eof); never again with the same input. A step that reads on at the end of input
+                       without having taken anything ends in `broken` (RC_CLOSED) */
     STEP_IDLE,      /* like READ, but conversation_resume() ends it too: a kept connection that waits for work or for the peer */
     STEP_GOTO,      /* call `next` at once */
-    STEP_CALL,      /* parked until conversation_resume(), then call `next`; input is kept, not read on */
+    STEP_CALL,      /* parked until conversation_resume(), then call `next`; input is kept. When the stream breaks meanwhile
+                       `next` is still called with the result and `broken` follows at its next wait; a time-out of the
+                       call itself goes to `broken` at once */
     STEP_SLEEP,     /* call `next` after ms */
     STEP_FLUSH,     /* call `next` when all of c->out has left (back-pressure for large bodies) */
     STEP_TLS,       /* flush, drop c->in (octets before the handshake are the caller's to judge: see `early`), handshake,
                        then `next` with c->tls set, or c->rc != RC_OK and c->why filled when it failed */
-    STEP_END        /* flush what is in c->out, then close */
+    STEP_END        /* `done` runs at once; what is in c->out still leaves, then the connection is closed */
 };
 
 struct step {
@@ -56,8 +60,9 @@ struct tls_facts {
 struct conversation_kind {
     const char *name;
     step_fn *first;                /* READ would be wrong for a server: it speaks first */
-    /* Called once when a wait ran out, the peer closed or an error ended the stream: c->rc is RC_TIMEOUT, RC_CLOSED or
-     * RC_CONNECT, c->why says more. May still add to c->out (421) and returns step_end() normally. */
+    /* Called once when a wait ran out, the peer closed or an error ended the stream: c->rc is RC_TIMEOUT, RC_CLOSED,
+     * RC_CONNECT or (more input than max_in, or output than 4 MiB, without a way on) RC_LIMIT, c->why says more. May still
+     * add to c->out (421) and returns step_end() normally; a step_call() is allowed, a second break ends it. */
     step_fn *broken;
     /* The end, exactly once: give back what the conversation holds outside its arena. The runtime frees arena and struct. */
     void (*done)(struct conversation *c);
@@ -81,8 +86,16 @@ struct conversation {
     bool ended;
     enum rc rc;
     struct str why;
+    uint64_t tls_code;             /* OpenSSL's number of the error, when a handshake failed */
+    void (*wake)(struct conversation *c);   /* the runtime's way to run it later; NULL = at once (tests) */
     void *runtime;                 /* the socket side; NULL in tests */
     void *ctx;                     /* the room's own context, given at start */
+    /* The step driver's own. */
+    uint64_t steps;                /* steps run so far */
+    size_t held;                   /* octets of `out` the runtime took and has not sent yet */
+    bool running, fresh, ready, skipping, broke, finished;
+    enum rc gone;                  /* the stream ended while parked in a call: `broken` is due */
+    struct str gone_why;
 };
 
 /* What is in c->in and not yet taken. */
@@ -105,10 +118,21 @@ void conversation_printf(struct conversation *c, const char *fmt, ...) __attribu
 
 /* Runs steps until the conversation waits. Used by the runtime, by tests and fuzzers. */
 void conversation_run(struct conversation *c);
+/* For the runtime: new octets are in c->in, or c->eof was set; runs steps. */
+void conversation_input_came(struct conversation *c);
+/* For the runtime: what SLEEP or TLS waited for is over; runs steps. */
+void conversation_wait_over(struct conversation *c);
+/* For the runtime: the wait ran out (RC_TIMEOUT) or the stream ended. `now` = even while parked in a call. */
+void conversation_broke(struct conversation *c, enum rc rc, struct str why, bool now);
+/* Ends it: kind->done runs (once). */
+void conversation_finish(struct conversation *c);
+/* Allocates and fills the struct; NULL on lack of memory. */
+struct conversation *conversation_new(const struct conversation_kind *kind, void *ctx);
+void conversation_free(struct conversation *c);
 /* Something a parked step waited for has come (or, before it parked, has come already). Safe from any callback. */
 void conversation_resume(struct conversation *c);
 
-/* --- without sockets: tests, fuzzers ------------------------------------------------------------------------------- */
+/* --- without sockets: tests, fuzzers; `done` runs when it ends (or is freed), the struct stays until test_free --------- */
 struct conversation *conversation_test_new(const struct conversation_kind *kind, void *ctx);
 void conversation_feed(struct conversation *c, struct str octets);   /* adds input and runs */
 void conversation_feed_eof(struct conversation *c);
