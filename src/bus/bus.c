@@ -277,6 +277,7 @@ void bus_free(struct bus *b)
         peer_close(p);
     }
     calls_free(b);
+    loop_at_end_cancel(b->loop, PHASE_BUS, flush_all, b);
     b->freed = true;
     if (!b->closing)
         free_memory(b);

@@ -98,8 +98,8 @@ uint64_t bus_stamp(struct bus *b);
 void bus_hold(struct bus *b, bool on);
 
 /* A bus; role_main makes it and attaches a peer for each descriptor (stream socket) from master. Tests join two buses by a
- * socket pair. bus_attach() owns the descriptor and ends an earlier life of the same process. bus_free() comes after the
- * last turn of the loop and before loop_free(). */
+ * socket pair. bus_attach() owns the descriptor and ends an earlier life of the same process. bus_free() comes
+ * before loop_free(). */
 struct bus *bus_new(struct loop *loop, enum role self, unsigned index);
 void bus_free(struct bus *b);
 struct bus_peer *bus_attach(struct bus *b, int fd, enum role role, unsigned index, unsigned life);
