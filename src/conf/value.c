@@ -102,6 +102,29 @@ static size_t text_most(const struct conf_setting *f)
     return f->most ? (size_t)f->most : CONF_TEXT_MAX;
 }
 
+/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
+static bool is_utf8(struct str s)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+    for (size_t i = 0; i < s.n;) {
+        unsigned char c = (unsigned char)s.p[i++];
+        unsigned more = c < 0x80 ? 0 : (c & 0xe0) == 0xc0 ? 1 : (c & 0xf0) == 0xe0 ? 2 : (c & 0xf8) == 0xf0 ? 3 : 9;
+        uint32_t v = more ? c & (0x3fu >> more) : c;
+
+        if (more > 3 || more > s.n - i)
+            return false;
+        for (unsigned k = 0; k < more; k++, i++) {
+            if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+                return false;
+            v = v << 6 | ((unsigned char)s.p[i] & 0x3f);
+        }
+        if (v < least[more] || (v >= 0xd800 && v < 0xe000) || v > 0x10ffff)
+            return false;
+    }
+    return true;
+}
+
 /* What a value may hold: no NUL and no control character but tab and line feed (PEM blocks, banners of several lines). */
 static enum rc check_text(const struct conf_setting *f, struct str text, struct err *e)
 {
@@ -113,7 +136,7 @@ static enum rc check_text(const struct conf_setting *f, struct str text, struct 
         if ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f)
             return err_set(e, RC_INVALID, "holds the control character %u", c);
     }
-    return RC_OK;
+    return is_utf8(text) ? RC_OK : err_set(e, RC_INVALID, "is not UTF-8");
 }
 
 static enum rc keep(struct arena *a, struct str text, struct str *out, struct err *e)
@@ -174,8 +197,11 @@ static enum rc parse_lines(struct arena *a, void *item, const struct conf_settin
     enum rc rc = RC_OK;
 
     *list = (struct strs){NULL, 0};
-    while (rc == RC_OK && text.n && next_line(&text, &line))
-        rc = conf_value_add_line(a, item, f, str_trim(buf_str(&line)), e);
+    while (rc == RC_OK && text.n && next_line(&text, &line)) {
+        struct str one = str_trim(buf_str(&line));
+
+        rc = one.n ? conf_value_add_line(a, item, f, one, e) : RC_OK;
+    }
     buf_done(&line);
     if (rc != RC_OK)
         *list = old;

@@ -1,0 +1,237 @@
+/*
+ * Cross-field rules of the configuration. See rules.h.
+ *
+ * Called by control before a commit and by init. Owns nothing. A rule is an ordinary function; it returns the first breach
+ * with its path. Rules about what a change would open to the world (HD-07) can be forced and are then not asked again.
+ */
+#include "conf/rules.h"
+
+#include "conf/value.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+/* A field whose value (or each line of it) is the name of an item of another section; `also` are words allowed besides. */
+static const struct reference {
+    const char *section, *field, *target, *also;
+} references[] = {
+    {"listener", "interface", "interface", ""},
+    {"listener", "certificate", "certificate", ""},
+    {"listener", "bounce_profile", "bounce_profile", ""},
+    {"sender_group", "policy", "mail_flow_policy", ""},
+    {"sender_group", "listener", "listener", "all"},
+    {"destination", "bounce_profile", "bounce_profile", ""},
+    {"delivery", "source_interface", "interface", ""},
+    {"receiving", "suspended", "listener", "all"},
+};
+
+static enum rc bad(const struct conf_section *s, const void *item, const char *field, struct err *e)
+{
+    struct buf path = BUF(1000);
+
+    conf_path_format(s, conf_item_name(s, item), field, &path);
+    err_wrap(e, e ? e->rc : RC_INVALID, "%.*s", STR(str_first(buf_str(&path), 200)));
+    buf_done(&path);
+    return e ? e->rc : RC_INVALID;
+}
+
+static enum rc check_values(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < conf_sections_n; i++) {
+        const struct conf_section *s = &conf_sections[i];
+
+        for (size_t j = 0; j < conf_items(c, s); j++) {
+            for (const struct conf_setting *f = s->settings; f->name; f++) {
+                if (conf_value_check(conf_item(c, s, j), f, e) != RC_OK)
+                    return bad(s, conf_item(c, s, j), f->name, e);
+            }
+        }
+    }
+    return RC_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct str *x = *(const struct str *const *)a, *y = *(const struct str *const *)b;
+    size_t n = x->n < y->n ? x->n : y->n;
+
+    for (size_t i = 0; i < n; i++) {
+        int d = (unsigned char)ascii_lower(x->p[i]) - (unsigned char)ascii_lower(y->p[i]);
+
+        if (d)
+            return d;
+    }
+    return x->n < y->n ? -1 : x->n > y->n;
+}
+
+static enum rc check_names(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < conf_sections_n; i++) {
+        const struct conf_section *s = &conf_sections[i];
+        size_t n = s->list ? conf_items(c, s) : 0;
+        const struct str **names = n ? calloc(n, sizeof *names) : NULL;
+        enum rc rc = n && !names ? err_set(e, RC_NO_MEMORY, "no memory") : RC_OK;
+
+        for (size_t j = 0; names && j < n; j++)
+            names[j] = conf_item(c, s, j);
+        if (names)
+            qsort(names, n, sizeof *names, by_name);
+        for (size_t j = 1; names && j < n && rc == RC_OK; j++) {
+            if (by_name(&names[j - 1], &names[j]) == 0)
+                rc = err_set(e, RC_EXISTS, "%s: two items are named \"%.*s\"", s->name, STR(str_first(*names[j], 100)));
+        }
+        free(names);
+        TRY(rc);
+    }
+    return RC_OK;
+}
+
+static enum rc check_name(const struct conf *c, const struct reference *r, struct str value, struct err *e)
+{
+    const struct conf_section *target = conf_section_find(str_c(r->target));
+
+    if (value.n == 0 || (*r->also && str_eqi(value, str_c(r->also))) || conf_item_index(c, target, value) != SIZE_MAX)
+        return RC_OK;
+    return err_set(e, RC_NOT_FOUND, "%s \"%.*s\" does not exist", r->target, STR(str_first(value, 100)));
+}
+
+static enum rc check_reference(const struct conf *c, const struct reference *r, struct err *e)
+{
+    const struct conf_section *s = conf_section_find(str_c(r->section));
+    const struct conf_setting *f = s ? conf_setting_find(s, str_c(r->field)) : NULL;
+
+    for (size_t i = 0; f && i < conf_items(c, s); i++) {
+        const void *item = conf_item(c, s, i);
+        enum rc rc = RC_OK;
+
+        if (f->type == CONF_TYPE_TEXT)
+            rc = check_name(c, r, *conf_text(item, f), e);
+        for (size_t j = 0; f->type == CONF_TYPE_TEXTS && rc == RC_OK && j < conf_texts(item, f)->n; j++)
+            rc = check_name(c, r, conf_texts(item, f)->items[j], e);
+        if (rc != RC_OK)
+            return bad(s, item, r->field, e);
+    }
+    return RC_OK;
+}
+
+static bool is_address(struct str s, int family)
+{
+    unsigned char octets[16];
+    char text[64];
+
+    if (s.n >= sizeof text)
+        return false;
+    memcpy(text, s.p ? s.p : "", s.n);
+    text[s.n] = 0;
+    return inet_pton(family, text, octets) == 1;
+}
+
+static enum rc check_interfaces(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->interface.n; i++) {
+        const struct conf_interface *f = &c->interface.items[i];
+
+        if (f->address.n && !is_address(f->address, AF_INET))
+            return err_set(e, RC_INVALID, "interface.%.*s.address: \"%.*s\" is not an IPv4 address", STR(f->name), STR(f->address));
+        if (f->address6.n && !is_address(f->address6, AF_INET6))
+            return err_set(e, RC_INVALID, "interface.%.*s.address6: \"%.*s\" is not an IPv6 address", STR(f->name), STR(f->address6));
+        if (c->system.lab && ((f->address.n && !str_starts(f->address, str_lit("127."))) ||
+                              (f->address6.n && !str_eq(f->address6, str_lit("::1")))))
+            return err_set(e, RC_INVALID, "interface.%.*s: a laboratory machine listens on loopback addresses only", STR(f->name));
+    }
+    return RC_OK;
+}
+
+/* Two open listeners may not want one port of one address. */
+static bool overlap(const struct conf *c, const struct conf_listener *a, const struct conf_listener *b)
+{
+    const struct conf_interface *x = conf_find(&c->interface, a->interface), *y = conf_find(&c->interface, b->interface);
+
+    if (a->address.n || b->address.n) {
+        for (size_t i = 0; i < a->address.n; i++) {
+            for (size_t j = 0; j < b->address.n; j++) {
+                if (str_eqi(a->address.items[i], b->address.items[j]))
+                    return true;
+            }
+        }
+        return false;
+    }
+    if (!x || !y || x == y)
+        return true;
+    return (x->address.n && y->address.n &&
+            (str_eq(x->address, y->address) || str_eq(x->address, str_lit("0.0.0.0")) || str_eq(y->address, str_lit("0.0.0.0")))) ||
+           (x->address6.n && y->address6.n &&
+            (str_eq(x->address6, y->address6) || str_eq(x->address6, str_lit("::")) || str_eq(y->address6, str_lit("::"))));
+}
+
+static enum rc check_ports(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->listener.n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            const struct conf_listener *a = &c->listener.items[j], *b = &c->listener.items[i];
+
+            if (a->enabled && b->enabled && a->port == b->port && overlap(c, a, b))
+                return err_set(e, RC_INVALID, "listener.%.*s.port: %u is taken by listener %.*s", STR(b->name), (unsigned)b->port,
+                               STR(a->name));
+        }
+    }
+    return RC_OK;
+}
+
+static enum rc check_users(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->user.n; i++) {
+        if (c->user.items[i].password.n && !str_starts(c->user.items[i].password, str_lit("$argon2id$")))
+            return err_set(e, RC_INVALID, "user.%.*s.password: not an Argon2id hash; use `passwd` to set a passphrase",
+                           STR(c->user.items[i].name));
+    }
+    return RC_OK;
+}
+
+/* Does this group let its members relay through a public listener? Returns that listener. HAT behaviour 1 is RELAY. */
+static const struct conf_listener *open_relay(const struct conf *c, const struct conf_sender_group *g)
+{
+    const struct conf_mail_flow_policy *p = conf_find(&c->mail_flow_policy, g->policy);
+    bool all = g->listener.n == 0;
+
+    if (!p || p->behavior != 1 || g->members.n == 0)
+        return NULL;
+    for (size_t i = 0; i < c->listener.n; i++) {
+        const struct conf_listener *l = &c->listener.items[i];
+        bool named = all;
+
+        for (size_t j = 0; j < g->listener.n && !named; j++)
+            named = str_eqi(g->listener.items[j], l->name) || str_eqi(g->listener.items[j], str_lit("all"));
+        if (named && l->type == 0)
+            return l;
+    }
+    return NULL;
+}
+
+/* HD-07: no relay rule on a public listener. */
+static enum rc check_relay(const struct conf *c, const struct conf *old, bool force, struct err *e)
+{
+    for (size_t i = 0; i < c->sender_group.n && !force; i++) {
+        const struct conf_sender_group *g = &c->sender_group.items[i], *before = old ? conf_find(&old->sender_group, g->name) : NULL;
+        const struct conf_listener *l = open_relay(c, g), *was = before ? open_relay(old, before) : NULL;
+
+        if (l && !(was && str_eqi(was->name, l->name)))
+            return err_set(e, RC_NOT_PERMITTED,
+                           "sender_group.%.*s.policy: RELAY on the public listener %.*s lets these hosts relay from outside "
+                           "(HD-07); use a private listener, or force it",
+                           STR(g->name), STR(l->name));
+    }
+    return RC_OK;
+}
+
+enum rc conf_check(const struct conf *c, const struct conf *old, bool force, struct err *e)
+{
+    TRY(check_values(c, e));
+    TRY(check_names(c, e));
+    for (size_t i = 0; i < sizeof references / sizeof *references; i++)
+        TRY(check_reference(c, &references[i], e));
+    TRY(check_interfaces(c, e));
+    TRY(check_ports(c, e));
+    TRY(check_users(c, e));
+    return check_relay(c, old, force, e);
+}

@@ -1,0 +1,15 @@
+/* The checks that hold for a configuration as a whole, and what changed between two. */
+#ifndef CONF_RULES_H
+#define CONF_RULES_H
+
+#include "conf/draft.h"
+
+/* Every value within its row, names unique, references lead somewhere, ports free, and the rules of rules.c. `old` (may be NULL)
+ * is the configuration in force: what was forced into it is not refused again. `force` lets through what is risky but
+ * possible (RC_NOT_PERMITTED without it, HD-07). The error names path and reason. */
+enum rc conf_check(const struct conf *c, const struct conf *old, bool force, struct err *e);
+
+/* One line per difference: "path: old -> new", "+ path", "- path"; secrets stay masked. Empty when equal. */
+void conf_diff(const struct conf *old, const struct conf *now, struct buf *out);
+
+#endif
