@@ -35,7 +35,11 @@ struct events;
 struct events *events_new(struct loop *loop, const char *dir, const char *role, unsigned index, struct board *board,
                           uint64_t (*stamp)(void *ctx), void *stamp_ctx, struct err *e);
 void events_free(struct events *ev);
-/* Tests: keeps the encoded events in memory instead; events_test_text() renders them as mail_logs lines without date. */
+/* Too many events could not be written or are unread (F5): new mail is refused with 452 until this is false again. */
+bool events_full(const struct events *ev);
+/* Tests: keeps the encoded events in memory instead. events_test_text() gives all of them so far as lines of text without
+ * date and level (modern dialect), as in mail_logs, or in their own log when mail_logs has none; NUL terminated, valid until
+ * the next call. */
 struct events *events_test_new(void);
 struct str events_test_text(struct events *ev);
 
