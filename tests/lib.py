@@ -323,6 +323,53 @@ class Home:
         return out
 
 
+class Nsd:
+    """A real authoritative name server on loopback. zones: {name: records as zone file text}; signed: names to sign with
+    DNSSEC (their DS trust anchors are then in .anchors). Runs in the network namespace `netns` when one is named."""
+
+    def __init__(self, zones, signed=(), port=None, address='127.0.0.1', netns=None):
+        self.dir = tempfile.mkdtemp(prefix='postern-nsd.')
+        self.port, self.anchors = port or free_port(), []
+        conf = ['server:', ' ip-address: %s@%d' % (address, self.port), ' username: ""', ' zonesdir: "%s"' % self.dir, ' database: ""',
+                ' pidfile: "%s/pid"' % self.dir, ' xfrdfile: "%s/xfrd"' % self.dir, ' zonelistfile: "%s/zl"' % self.dir,
+                ' cookie-secret-file: "%s/cookie"' % self.dir, ' logfile: "%s/log"' % self.dir, ' server-count: 1', ' rrl-ratelimit: 0', ' ipv4-edns-size: 1232', 'remote-control:',
+                ' control-enable: no']
+        for name, text in zones.items():
+            path = os.path.join(self.dir, (name or 'root') + '.zone')
+            with open(path, 'w') as f:
+                f.write('$ORIGIN %s.\n$TTL 60\n@ SOA ns.%s hostmaster.%s 1 60 60 6000 5\n%s\n' %
+                        ((name,) + ((name + '.',) * 2 if name else ('',) * 2) + (text,)))
+            if name in signed:
+                self._sign(name, path)
+                path += '.signed'
+            conf += ['zone:', ' name: "%s."' % name, ' zonefile: "%s"' % path]
+        with open(self.dir + '/conf', 'w') as f:
+            f.write('\n'.join(conf) + '\n')
+        cmd = ['/usr/sbin/nsd', '-d', '-c', self.dir + '/conf']
+        self.proc = subprocess.Popen((['ip', 'netns', 'exec', netns] if netns else []) + cmd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if not netns:
+            def up():
+                try:
+                    socket.create_connection((address, self.port), 1).close()
+                    return True
+                except OSError:
+                    return False
+            wait_for('nsd', up)
+
+    def _sign(self, name, path):
+        keys = []
+        for flag in ([], ['-k']):
+            r = subprocess.run(['ldns-keygen', '-a', 'ECDSAP256SHA256', *flag, name], cwd=self.dir, capture_output=True, text=True, check=True)
+            keys.append(r.stdout.strip())
+        subprocess.run(['ldns-signzone', path, *keys], cwd=self.dir, check=True, capture_output=True)
+        self.anchors.append(open(os.path.join(self.dir, keys[1] + '.ds')).read().strip())
+
+    def close(self):
+        self.proc.terminate()
+        self.proc.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
 class Test:
     """Handed to each scenario: makes homes and sinks and ends them afterwards."""
 
@@ -336,6 +383,11 @@ class Test:
 
     def sink(self, *a, **kw):
         s = Sink(*a, **kw)
+        self.things.append(s)
+        return s
+
+    def nsd(self, *a, **kw):
+        s = Nsd(*a, **kw)
         self.things.append(s)
         return s
 
