@@ -81,7 +81,8 @@ enum line_state line_take(int line, struct line_in *in, bool wait)
     for (;;) {
         union one_fd space;
         struct iovec iov = {in->octets, sizeof in->octets};
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.space, .msg_controllen = sizeof space.space};
+        struct msghdr m = {
+            .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.space, .msg_controllen = sizeof space.space};
         ssize_t n = recvmsg(line, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
 
         if (n < 0 && errno == EINTR)

@@ -18,7 +18,10 @@ enum line_type {
 
 #define F_U64(name) uint64_t name;
 #define F_STR(name) struct str name;
-#define LINE(name, fields) struct line_##name { fields };
+#define LINE(name, fields) \
+    struct line_##name { \
+        fields \
+    };
 #include "role/line.def"
 #undef LINE
 #undef F_U64

@@ -1,0 +1,14 @@
+/* What a role may do to the machine, as a table: Landlock for files, seccomp for system calls. */
+#ifndef ROLE_RIGHTS_H
+#define ROLE_RIGHTS_H
+
+#include "bus/bus.h"
+
+/* For every role, first thing: no new privileges, dies with master, not dumpable, all descriptors the system grants.
+ * Sanitizer builds keep their rights; POSTERN_CORE=1 allows core dumps. */
+void rights_begin(void);
+/* The role's row, once everything inherited is in hand. A kernel that lacks a part is said on standard error and the part
+ * left out; RC_NOT_PERMITTED when the kernel has it and refuses. */
+enum rc rights_drop(enum role role, const char *home, struct err *e);
+
+#endif
