@@ -74,6 +74,19 @@ void arena_reset(struct arena *a)
     a->used = 0;
 }
 
+void arena_rewind(struct arena *a, struct arena_mark to)
+{
+    while (a->blocks != to.blocks) {
+        struct arena_block *next = a->blocks->next;
+
+        free(a->blocks);
+        a->blocks = next;
+    }
+    a->at = to.at;
+    a->end = a->blocks ? (char *)(a->blocks + 1) + a->blocks->size : NULL;
+    a->used = to.used;
+}
+
 static bool add_block(struct arena *a, size_t n)
 {
     size_t size = n > a->block ? n : a->block;

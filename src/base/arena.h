@@ -36,6 +36,19 @@ struct str arena_printf(struct arena *a, const char *fmt, ...) __attribute__((fo
 /* fn(ctx) runs when the arena ends. False when there was no room (fn was not taken). */
 bool arena_defer(struct arena *a, void (*fn)(void *ctx), void *ctx);
 
+/* What was handed out after arena_mark() is given back at once by arena_rewind(): for parts of one life that turned out
+ * not to be wanted. No clean-up hook may have been added in between. */
+struct arena_mark {
+    struct arena_block *blocks;
+    char *at;
+    size_t used;
+};
+static inline struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){a->blocks, a->at, a->used};
+}
+void arena_rewind(struct arena *a, struct arena_mark to);
+
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (n)))
 
