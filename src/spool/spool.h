@@ -8,7 +8,7 @@
  * envelope, CRC of body), envelope (mail/envelope.h), body without dot-stuffing and with CRLF line ends. Bodies over
  * SPOOL_INLINE_MAX lie in a file of their own (DIR/big/MID) and the record names it.
  *
- * Files: DIR/seg/ID segments, DIR/big/MID large bodies, DIR/aside/ID.GENERATION corrupt segments, DIR/journal/ the queue's.
+ * Files: DIR/seg/ID segments, DIR/big/MID large bodies, DIR/aside/ID.N corrupt segments, DIR/journal/ the queue's.
  * A segment's header page says generation, owner column and whether it is in use or free for its owner to be used again.
  */
 #ifndef SPOOL_SPOOL_H
