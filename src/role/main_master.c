@@ -258,6 +258,7 @@ static void turn(struct master *m, int signals)
 static int supervise(struct master *m)
 {
     int signals = open_signals();
+    char status[PATH_MAX];
 
     if (signals < 0)
         return fail("signalfd");
@@ -269,6 +270,8 @@ static int supervise(struct master *m)
     listen_close(m);
     while (!procs_stop(m))
         turn(m, signals);
+    snprintf(status, sizeof status, "%s/run/status", m->home);
+    io_unlink("master.status", status, NULL);
     master_say("stopped");
     return 0;
 }

@@ -116,8 +116,9 @@ static void socket_remove(struct runner *r, struct str name)
             continue;
         r->sockets[i] = r->sockets[--p->n_sockets];
         if (r->started && r->kind->sockets_changed)
-            r->kind->sockets_changed(p);
-        close(gone.fd);
+            r->kind->sockets_changed(p); /* closes it: role.h */
+        else
+            close(gone.fd);
         free((char *)gone.name);
         return;
     }

@@ -35,7 +35,9 @@ struct role_kind {
     enum role kind;
     enum rc (*start)(struct process *p, struct err *e);
     void (*stop)(struct process *p);              /* begin an orderly end; call role_leave() when done */
-    void (*sockets_changed)(struct process *p);   /* master gave or took listening sockets; may be NULL */
+    /* master gave a listening socket or took one away (not called for those present at start); may be NULL. From start() on
+     * the descriptors belong to the role (listener_socket_new owns and closes its own): what is no longer listed, it closes. */
+    void (*sockets_changed)(struct process *p);
     /* control: master could not open a listening socket, or (error empty) could after an earlier failure; may be NULL */
     void (*listen_state)(struct process *p, struct str name, struct str error);
     bool without_conf;                         /* control: starts without a snapshot and feeds p->conf itself */
