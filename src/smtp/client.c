@@ -29,6 +29,7 @@ static struct step first(struct conversation *c)
     struct smtp_client *cl = client_of(c);
 
     setup(cl);
+    cl->h->connected(cl->ctx, cl);
     return client_greeting(c);
 }
 

@@ -55,6 +55,8 @@ struct smtp_client_failure {
 struct smtp_client;
 
 struct smtp_client_handler {
+    /* The connection stands; nothing was read yet. */
+    void (*connected)(void *ctx, struct smtp_client *cl);
     /* EHLO (and TLS, AUTH) done; before the first next(). */
     void (*ready)(void *ctx, struct smtp_client *cl);
     /* The next message for this connection, NULL = none now (the owner calls smtp_client_wake() when there is). */

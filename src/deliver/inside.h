@@ -1,0 +1,202 @@
+/*
+ * What the files of deliver/ share. Not for other rooms.
+ *
+ *   piece        one deliver_work: a message and those of its recipients that go to one destination
+ *   destination  a recipient domain: pending pieces, the resolved next hops, its links
+ *   hop          one address of one next-hop host, in the order of trial
+ *   link         one connection
+ */
+#ifndef DELIVER_INSIDE_H
+#define DELIVER_INSIDE_H
+
+#include "deliver/deliver.h"
+#include "net/socket.h"
+#include "smtp/client.h"
+#include "spool/spool.h"
+
+enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = 16, PIECE_TRIES = 3 };
+
+/* enum values of destination.tls, .dane and .ip_preference (spec/settings/destination.def) */
+enum {
+    TLS_MODE_NONE,
+    TLS_MODE_PREFERRED,
+    TLS_MODE_REQUIRED,
+    TLS_MODE_PREFERRED_VERIFY,
+    TLS_MODE_REQUIRED_VERIFY,
+    TLS_MODE_REQUIRED_VERIFY_HOSTED
+};
+enum { DANE_NONE, DANE_OPPORTUNISTIC, DANE_MANDATORY };
+enum { IP_4_PREFERRED, IP_6_PREFERRED, IP_4_REQUIRED, IP_6_REQUIRED };
+
+struct destination;
+struct link;
+
+struct piece {
+    struct smtp_job job; /* first: the client hands it back */
+    struct piece *next;
+    struct destination *to;
+    uint64_t slot, mid, attempt;
+    struct spool_ref ref;
+    struct spool_head head;
+    struct envelope envelope;
+    struct arena arena; /* envelope octets */
+    uint32_t recipients[PIECE_RECIPIENTS];
+    uint32_t crc;
+    unsigned tries; /* connections it was given to */
+};
+
+struct pieces {
+    struct piece *first, *last;
+    size_t n;
+};
+
+struct hop {
+    struct address_ip ip; /* with port */
+    struct str host;      /* name, or address text when routed to an address */
+    bool secure_host;     /* the name came from settings or from a DNSSEC-validated answer */
+    bool dane;            /* records hold its usable TLSA set */
+    bool sts;             /* MTA-STS in force: verified TLS or nothing */
+    const struct tls_record *records;
+    size_t n_records;
+    bool no_tls; /* optional TLS broke there: plain text for the life of these hops */
+    uint64_t dead_until_ms;
+};
+
+/* Why a destination has no next hop. */
+struct no_hop {
+    bool permanent;
+    const char *enhanced; /* "5.1.2", "4.4.3" ... */
+    struct str text;
+};
+
+enum destination_state { DESTINATION_NEW, DESTINATION_RESOLVING, DESTINATION_READY, DESTINATION_DROP };
+
+struct resolve;
+
+struct destination {
+    struct destination *next; /* in the hash chain */
+    struct deliver *d;
+    struct str name;
+    uint64_t hash;
+    struct pieces pending;
+    struct link *links;
+    size_t n_links, n_idle, n_starting;
+    uint64_t limit; /* told by queue */
+    enum destination_state state;
+    struct resolve *resolve;
+    struct arena arena; /* of the hops */
+    struct hop *hops;
+    size_t n_hops;
+    uint64_t hops_life; /* rises with each resolution */
+    uint64_t hops_until_ms, conf_version;
+    struct str auth_profile, auth_user, auth_password;
+    bool auth_plain_text, touched;
+    struct destination *touched_next;
+};
+
+struct link {
+    struct smtp_client_setup setup;
+    struct smtp_client_options options;
+    struct link *next, *prev;
+    struct destination *to;
+    struct smtp_client *client;
+    struct conversation *conversation;
+    size_t hop;
+    struct address_ip ip, local;
+    struct arena arena; /* strings of options */
+    uint64_t dcid;
+    bool starting; /* counted in n_starting */
+    bool idle;     /* counted in n_idle */
+    bool sts, verify, dane;
+    uint64_t hops_life; /* of the hops that `hop` counts in; other ones may have come since */
+    bool useful;        /* some recipient was judged over it */
+    bool hop_bad;
+    struct str failed_text;
+    const char *failed_enhanced;
+};
+
+enum { DESTINATION_BUCKETS = 4096 };
+
+struct deliver {
+    struct deliver_options o;
+    struct spool_reader *reader;
+    struct tls_context *tls;
+    struct destination **table;
+    size_t n_destinations;
+    size_t n_links;
+    struct piece *free_pieces;
+    struct buf results, rids;
+    struct destination *touched; /* work came in this turn */
+    bool stopping;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+static inline const struct conf *deliver_conf(const struct deliver *d)
+{
+    return conf_now(d->o.conf);
+}
+
+/* piece.c */
+struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w);
+void piece_free(struct deliver *d, struct piece *p);
+void pieces_push(struct pieces *list, struct piece *p);
+void pieces_push_front(struct pieces *list, struct piece *p);
+struct piece *pieces_pop(struct pieces *list);
+/* Reads head and envelope; RC_CORRUPT when the record is not the message queue means. */
+enum rc piece_load(struct deliver *d, struct piece *p, struct err *e);
+enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n);
+
+/* outcome.c: events, flight board, bus; frees the piece. */
+void outcome_results(struct deliver *d, struct piece *p, uint64_t dcid, const struct delivery_result *r, size_t n);
+/* The same result for all recipients, without a connection. */
+void outcome_all(struct deliver *d, struct piece *p, enum result_class class, enum result_reason reason,
+                 const char *enhanced, struct str text);
+/* Nothing was tried or nothing answered: all recipients stay. */
+void outcome_connection(struct deliver *d, struct piece *p, const char *enhanced, struct str text);
+void outcome_destination_down(struct destination *to, struct str reason, bool permanent);
+
+/* destination.c */
+struct destination *destination_get(struct deliver *d, struct str name);
+void destination_free(struct destination *to);
+/* Moves things on: resolves, wakes idle links, opens new ones. */
+void destination_pump(struct destination *to);
+/* The row of the destination controls for it. */
+const struct conf_destination *destination_settings(const struct conf *c, struct str name);
+/* A link could not be made or broke before it carried mail. */
+void destination_hop_failed(struct destination *to, size_t hop, struct str why, const char *enhanced);
+void destination_each(struct deliver *d, void (*fn)(struct destination *to));
+
+/* route.c */
+struct route_host {
+    struct str host;      /* name or address text without brackets */
+    struct address_ip ip; /* family 0 = a name */
+    uint16_t port;
+    uint64_t priority;
+};
+enum route_kind { ROUTE_MX, ROUTE_HOSTS, ROUTE_DROP };
+struct route {
+    enum route_kind kind;
+    const struct conf_route *row; /* NULL = no row fits */
+    struct route_host *hosts;     /* by priority, equal ones in random order */
+    size_t n;
+};
+/* Row for a domain: itself, else .parent (nearest first), else ALL. */
+const struct conf_route *route_row(const struct conf *c, struct str domain);
+/* "host", "host:port", "[v6]:port", "USEDNS", "/dev/null", each with " /pri=N". RC_SYNTAX. */
+enum rc route_host_parse(struct str text, uint16_t default_port, struct route_host *out, enum route_kind *kind_out);
+void route_find(struct arena *a, const struct conf *c, struct str domain, struct route *out);
+
+/* resolve.c: fills to->hops, then calls destination_resolved(). */
+void resolve_start(struct destination *to);
+void resolve_cancel(struct destination *to);
+void destination_resolved(struct destination *to, const struct no_hop *none);
+
+/* link.c */
+bool link_open(struct destination *to, size_t hop);
+void link_wake(struct link *l);
+/* Ends after the message under way. */
+void link_finish(struct link *l);
+void link_abort_all(struct destination *to);
+
+#endif

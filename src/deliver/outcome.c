@@ -1,0 +1,130 @@
+/*
+ * The end of a piece: log lines, flight board, the word to queue.
+ *
+ * Called by link.c (answered by a peer) and destination.c (no next hop, no connection). Order as everywhere: the slot holds
+ * the results before deliver_done is queued, events leave the process before the bus (design-notes B1, D2).
+ */
+#include "deliver/inside.h"
+
+#include "event/record.h"
+
+static void done_event(struct deliver *d, const struct piece *p, uint64_t dcid, const struct delivery_result *r)
+{
+    event(d->o.events, delivery_done, .dcid = dcid, .mid = p->mid, .rids = buf_str(&d->rids));
+    event(d->o.events, delivery_response, .mid = p->mid, .rids = buf_str(&d->rids), .response = r->text);
+}
+
+static bool same_answer(const struct delivery_result *a, const struct delivery_result *b)
+{
+    return a->class == RESULT_DELIVERED && b->class == RESULT_DELIVERED && str_eq(a->text, b->text);
+}
+
+/* Recipients that were accepted with the same answer share a line. */
+static void delivered_events(struct deliver *d, const struct piece *p, uint64_t dcid, const struct delivery_result *r,
+                             size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool seen = r[i].class != RESULT_DELIVERED && r[i].class != RESULT_DROPPED;
+
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = same_answer(&r[k], &r[i]);
+        if (seen)
+            continue;
+        buf_clear(&d->rids);
+        buf_put_varint(&d->rids, r[i].recipient);
+        for (size_t k = i + 1; k < n; k++)
+            if (same_answer(&r[i], &r[k]))
+                buf_put_varint(&d->rids, r[k].recipient);
+        done_event(d, p, dcid, &r[i]);
+    }
+}
+
+static void failed_events(struct deliver *d, const struct piece *p, uint64_t dcid, const struct delivery_result *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct str recipient =
+            r[i].recipient < p->envelope.n_recipients ? p->envelope.recipients[r[i].recipient].address : STR_NONE;
+        struct event_class class = event_class_of(r[i].enhanced, (unsigned)r[i].code);
+
+        if (r[i].class == RESULT_BOUNCED)
+            event(d->o.events, delivery_bounced, .dcid = dcid, .mid = p->mid, .rid = r[i].recipient,
+                  .enhanced = class.enhanced, .class = class.text, .code = r[i].code, .lines = r[i].text,
+                  .sender = p->envelope.sender, .recipient = recipient, .reason = r[i].reason);
+        else if (r[i].class == RESULT_DELAYED)
+            event(d->o.events, delivery_delayed, .dcid = dcid, .mid = p->mid, .rid = r[i].recipient,
+                  .enhanced = class.enhanced, .class = class.text, .code = r[i].code, .lines = r[i].text,
+                  .sender = p->envelope.sender, .recipient = recipient);
+    }
+}
+
+static void tell_queue(struct deliver *d, struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n)
+{
+    struct board_slot *slot = p->slot < BOARD_SLOTS ? &d->o.board->slots[d->o.column][p->slot] : NULL;
+
+    buf_clear(&d->results);
+    results_encode(r, n, SLOT_RESULTS, &d->results);
+    if (slot && board_load(&slot->mid) == p->mid) {
+        if (outcome == 0 && d->results.n <= SLOT_RESULTS) {
+            memcpy(slot->results, d->results.p, d->results.n);
+            slot->results_bytes = d->results.n;
+            board_store(&slot->state, SLOT_ANSWERED);
+        } else {
+            board_store(&slot->state, SLOT_ASSIGNED); /* nothing was answered: free to be tried again */
+        }
+    }
+    if (d->o.bus)
+        bus_send(d->o.bus, bus_peer(d->o.bus, ROLE_queue, 0), BUS_deliver_done,
+                 &(struct bus_deliver_done){.slot = p->slot,
+                                            .mid = p->mid,
+                                            .outcome = outcome,
+                                            .destination = p->to->name,
+                                            .results = buf_str(&d->results)});
+    piece_free(d, p);
+}
+
+void outcome_results(struct deliver *d, struct piece *p, uint64_t dcid, const struct delivery_result *r, size_t n)
+{
+    delivered_events(d, p, dcid, r, n);
+    failed_events(d, p, dcid, r, n);
+    tell_queue(d, p, 0, r, n);
+}
+
+static size_t fill(const struct piece *p, struct delivery_result *r, const struct delivery_result *same)
+{
+    for (size_t i = 0; i < p->job.n_recipients; i++) {
+        r[i] = *same;
+        r[i].recipient = p->recipients[i];
+    }
+    return p->job.n_recipients;
+}
+
+void outcome_all(struct deliver *d, struct piece *p, enum result_class class, enum result_reason reason,
+                 const char *enhanced, struct str text)
+{
+    struct delivery_result r[PIECE_RECIPIENTS];
+    size_t n =
+        fill(p, r, &(struct delivery_result){.class = class, .reason = reason, .enhanced = str_c(enhanced), .text = text});
+
+    if (p->envelope.n_recipients == 0 && piece_load(d, p, NULL) != RC_OK) /* the addresses, for the `bounces` log */
+        p->envelope = (struct envelope){0};
+    outcome_results(d, p, 0, r, n);
+}
+
+void outcome_connection(struct deliver *d, struct piece *p, const char *enhanced, struct str text)
+{
+    struct delivery_result r[PIECE_RECIPIENTS];
+    size_t n = fill(p, r,
+                    &(struct delivery_result){
+                        .class = RESULT_DELAYED, .reason = REASON_NETWORK, .enhanced = str_c(enhanced), .text = text});
+
+    tell_queue(d, p, 1, r, n);
+}
+
+void outcome_destination_down(struct destination *to, struct str reason, bool permanent)
+{
+    struct deliver *d = to->d;
+
+    if (d->o.bus)
+        bus_send(d->o.bus, bus_peer(d->o.bus, ROLE_queue, 0), BUS_destination_down,
+                 &(struct bus_destination_down){.destination = to->name, .reason = reason, .permanent = permanent});
+}

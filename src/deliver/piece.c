@@ -1,0 +1,113 @@
+/*
+ * A piece of work: the message and its recipients for one destination, and its octets from the spool.
+ *
+ * Called by deliver.c (new work), link.c (sending) and outcome.c (the end). Pieces are kept for use again, so a message
+ * costs no allocation once the process has warmed up. A record that is not what queue named, or a body whose CRC does not
+ * fit, is RC_CORRUPT: the connection is cut before the final dot (design-notes C6).
+ */
+#include "deliver/inside.h"
+
+#include "base/must.h"
+
+#include <stdlib.h>
+
+enum { ENVELOPE_ARENA = 4 << 20 };
+
+struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
+{
+    struct piece *p = d->free_pieces;
+    struct str list = w->recipients;
+    uint64_t index;
+
+    if (p) {
+        d->free_pieces = p->next;
+    } else {
+        p = calloc(1, sizeof *p);
+        must(p);
+        arena_init(&p->arena, 2048, ENVELOPE_ARENA);
+    }
+    p->next = NULL;
+    p->slot = w->slot;
+    p->mid = w->mid;
+    p->attempt = w->attempt;
+    p->ref = (struct spool_ref){w->segment, w->generation, w->offset};
+    p->tries = 0;
+    p->job = (struct smtp_job){.envelope = &p->envelope, .recipients = p->recipients};
+    while (list.n && p->job.n_recipients < PIECE_RECIPIENTS && get_varint(&list, &index))
+        p->recipients[p->job.n_recipients++] = (uint32_t)index;
+    return p;
+}
+
+void piece_free(struct deliver *d, struct piece *p)
+{
+    arena_reset(&p->arena);
+    p->next = d->free_pieces;
+    d->free_pieces = p;
+}
+
+void pieces_push(struct pieces *list, struct piece *p)
+{
+    p->next = NULL;
+    if (list->last)
+        list->last->next = p;
+    else
+        list->first = p;
+    list->last = p;
+    list->n++;
+}
+
+void pieces_push_front(struct pieces *list, struct piece *p)
+{
+    p->next = list->first;
+    list->first = p;
+    if (!list->last)
+        list->last = p;
+    list->n++;
+}
+
+struct piece *pieces_pop(struct pieces *list)
+{
+    struct piece *p = list->first;
+
+    if (!p)
+        return NULL;
+    list->first = p->next;
+    if (!list->first)
+        list->last = NULL;
+    list->n--;
+    p->next = NULL;
+    return p;
+}
+
+enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
+{
+    struct str octets;
+
+    arena_reset(&p->arena);
+    TRY(spool_read_head(d->reader, p->ref, &p->arena, &p->head, &octets, e));
+    if (p->head.mid != p->mid)
+        return err_set(e, RC_CORRUPT, "record holds another message");
+    TRY(envelope_decode(&p->arena, octets, &p->envelope, e));
+    for (size_t i = 0; i < p->job.n_recipients; i++)
+        if (p->recipients[i] >= p->envelope.n_recipients)
+            return err_set(e, RC_CORRUPT, "no such recipient in the envelope");
+    p->crc = 0;
+    p->job.body_bytes = p->head.body_bytes;
+    p->job.has_dot = p->head.flags & BODY_HAS_DOT;
+    p->job.has_8bit = p->head.flags & BODY_HAS_8BIT;
+    p->job.has_8bit_header = p->head.flags & BODY_HAS_8BIT_HEADER;
+    p->job.has_bare = p->head.flags & BODY_HAS_BARE;
+    return RC_OK;
+}
+
+enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n)
+{
+    struct err e = ERR_NONE;
+
+    if (at == 0)
+        p->crc = 0;
+    TRY(spool_read_body(d->reader, &p->head, at, out, n, &p->crc, &e));
+    if (at + n == p->head.body_bytes && p->crc != p->head.body_crc)
+        return RC_CORRUPT;
+    return RC_OK;
+}
