@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_FIRST = 512, ARENA_MOST = 16 << 20, OUT_MOST = 4 << 20 };
+enum { ARENA_FIRST = 512, ARENA_MOST = 16 << 20, OUT_MOST = 4 << 20, OUT_HIGH = 64 << 10 };
 
 struct conversation *conversation_new(const struct conversation_kind *kind, void *ctx)
 {
@@ -105,16 +105,22 @@ static void run_broken(struct conversation *c, enum rc rc, struct str why)
     step_call_fn(c, c->kind->broken);
 }
 
+/* The peer does not take what was said already: it gets no more answers until it does. */
+static bool choked(const struct conversation *c)
+{
+    return c->wake && c->out.n + c->held > OUT_HIGH;
+}
+
 /* Is what the present step waits for there? */
 static bool satisfied(struct conversation *c)
 {
     switch (c->at.what) {
     case STEP_READ:
-        return c->fresh;
+        return c->fresh && !choked(c);
     case STEP_IDLE:
-        return c->fresh || c->resumed;
+        return (c->fresh || c->resumed) && !choked(c);
     case STEP_GOTO:
-        return true;
+        return !choked(c);
     case STEP_CALL:
         return c->resumed;
     case STEP_SLEEP:
@@ -133,7 +139,7 @@ static bool advance(struct conversation *c)
 {
     if (c->ended)
         return false;
-    if (c->gone != RC_OK && c->at.what != STEP_CALL && c->at.what != STEP_GOTO) {
+    if (c->gone != RC_OK && c->at.what != STEP_CALL && (c->at.what != STEP_GOTO || choked(c))) {
         run_broken(c, c->gone, c->gone_why);
         return true;
     }
@@ -148,7 +154,7 @@ static bool advance(struct conversation *c)
         step_call_fn(c, c->at.next);
         return true;
     }
-    if (reads(c->at) && c->eof) {
+    if (reads(c->at) && c->eof && !choked(c)) {
         run_broken(c, RC_CLOSED, str_lit("connection closed by peer"));
         return true;
     }
@@ -201,7 +207,7 @@ void conversation_broke(struct conversation *c, enum rc rc, struct str why, bool
     if (c->ended)
         return;
     must(!c->running);
-    if (!now && (c->at.what == STEP_CALL || c->at.what == STEP_GOTO)) {
+    if (!now && c->at.what == STEP_CALL) {
         c->gone = rc;
         c->gone_why = why;
         return;

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { AGAIN_MOST = 64 }; /* repeats of the phases before I/O gets its turn again */
+enum { AGAIN_MOST = 16 }; /* repeats of the phases before I/O gets its turn again */
 
 struct hook {
     void (*fn)(void *ctx);
@@ -30,6 +30,8 @@ struct loop {
     uv_timer_t timer;
     uv_idle_t idle; /* active = the next poll must not block */
     struct hooks phases[PHASE_COUNT];
+    void *sockets;
+    void (*sockets_free)(void *state);
     bool again;
     uint64_t now_ms;
     bool now_known;           /* now_ms belongs to this turn */
@@ -248,6 +250,8 @@ void loop_free(struct loop *l)
 {
     if (!l)
         return;
+    if (l->sockets)
+        l->sockets_free(l->sockets);
     uv_walk(&l->uv, close_handle, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT); /* close callbacks and work that is still in the pool */
     must(uv_loop_close(&l->uv) == 0);
@@ -257,6 +261,17 @@ void loop_free(struct loop *l)
         l->heap[i]->slot = 0;
     free(l->heap);
     free(l);
+}
+
+void loop_sockets_set(struct loop *l, void *state, void (*free_state)(void *state))
+{
+    l->sockets = state;
+    l->sockets_free = free_state;
+}
+
+void *loop_sockets(const struct loop *l)
+{
+    return l->sockets;
 }
 
 uv_loop_t *loop_uv(struct loop *l)

@@ -12,7 +12,14 @@
 
 #include <uv.h>
 
-enum loop_phase { PHASE_STORE, PHASE_EVENT, PHASE_BUS, PHASE_PEER, PHASE_COUNT };
+enum loop_phase {
+    PHASE_STEP,      /* conversations that were resumed in callbacks run their steps (net only) */
+    PHASE_STORE,
+    PHASE_EVENT,
+    PHASE_BUS,
+    PHASE_PEER,
+    PHASE_COUNT
+};
 
 struct loop;
 
@@ -46,6 +53,10 @@ struct loop_timer {
 
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t in_ms, void (*fn)(void *ctx), void *ctx);
 void loop_timer_cancel(struct loop *l, struct loop_timer *t);
+
+/* For socket.c: its state of this loop, given back in loop_free(). */
+void loop_sockets_set(struct loop *l, void *state, void (*free_state)(void *state));
+void *loop_sockets(const struct loop *l);
 
 /* Work for the thread pool: work(ctx) runs in the pool, done(ctx) on the loop. For disk syncs and password hashes only,
  * never for network. Allocates one small block; never fails otherwise. */
