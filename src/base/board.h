@@ -58,8 +58,10 @@ struct board {
         uint64_t spare;                  /* segment made ready for use next: not closed, nothing in it yet is certain */
     } receivers[BOARD_RECEIVERS];
     struct board_role roles[BOARD_ROLES];
+    uint64_t slots_high[BOARD_DELIVERERS];           /* queue: slots from this one on were never used */
     struct board_slot slots[BOARD_DELIVERERS][BOARD_SLOTS];
     struct board_rate rates[BOARD_RECEIVERS][BOARD_RATES];
+    uint64_t born_ms;                    /* wall clock at board_create(): the start of this run of the whole program */
 };
 
 /* A new board in a memfd: returns the fd (>= 0), or -1. */

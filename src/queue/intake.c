@@ -1,0 +1,259 @@
+/*
+ * New mail from receive: announced, taken once, confirmed; and what a dead receive process left (D3).
+ *
+ * Called by the bus. A segment's records are announced in the order in which they lie there, so one offset a segment says
+ * which are known and a repeat does no harm; a gap below an announced record is read from the segment before it. The
+ * confirmation leaves once a turn and receive process, after the journal was written.
+ */
+#include "base/clock.h"
+#include "queue/state.h"
+
+/* Records of a group follow each other; a new group begins on a 4 KiB page (C3). */
+enum { PAGE = 4096, PATIENCE_MS = 10000 };
+
+static bool follows(uint64_t known_to, uint64_t offset)
+{
+    uint64_t page = (known_to + PAGE - 1) / PAGE * PAGE;
+
+    return offset <= known_to || offset == page || (known_to == 0 && offset <= PAGE);
+}
+
+static void damaged(struct queue *q, uint32_t message)
+{
+    struct message *m = message_at(q, message);
+    struct spool_ref ref = message_ref(q, m);
+
+    event(q->events, record_damaged, .mid = m->mid, .segment = ref.segment, .offset = ref.offset);
+    entry_done(q, m->mid);
+    message_forget(q, message);
+}
+
+uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head *head, bool recovered)
+{
+    struct queue_segment *s = segment_at(q, segment);
+    uint32_t message = message_new(q, head->mid, segment, head->ref.offset, head->record_bytes);
+    struct message *m = message_at(q, message);
+
+    if (message_load(q, message, NULL) != RC_OK) {
+        s->known_to = head->ref.offset + 1;
+        entry_known(q, message);
+        damaged(q, message);
+        return 0;
+    }
+    s->known_to = head->ref.offset + m->record_bytes;
+    s->closed = false;
+    entry_known(q, message);
+    if (recovered)
+        event(q->events, recovered_unanswered, .mid = m->mid, .segment = s->id, .offset = m->offset);
+    work_add(q, message, false);
+    if (!m->open) { /* nobody to deliver to: cannot come from receive */
+        damaged(q, message);
+        return 0;
+    }
+    return message;
+}
+
+struct walk {
+    struct queue *q;
+    uint32_t segment;
+    uint64_t certain_to;     /* from here on nobody may have been told */
+    uint64_t taken;
+};
+
+static void found(void *ctx, const struct spool_head *head, struct str envelope)
+{
+    struct walk *w = ctx;
+    struct queue *q = w->q;
+
+    (void)envelope;
+    if (head->ref.generation != segment_at(q, w->segment)->generation || head->ref.offset < segment_at(q, w->segment)->known_to ||
+        message_find(q, head->mid))
+        return;
+    arena_reset(&q->scratch);
+    intake_take(q, w->segment, head, head->ref.offset >= w->certain_to);
+    w->taken++;
+}
+
+/* Records of a live segment below `to`, which are synced because a later one is. */
+static void take_gap(struct queue *q, uint32_t segment, uint64_t to)
+{
+    struct queue_segment *s = segment_at(q, segment);
+    struct walk w = {q, segment, UINT64_MAX, 0};
+    struct spool_found out;
+
+    spool_scan(q->dir, s->id, s->known_to, to, NULL, found, &w, &out, NULL);
+}
+
+static void on_closed(void *ctx, const struct bus_in *in)
+{
+    struct queue *q = ctx;
+    const struct bus_segment_closed *msg = in->msg;
+    uint32_t segment;
+
+    if (in->from->index >= QUEUE_COLUMN)
+        return;
+    segment = segment_get(q, msg->segment, msg->generation, in->from->index);
+    segment_closed(q, segment, msg->size);
+}
+
+void segment_closed(struct queue *q, uint32_t segment, uint64_t size)
+{
+    struct queue_segment *s = segment_at(q, segment);
+
+    if (size)
+        s->size = size;
+    s->closed = true;
+    s->undecided = false;
+    entry_segment(q, segment, false);
+    if (!s->live)
+        s->emptied_entry = journal_added(q->journal);
+}
+
+static void confirm(struct queue *q, uint32_t i)
+{
+    struct queue_segment *s = segment_at(q, i);
+    struct bus_message_known msg = {s->id, s->generation, s->known_to};
+
+    s->dirty = false;
+    if (!q->broken) /* what the journal does not hold is not known */
+        bus_send(q->bus, bus_peer(q->bus, ROLE_receive, s->owner), BUS_message_known, &msg);
+}
+
+static void on_stored(void *ctx, const struct bus_in *in)
+{
+    struct queue *q = ctx;
+    const struct bus_message_stored *msg = in->msg;
+    uint32_t segment = q->known[in->from->index % BOARD_RECEIVERS];
+    struct spool_head head = {.ref = {msg->segment, msg->generation, msg->offset}, .mid = msg->mid};
+    struct queue_segment *s = segment ? segment_at(q, segment) : NULL;
+
+    if (msg->offset > UINT32_MAX || in->from->index >= QUEUE_COLUMN)
+        return;
+    if (!s || s->id != msg->segment || s->generation != msg->generation)
+        segment = segment_get(q, msg->segment, msg->generation, in->from->index);
+    s = segment_at(q, segment);
+    if (q->known[in->from->index] != segment && q->known[in->from->index] && segment_at(q, q->known[in->from->index])->dirty)
+        confirm(q, q->known[in->from->index]);
+    q->known[in->from->index] = segment;
+    s->dirty = true;
+    if (!follows(s->known_to, msg->offset))
+        take_gap(q, segment, msg->offset);
+    if (msg->offset < s->known_to)
+        return; /* a repeat */
+    arena_reset(&q->scratch);
+    intake_take(q, segment, &head, false);
+}
+
+void intake_confirm(struct queue *q)
+{
+    for (unsigned i = 0; i < QUEUE_COLUMN; i++)
+        if (q->known[i] && segment_at(q, q->known[i])->dirty)
+            confirm(q, q->known[i]);
+}
+
+/* What its owner had announced of a segment when it died, by the marks on the board. */
+static void settle(struct queue *q, uint32_t segment, const struct spool_voids *voids)
+{
+    struct queue_segment *s = segment_at(q, segment);
+    uint64_t to = 0;
+    struct walk w = {q, segment, UINT64_MAX, 0};
+    struct spool_found out = {0};
+
+    if (board_load(&q->board->receivers[s->owner].segment) == s->id &&
+        board_load(&q->board->receivers[s->owner].generation) == s->generation) {
+        to = board_load(&q->board->receivers[s->owner].answering);
+        w.certain_to = board_load(&q->board->receivers[s->owner].answered);
+        to = to > s->known_to ? to : s->known_to;
+    }
+    if ((!to || to > s->known_to) && spool_scan(q->dir, s->id, s->known_to, to, voids, found, &w, &out, NULL) != RC_OK)
+        return;
+    segment_closed(q, segment, out.size);
+}
+
+static void no_record(void *ctx, const struct spool_head *head, struct str envelope)
+{
+    (void)ctx;
+    (void)head;
+    (void)envelope;
+}
+
+/* Segments of this owner of which nothing was ever announced. */
+static void settle_unheard(struct queue *q, unsigned owner)
+{
+    const uint64_t *ids;
+    size_t n;
+
+    if (spool_list(q->dir, &q->scan, &ids, &n, NULL) != RC_OK)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        struct spool_found out = {0};
+
+        if (segment_with_id(q, ids[i]) ||
+            spool_scan(q->dir, ids[i], UINT64_MAX, 0, NULL, no_record, NULL, &out, NULL) != RC_OK || out.free || out.owner != owner)
+            continue;
+        segment_get(q, ids[i], out.generation, owner);
+    }
+}
+
+void intake_settle(struct queue *q, unsigned owner, bool dead)
+{
+    struct spool_voids voids = {0};
+
+    arena_reset(&q->scan);
+    if (dead)
+        settle_unheard(q, owner);
+    if (spool_read_voids(q->dir, &q->scan, &voids, NULL) != RC_OK)
+        voids.n = 0;
+    for (uint32_t i = 1; i < q->segments.end; i++) {
+        const struct queue_segment *s = segment_at(q, i);
+
+        if (s->id && s->owner == owner && !s->closed && (dead || !s->undecided))
+            settle(q, i, &voids);
+    }
+    arena_reset(&q->scan);
+}
+
+/* Segments that may have been open when an earlier life of queue ended: closed when their column names another by now, dead
+ * when no process of that number came. */
+void intake_tidy(struct queue *q)
+{
+    for (uint32_t i = 1; i < q->segments.end; i++) {
+        const struct queue_segment *s = segment_at(q, i);
+        bool away = s->id && s->undecided && !bus_peer(q->bus, ROLE_receive, s->owner);
+
+        if (away && clock_mono_ms() > q->started_ms + PATIENCE_MS)
+            intake_settle(q, s->owner, true);
+    }
+}
+
+void intake_peer_come(struct queue *q, struct bus_peer *p)
+{
+    unsigned owner = p->index;
+    bool same = q->lives[owner % BOARD_RECEIVERS] == p->life + 1;
+
+    if (owner >= QUEUE_COLUMN)
+        return;
+    if (!same) {
+        intake_settle(q, owner, true);
+        q->lives[owner] = p->life + 1;
+        entry_life(q, owner);
+    }
+    for (uint32_t i = 1; i < q->segments.end; i++)
+        if (segment_at(q, i)->id && segment_at(q, i)->owner == owner && !segment_at(q, i)->closed)
+            confirm(q, i);
+    bus_send(q->bus, p, BUS_receiving_state, &(struct bus_receiving_state){.rc = q->receiving_state});
+}
+
+void intake_peer_gone(struct queue *q, struct bus_peer *p)
+{
+    if (p->index >= QUEUE_COLUMN)
+        return;
+    q->known[p->index] = 0;
+    intake_settle(q, p->index, true);
+}
+
+void intake_init(struct queue *q)
+{
+    bus_on(q->bus, BUS_message_stored, on_stored, q);
+    bus_on(q->bus, BUS_segment_closed, on_closed, q);
+}
