@@ -135,6 +135,7 @@ void deliver_free(struct deliver *d)
     for (struct piece *p; (p = d->free_pieces);) {
         d->free_pieces = p->next;
         arena_done(&p->arena);
+        buf_done(&p->body);
         free(p);
     }
     spool_reader_free(d->reader);

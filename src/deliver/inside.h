@@ -14,7 +14,7 @@
 #include "smtp/client.h"
 #include "spool/spool.h"
 
-enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = 16, PIECE_TRIES = 3 };
+enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = 16, PIECE_TRIES = 3, PIECE_BODY = 16384 };
 
 /* enum values of destination.tls, .dane and .ip_preference (spec/settings/destination.def) */
 enum {

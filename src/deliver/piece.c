@@ -25,6 +25,7 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
         p = calloc(1, sizeof *p);
         must(p);
         arena_init(&p->arena, 2048, ENVELOPE_ARENA);
+        p->body = BUF(PIECE_BODY);
     }
     p->next = NULL;
     p->slot = w->slot;
@@ -79,6 +80,31 @@ struct piece *pieces_pop(struct pieces *list)
     return p;
 }
 
+static enum rc read_checked(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n, struct err *e)
+{
+    if (at == 0)
+        p->crc = 0;
+    TRY(spool_read_body(d->reader, &p->head, at, out, n, &p->crc, e));
+    if (at + n == p->head.body_bytes && p->crc != p->head.body_crc)
+        return err_set(e, RC_CORRUPT, "message %llu: its body is damaged", (unsigned long long)p->mid);
+    return RC_OK;
+}
+
+/* The reader has just fetched the record's first octets: a small body costs no further call now. */
+static enum rc read_small(struct deliver *d, struct piece *p, struct err *e)
+{
+    size_t n = (size_t)p->head.body_bytes;
+    char *out;
+
+    buf_clear(&p->body);
+    out = n && n <= PIECE_BODY ? buf_reserve(&p->body, n) : NULL;
+    if (!out)
+        return RC_OK;
+    TRY(read_checked(d, p, 0, out, n, e));
+    p->body.n = n;
+    return RC_OK;
+}
+
 enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
 {
     struct str octets;
@@ -97,17 +123,16 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
     p->job.has_8bit = p->head.flags & BODY_HAS_8BIT;
     p->job.has_8bit_header = p->head.flags & BODY_HAS_8BIT_HEADER;
     p->job.has_bare = p->head.flags & BODY_HAS_BARE;
-    return RC_OK;
+    return read_small(d, p, e);
 }
 
 enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n)
 {
     struct err e = ERR_NONE;
 
-    if (at == 0)
-        p->crc = 0;
-    TRY(spool_read_body(d->reader, &p->head, at, out, n, &p->crc, &e));
-    if (at + n == p->head.body_bytes && p->crc != p->head.body_crc)
-        return RC_CORRUPT;
-    return RC_OK;
+    if (p->body.n) {
+        memcpy(out, p->body.p + at, n);
+        return RC_OK;
+    }
+    return read_checked(d, p, at, out, n, &e);
 }
