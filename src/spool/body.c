@@ -195,7 +195,7 @@ void body_sweep(const struct spool_writer *w)
     while (d && (entry = readdir(d))) {
         if (!str_starts(str_c(entry->d_name), str_c(mine)))
             continue;
-        snprintf(path, sizeof path, "%s/big/%s", w->dir, entry->d_name);
+        snprintf(path, sizeof path, "%s/big/%.50s", w->dir, entry->d_name);
         io_unlink("spool.unlink", path, NULL);
     }
     if (d)

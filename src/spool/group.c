@@ -156,6 +156,7 @@ static void refuse_waiting(struct spool_writer *w, enum rc rc)
     for (struct item *it = w->waiting.first; it; it = it->next)
         it->rc = rc;
     items_move(&w->refused, &w->waiting);
+    writer_wake(w, 0);
 }
 
 static void group_start(struct spool_writer *w)
@@ -242,7 +243,6 @@ static bool due(struct spool_writer *w)
 void group_drive(void *writer)
 {
     struct spool_writer *w = writer;
-    struct items refused;
 
     if (w->state == WRITER_VOIDING && !w->ending)
         void_start(w);
@@ -254,10 +254,4 @@ void group_drive(void *writer)
     }
     if (w->open.fd >= 0 && w->open.certain && w->open.used > w->open.size / 4)
         prepare_start(w, false);
-    refused = w->refused;
-    items_init(&w->refused);
-    if (refused.n) {
-        writer_finish(w, &refused, RC_IO);
-        loop_again(w->loop);
-    }
 }

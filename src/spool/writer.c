@@ -46,10 +46,7 @@ struct item *items_take(struct items *l)
     return it;
 }
 
-static void woke(void *ctx)
-{
-    (void)ctx; /* the turn itself runs group_drive */
-}
+static void woke(void *ctx);
 
 void writer_wake(struct spool_writer *w, uint64_t in_ms)
 {
@@ -80,6 +77,16 @@ void writer_finish(struct spool_writer *w, struct items *l, enum rc rc)
         it->done(it->ctx, own, &it->ref);
         free(it);
     }
+}
+
+/* Before the phases, so that what the callbacks write to the journal goes ahead of what they send. */
+static void woke(void *ctx)
+{
+    struct spool_writer *w = ctx;
+    struct items refused = w->refused;
+
+    items_init(&w->refused);
+    writer_finish(w, &refused, RC_IO); /* each has its own rc */
 }
 
 struct spool_writer *spool_writer_new(struct loop *loop, struct board *board, const struct spool_options *o,
