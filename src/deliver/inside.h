@@ -40,6 +40,7 @@ struct piece {
     struct spool_head head;
     struct envelope envelope;
     struct arena arena; /* envelope octets */
+    struct buf body;    /* of a small message, read with its head in one call */
     uint32_t recipients[PIECE_RECIPIENTS];
     uint32_t crc;
     unsigned tries; /* connections it was given to */
