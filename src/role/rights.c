@@ -1,14 +1,62 @@
 /*
- * What a role may do to the machine. See rights.h.
+ * Files a role may touch (Landlock), and what every role gives up. See rights.h.
  *
- * Called by role_main before the role starts. Owns nothing.
+ * Called by role_main before the role starts. Owns nothing. All roles share a user id, so without this a role that was
+ * taken over could read the settings, the keys and the mail of all others. Sanitizers need /proc and more: they run without.
  */
 #include "role/rights.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/landlock.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Newer than the headers of Debian 12. */
+#define ACCESS_TRUNCATE (1ULL << 14)
+
+static const uint64_t READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+static const uint64_t WRITE = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                              LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+                              LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE;
+static const uint64_t FILE_RIGHTS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE;
+
+/* Below the home. Every role appends to its own event file. */
+static const struct home_right {
+    enum role role;
+    const char *path;
+    char access; /* r or w */
+} home_rights[] = {
+    {ROLE_any, "events", 'w'},    {ROLE_control, ".", 'w'},  {ROLE_receive, "spool", 'w'}, {ROLE_queue, "spool", 'w'},
+    {ROLE_deliver, "spool", 'r'}, {ROLE_record, "log", 'w'}, {ROLE_record, "record", 'w'},
+};
+
+static const struct system_right {
+    const char *path;
+    char access;
+} system_rights[] = {
+    {"/usr", 'r'},
+    {"/lib", 'r'},
+    {"/lib64", 'r'},
+    {"/etc", 'r'},
+    {"/dev/null", 'w'},
+    {"/dev/urandom", 'r'},
+    {"/proc/sys/kernel", 'r'},
+    {"/proc/stat", 'r'},
+    {"/proc/meminfo", 'r'},
+    {"/proc/loadavg", 'r'},
+    {"/proc/diskstats", 'r'},
+    {"/proc/vmstat", 'r'},
+    {"/sys/devices/system/cpu", 'r'},
+    {"/var/lib/unbound", 'r'},
+    {"/run/systemd/resolve", 'r'},
+};
 
 void rights_begin(void)
 {
@@ -26,10 +74,111 @@ void rights_begin(void)
     }
 }
 
-enum rc rights_drop(enum role role, const char *home, struct err *e)
+struct ruleset {
+    int fd;
+    uint64_t handled;
+};
+
+/* What does not exist needs no right. A file takes only the rights that mean something to a file. */
+static enum rc allow(const struct ruleset *rules, const char *path, char access, struct err *e)
 {
-    (void)role;
-    (void)home;
-    (void)e;
+    struct landlock_path_beneath_attr rule = {.allowed_access = access == 'w' ? WRITE : READ};
+    int fd = open(path, O_PATH | O_CLOEXEC), dir;
+    long failed;
+
+    if (fd < 0)
+        return RC_OK;
+    dir = open(path, O_PATH | O_CLOEXEC | O_DIRECTORY);
+    if (dir < 0)
+        rule.allowed_access &= FILE_RIGHTS;
+    else
+        close(dir);
+    rule.allowed_access &= rules->handled;
+    rule.parent_fd = fd;
+    failed = syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    close(fd);
+    return failed ? err_errno(e, errno, "landlock: %s", path) : RC_OK;
+}
+
+static enum rc allow_home(const struct ruleset *rules, enum role role, const char *home, struct err *e)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof home_rights / sizeof *home_rights; i++) {
+        const struct home_right *r = &home_rights[i];
+
+        snprintf(path, sizeof path, "%s/%s", home, r->path);
+        if (r->role == role || r->role == ROLE_any)
+            TRY(allow(rules, path, r->access, e));
+    }
     return RC_OK;
+}
+
+/* Tests name a file where a fault that was reached is written down. */
+static enum rc allow_fault_log(const struct ruleset *rules, struct err *e)
+{
+    const char *log = getenv("POSTERN_FAULT_LOG");
+    char path[PATH_MAX];
+    char *slash;
+
+    if (!log)
+        return RC_OK;
+    snprintf(path, sizeof path, "%s", log);
+    slash = strrchr(path, '/');
+    if (!slash)
+        return RC_OK;
+    *slash = '\0';
+    return allow(rules, path, 'w', e);
+}
+
+static enum rc allow_all(const struct ruleset *rules, enum role role, const char *home, const struct str *files, size_t n,
+                         struct err *e)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof system_rights / sizeof *system_rights; i++)
+        TRY(allow(rules, system_rights[i].path, system_rights[i].access, e));
+    for (size_t i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%.*s", STR(files[i]));
+        if (path[0] == '/')
+            TRY(allow(rules, path, 'r', e));
+    }
+    TRY(allow_home(rules, role, home, e));
+    return allow_fault_log(rules, e);
+}
+
+static enum rc drop_files(enum role role, const char *home, const struct str *files, size_t n, struct err *e)
+{
+    struct landlock_ruleset_attr attr = {0};
+    struct ruleset rules;
+    enum rc rc;
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+    if (version < 1) {
+        fprintf(stderr, "postern-%s: no Landlock here: files are not confined\n", role_name(role));
+        return RC_OK;
+    }
+    rules.handled = (LANDLOCK_ACCESS_FS_REFER - 1) | (version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
+                    (version >= 3 ? ACCESS_TRUNCATE : 0);
+    attr.handled_access_fs = rules.handled;
+    rules.fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0);
+    if (rules.fd < 0)
+        return err_errno(e, errno, "landlock");
+    rc = allow_all(&rules, role, home, files, n, e);
+    if (rc == RC_OK && syscall(SYS_landlock_restrict_self, rules.fd, 0) != 0)
+        rc = err_set(e, RC_NOT_PERMITTED, "landlock refuses: errno %d", errno);
+    close(rules.fd);
+    return rc;
+}
+
+enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)drop_files;
+    (void)role, (void)home, (void)files, (void)n, (void)e;
+    return RC_OK;
+#else
+    TRY(drop_files(role, home, files, n, e));
+    return rights_drop_calls(role, e);
+#endif
 }

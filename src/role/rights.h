@@ -1,4 +1,4 @@
-/* What a role may do to the machine, as a table: Landlock for files, seccomp for system calls. */
+/* What a role may do to the machine, as tables: Landlock for files, seccomp for system calls. */
 #ifndef ROLE_RIGHTS_H
 #define ROLE_RIGHTS_H
 
@@ -7,8 +7,12 @@
 /* For every role, first thing: no new privileges, dies with master, not dumpable, all descriptors the system grants.
  * Sanitizer builds keep their rights; POSTERN_CORE=1 allows core dumps. */
 void rights_begin(void);
-/* The role's row, once everything inherited is in hand. A kernel that lacks a part is said on standard error and the part
- * left out; RC_NOT_PERMITTED when the kernel has it and refuses. */
-enum rc rights_drop(enum role role, const char *home, struct err *e);
+/* The role's rows, once everything inherited is in hand and before its first thread. `files` are further files it may read
+ * (paths from settings; empty and missing ones are passed over). A kernel that lacks a part is said on standard error and
+ * the part left out; RC_NOT_PERMITTED when the kernel has it and refuses. */
+enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e);
+
+/* rights_calls.c */
+enum rc rights_drop_calls(enum role role, struct err *e);
 
 #endif

@@ -70,12 +70,29 @@ static void on_term(uv_signal_t *handle, int number)
 
 /* --- settings ------------------------------------------------------------------------------------------------------- */
 
+/* Files outside the home that the settings let this role read. */
+static enum rc drop_rights(const struct runner *r, struct err *e)
+{
+    const struct conf *c = conf_now(r->process.conf);
+    struct str files[4];
+    size_t n = 0;
+
+    if (c && r->kind->kind == ROLE_deliver)
+        files[n++] = c->delivery.ca_file;
+    if (c && r->kind->kind == ROLE_lookup) {
+        files[n++] = c->dns.trust_anchor_file;
+        files[n++] = c->dns.root_hints_file;
+        files[n++] = c->dns.sts_ca_file;
+    }
+    return rights_drop(r->kind->kind, r->process.home, files, n, e);
+}
+
 static void start(struct runner *r)
 {
     struct err e = ERR_NONE;
 
     r->started = true;
-    if (r->kind->start(&r->process, &e) != RC_OK) {
+    if (drop_rights(r, &e) != RC_OK || r->kind->start(&r->process, &e) != RC_OK) {
         say(r, "cannot start", err_text(&e));
         r->started = false;
         r->status = 1;
@@ -235,8 +252,10 @@ static bool take_over(struct runner *r)
     p->index = (unsigned)in.msg.as_hello.index;
     p->board = board_map(in.fd);
     close(in.fd);
-    if (!p->board)
+    if (!p->board) {
+        say(r, "the board is of another build than this program", "");
         return false;
+    }
     p->loop = loop_new();
     p->bus = bus_new(p->loop, r->kind->kind, p->index);
     bus_hold(p->bus, true);
@@ -287,7 +306,7 @@ int role_main(const struct role_kind *kind, int argc, char **argv)
         fprintf(stderr, "postern-%s: no line to master\n", role_name(kind->kind));
         return 2;
     }
-    if (furnish(r, &e) != RC_OK || rights_drop(kind->kind, r->process.home, &e) != RC_OK) {
+    if (furnish(r, &e) != RC_OK) {
         say(r, "cannot start", err_text(&e));
         return 1;
     }

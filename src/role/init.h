@@ -1,0 +1,14 @@
+/* Parts of `postern init`: what a new machine needs that is neither a default nor asked for. */
+#ifndef ROLE_INIT_H
+#define ROLE_INIT_H
+
+#include "conf/draft.h"
+
+/* Serial number in the virtual form, 20 hex - 12 hex: derived from the machine id and the home's path, so the same for ever. */
+void init_serial(const char *home, char out[40]);
+/* 16 characters of base32, 80 bits. */
+void init_password(char out[20]);
+/* Makes the item certificate.self_signed (P-256, ten years) for the host name in d when it is not there yet. */
+enum rc init_certificate(struct arena *a, struct conf_draft *d, struct err *e);
+
+#endif
