@@ -37,6 +37,7 @@ struct sock {
     uint16_t port;
     int backlog;
     int fd; /* -1 = not bound */
+    uint64_t id;
     bool wanted;
     char error[FAULT_TEXT];
 };
@@ -52,6 +53,7 @@ struct master {
     size_t n_procs;
     struct sock socks[MASTER_SOCKETS];
     size_t n_socks;
+    uint64_t last_socket;
     bool listed;                            /* control has sent its list of sockets */
     uint64_t bind_again_ms;                 /* 0 = nothing failed */
     char faults[MASTER_FAULTS][FAULT_TEXT]; /* not yet told to record */

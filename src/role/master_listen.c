@@ -52,6 +52,7 @@ void listen_add(struct master *m, const struct line_listen *l)
         free(s.address);
         return;
     }
+    s.id = ++m->last_socket;
     m->socks[m->n_socks++] = s;
 }
 
@@ -92,7 +93,7 @@ static void drop_unwanted(struct master *m)
             continue;
         }
         if (s->fd >= 0)
-            tell_receive(m, LINE_socket_remove, &(struct line_socket_remove){.name = str_c(s->name)}, -1);
+            tell_receive(m, LINE_socket_remove, &(struct line_socket_remove){.id = s->id}, -1);
         forget(s);
     }
     m->n_socks = kept;
@@ -149,7 +150,7 @@ static void try_bind(struct master *m, struct sock *s)
     if (s->fd < 0)
         snprintf(error, sizeof error, "%s port %u: %s", s->address, s->port, strerror(errno));
     else
-        tell_receive(m, LINE_socket_add, &(struct line_socket_add){.name = str_c(s->name)}, s->fd);
+        tell_receive(m, LINE_socket_add, &(struct line_socket_add){.name = str_c(s->name), .id = s->id}, s->fd);
     if (strcmp(error, s->error) != 0) {
         memcpy(s->error, error, sizeof error);
         master_say("%s: %s", s->name, *error ? error : "bound");
@@ -190,7 +191,8 @@ void listen_retry(struct master *m)
 void listen_hand(struct master *m, struct proc *p)
 {
     for (size_t i = 0; i < m->n_socks && p->line >= 0; i++)
-        if (m->socks[i].fd >= 0 && !line_say(p->line, m->socks[i].fd, socket_add, .name = str_c(m->socks[i].name)))
+        if (m->socks[i].fd >= 0 &&
+            !line_say(p->line, m->socks[i].fd, socket_add, .name = str_c(m->socks[i].name), .id = m->socks[i].id))
             proc_kill(p);
 }
 

@@ -122,14 +122,14 @@ static void on_snapshot(void *ctx, const struct bus_in *in)
 
 /* --- master --------------------------------------------------------------------------------------------------------- */
 
-static void socket_remove(struct runner *r, struct str name)
+static void socket_remove(struct runner *r, uint64_t id)
 {
     struct process *p = &r->process;
 
     for (size_t i = 0; i < p->n_sockets; i++) {
         struct process_socket gone = r->sockets[i];
 
-        if (!str_eq(str_c(gone.name), name))
+        if (gone.id != id)
             continue;
         r->sockets[i] = r->sockets[--p->n_sockets];
         if (r->started && r->kind->sockets_changed)
@@ -141,16 +141,15 @@ static void socket_remove(struct runner *r, struct str name)
     }
 }
 
-static void socket_add(struct runner *r, struct str name, int fd)
+static void socket_add(struct runner *r, struct str name, uint64_t id, int fd)
 {
     struct process *p = &r->process;
     struct process_socket *more;
 
-    socket_remove(r, name);
     more = realloc(r->sockets, (p->n_sockets + 1) * sizeof *more);
     must(more && fd >= 0);
     r->sockets = more;
-    r->sockets[p->n_sockets] = (struct process_socket){strndup(name.p, name.n), fd};
+    r->sockets[p->n_sockets] = (struct process_socket){strndup(name.p, name.n), fd, id};
     must(r->sockets[p->n_sockets].name);
     p->n_sockets++;
     p->sockets = r->sockets;
@@ -169,10 +168,10 @@ static void from_master(struct runner *r, struct line_in *in)
                    (unsigned)in->msg.as_peer.life);
         return;
     case LINE_socket_add:
-        socket_add(r, in->msg.as_socket_add.name, in->fd);
+        socket_add(r, in->msg.as_socket_add.name, in->msg.as_socket_add.id, in->fd);
         return;
     case LINE_socket_remove:
-        socket_remove(r, in->msg.as_socket_remove.name);
+        socket_remove(r, in->msg.as_socket_remove.id);
         break;
     case LINE_fault:
         event(p->events, role_fault, .error = in->msg.as_fault.error);

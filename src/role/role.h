@@ -22,10 +22,11 @@ struct process {
     struct events *events;
     struct board *board;
     const char *home;            /* directory of this installation */
-    /* Inherited listening sockets, by name ("listener.InboundMail.4"), from master. */
+    /* Inherited listening sockets, by name ("listener.InboundMail.4"; several may bear one name), from master. */
     const struct process_socket {
         const char *name;
         int fd;
+        uint64_t id;             /* of this socket, never used again */
     } *sockets;
     size_t n_sockets;
     void *state;                 /* the role's own */
