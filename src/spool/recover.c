@@ -231,6 +231,26 @@ enum rc spool_scan(const char *dir, uint64_t segment, uint64_t from, uint64_t to
     return rc;
 }
 
+enum rc spool_look(const char *dir, uint64_t segment, struct spool_found *out, struct err *e)
+{
+    char page[PAGE];
+    struct segment_header h;
+    struct stat st;
+    int fd;
+    enum rc rc;
+
+    TRY(open_segment(dir, segment, &fd, e));
+    rc = fstat(fd, &st) == 0 ? io_pread(fd, page, sizeof page, 0, e) : err_errno(e, errno, "segment");
+    close(fd);
+    TRY(rc);
+    memcpy(&h, page, sizeof h);
+    if (!layout_segment_fits(&h, segment))
+        return spool_scan(dir, segment, 0, 0, NULL, NULL, NULL, out, e);
+    *out = (struct spool_found){.segment = segment, .generation = h.generation, .owner = h.owner, .size = (uint64_t)st.st_size,
+                                .free = h.state == SEGMENT_FREE};
+    return RC_OK;
+}
+
 /* --- the directory ------------------------------------------------------------------------------------------------------ */
 
 static int by_id(const void *a, const void *b)

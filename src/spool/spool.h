@@ -136,6 +136,8 @@ enum rc spool_read_voids(const char *dir, struct arena *a, struct spool_voids *o
 typedef void spool_found_fn(void *ctx, const struct spool_head *head, struct str envelope);
 enum rc spool_scan(const char *dir, uint64_t segment, uint64_t from, uint64_t to, const struct spool_voids *voids,
                    spool_found_fn *fn, void *ctx, struct spool_found *out, struct err *e);
+/* What the header page alone says (the whole segment is read only when the page is damaged): `good_to` and `empty` are not set. */
+enum rc spool_look(const char *dir, uint64_t segment, struct spool_found *out, struct err *e);
 /* Every segment id in the directory, ascending, into the arena. */
 enum rc spool_list(const char *dir, struct arena *a, const uint64_t **ids_out, size_t *n_out, struct err *e);
 /* Marks a segment as free on disk and syncs that, so that no later recovery takes its old records for mail. The queue calls it
