@@ -149,7 +149,7 @@ static void a_bad_file_names_line_and_reason(void **state)
          "line 2: user \"A\" appears twice"},
         {"<config><users>\n<user><name>a</name><password>********</password></user></users></config>",
          "line 2: user.a.password: a masked passphrase cannot be loaded"},
-        {"<config>\nhello<roles/></config>", "line 1: text between elements"},
+        {"<config>\nhello<roles/></config>", "line 2: text between elements"},
         {"<config><roles x=\"1\"/></config>", "line 1: attributes are not used here"},
         {"<!DOCTYPE config [<!ENTITY a \"b\">]>\n<config/>", "line 2: declarations inside DOCTYPE are not accepted"},
         {"<config><system><hostname><b/></hostname></system></config>", "line 1: <hostname> holds a value, not elements"},

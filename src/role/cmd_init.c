@@ -33,6 +33,8 @@ struct wish {
 /* What every home begins with (spec/central.md 14). */
 static const char lines_all[] =
     "interface.Management.address=0.0.0.0\n"
+    "certificate.self_signed.cert_file=" INIT_CERTIFICATE "\n"
+    "certificate.self_signed.key_file=" INIT_KEY "\n"
     "mail_flow_policy.ACCEPTED\n"
     "mail_flow_policy.TRUSTED\n"
     "mail_flow_policy.BLOCKED.behavior=reject\n"
@@ -179,8 +181,6 @@ static enum rc add_user(struct conf_draft *d, const char *name, const char *role
 static enum rc own_settings(struct conf_draft *d, const struct wish *w, const char *home, struct buf *say, struct err *e)
 {
     char serial[40], name[256] = "";
-    struct arena a;
-    enum rc rc;
 
     init_serial(home, serial);
     TRY(set_text(d, "system.serial", str_c(serial), e));
@@ -191,10 +191,7 @@ static enum rc own_settings(struct conf_draft *d, const struct wish *w, const ch
     TRY(add_user(d, "admin", "administrator", !w->base, say, e));
     for (size_t i = 0; i < w->n_set; i++)
         TRY(conf_draft_line(d, str_c(w->set[i]), e));
-    arena_init(&a, 4096, 1 << 20);
-    rc = init_certificate(&a, d, e);
-    arena_done(&a);
-    return rc;
+    return init_certificate(home, d, e);
 }
 
 static void tell(const struct conf *c, const char *home, struct str logins)

@@ -1,13 +1,14 @@
 /*
  * Serial number, passphrases and certificate of a new home. See init.h.
  *
- * Called by cmd_init.c. Owns nothing; keys live in the draft only. Fails when libcrypto does.
+ * Called by cmd_init.c. Owns nothing; the key is written to HOME/keys (mode 0600). Fails when libcrypto does.
  */
 #include "role/init.h"
 
 #include "base/clock.h"
 #include "base/io.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
@@ -77,7 +78,7 @@ static bool fill(X509 *x, EVP_PKEY *key, const char *host)
     X509_NAME *name = X509_get_subject_name(x);
     char common[65];                            /* RFC 5280: at most 64 characters; the whole name is in the alternative name */
 
-    snprintf(common, sizeof common, "%s", host);
+    snprintf(common, sizeof common, "%.64s", host);
     return X509_set_version(x, 2) && ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), random_u64() >> 1) &&
            X509_gmtime_adj(X509_getm_notBefore(x), -3600) && X509_gmtime_adj(X509_getm_notAfter(x), YEARS * 365L * 86400) &&
            X509_set_pubkey(x, key) &&
@@ -85,34 +86,36 @@ static bool fill(X509 *x, EVP_PKEY *key, const char *host)
            X509_set_issuer_name(x, name) && extensions(x, host) && X509_sign(x, key, EVP_sha256());
 }
 
-/* What a memory BIO holds, as text in the arena. */
-static struct str bio_text(struct arena *a, BIO *b)
+/* Writes what a memory BIO holds to HOME/NAME. */
+static enum rc write_pem(const char *home, const char *name, BIO *b, struct err *e)
 {
-    char *p;
+    char path[PATH_MAX], *p;
     long n = BIO_get_mem_data(b, &p);
 
-    return arena_str(a, str_of(p, n > 0 ? (size_t)n : 0));
+    if (snprintf(path, sizeof path, "%s/%s", home, name) >= (int)sizeof path)
+        return err_set(e, RC_INVALID, "%s is too long a path", home);
+    return io_replace_file("init.keys", path, str_of(p, n > 0 ? (size_t)n : 0), e);
 }
 
-enum rc init_certificate(struct arena *a, struct conf_draft *d, struct err *e)
+enum rc init_certificate(const char *home, struct conf_draft *d, struct err *e)
 {
-    struct str host = arena_str(a, d->conf.system.hostname), cert = STR_NONE, pem = STR_NONE;
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     BIO *out = BIO_new(BIO_s_mem()), *secret = BIO_new(BIO_s_mem());
+    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *x = X509_new();
-    bool ok = key && x && out && secret && host.p && fill(x, key, host.p) && PEM_write_bio_X509(out, x) &&
-              PEM_write_bio_PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL);
+    enum rc rc = RC_OK;
+    char host[256];
 
-    if (ok) {
-        cert = bio_text(a, out);
-        pem = bio_text(a, secret);
-    }
+    snprintf(host, sizeof host, "%.*s", STR(d->conf.system.hostname));
+    if (!key || !x || !out || !secret || !fill(x, key, host) || !PEM_write_bio_X509(out, x) ||
+        !PEM_write_bio_PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL))
+        rc = err_set(e, RC_INTERNAL, "cannot make a certificate for %s", host);
+    if (rc == RC_OK)
+        rc = write_pem(home, INIT_KEY, secret, e);
+    if (rc == RC_OK)
+        rc = write_pem(home, INIT_CERTIFICATE, out, e);
     X509_free(x);
     EVP_PKEY_free(key);
     BIO_free(out);
     BIO_free(secret);
-    if (!cert.n || !pem.n)
-        return err_set(e, RC_INTERNAL, "cannot make a certificate");
-    TRY(conf_draft_set(d, str_lit("certificate.self_signed.chain"), cert, e));
-    return conf_draft_set(d, str_lit("certificate.self_signed.key"), pem, e);
+    return rc;
 }

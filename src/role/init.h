@@ -8,7 +8,9 @@
 void init_serial(const char *home, char out[40]);
 /* 16 characters of base32, 80 bits. */
 void init_password(char out[20]);
-/* Makes the item certificate.self_signed (P-256, ten years) for the host name in d when it is not there yet. */
-enum rc init_certificate(struct arena *a, struct conf_draft *d, struct err *e);
+/* Writes a self-signed certificate (P-256, ten years) for the host name in d, and its key, to these files of the home. */
+#define INIT_CERTIFICATE "keys/self_signed.crt"
+#define INIT_KEY "keys/self_signed.key"
+enum rc init_certificate(const char *home, struct conf_draft *d, struct err *e);
 
 #endif

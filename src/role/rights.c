@@ -24,7 +24,8 @@
 static const uint64_t READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 static const uint64_t WRITE = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
                               LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-                              LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE;
+                              LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER |
+                              ACCESS_TRUNCATE;
 static const uint64_t FILE_RIGHTS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE;
 
 /* Below the home. Every role appends to its own event file. */
@@ -34,7 +35,7 @@ static const struct home_right {
     char access; /* r or w */
 } home_rights[] = {
     {ROLE_any, "events", 'w'},    {ROLE_control, ".", 'w'},  {ROLE_receive, "spool", 'w'}, {ROLE_queue, "spool", 'w'},
-    {ROLE_deliver, "spool", 'r'}, {ROLE_record, "log", 'w'}, {ROLE_record, "record", 'w'},
+    {ROLE_deliver, "spool", 'r'}, {ROLE_receive, "keys", 'r'}, {ROLE_record, "log", 'w'}, {ROLE_record, "record", 'w'},
 };
 
 static const struct system_right {

@@ -1,0 +1,201 @@
+/*
+ * Looks up, permits, runs and ends verbs. See verbs.h.
+ *
+ * Called by the control socket (later by SSH and HTTP). Owns each struct verb_call until its reply was given. A verb that another
+ * role answers waits for it at most 30 s; a role that is away counts as an answer.
+ */
+#include "admin/verbs.h"
+
+#include "base/must.h"
+
+#include <stdlib.h>
+
+enum { ASK_MS = 30000, ARENA_MAX = 1 << 27 };
+
+static const struct verb verbs[] = {
+#define VERB(name, aliases, product, least, scope, effect, function, usage, help) \
+    {#name, aliases, LEAST_##least, VERB_##effect, verb_##function, usage, help},
+#include "spec/verbs.def"
+#undef VERB
+};
+
+const struct verb *verb_row(size_t i)
+{
+    return i < sizeof verbs / sizeof *verbs ? &verbs[i] : NULL;
+}
+
+const struct verb *verb_find(struct str name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        struct str rest = str_c(verbs[i].aliases), alias;
+
+        if (str_eqi(name, str_c(verbs[i].name)))
+            return &verbs[i];
+        while (str_word(&rest, &alias)) {
+            if (str_eqi(name, alias))
+                return &verbs[i];
+        }
+    }
+    return NULL;
+}
+
+/* Roles in the order of user.def: administrator operator read_only_operator guest technician help_desk mail. */
+bool verb_allowed(const struct verb *v, uint64_t user_role)
+{
+    static const unsigned char may[][7] = {
+        [LEAST_GUEST] = {1, 1, 1, 1, 1, 0, 0},
+        [LEAST_OPERATOR] = {1, 1, 0, 0, 0, 0, 0},
+        [LEAST_ADMINISTRATOR] = {1, 0, 0, 0, 0, 0, 0},
+    };
+
+    if (v->least == LEAST_OPERATOR && v->effect == VERB_SHOW && user_role == 2)
+        return true;                            /* a read-only operator sees what an operator sees */
+    return user_role < 7 && may[v->least][user_role];
+}
+
+static void end_call(struct verb_call *c)
+{
+    if (c->done)
+        c->done(c->ctx, c);
+    buf_done(&c->text);
+    buf_done(&c->json);
+    arena_done(&c->arena);
+    free(c);
+}
+
+void verb_end(struct verb_call *c, enum rc rc)
+{
+    c->rc = rc;
+    c->ended = true;
+    if (!c->running)
+        end_call(c);
+}
+
+void verb_forget(struct verb_call *c)
+{
+    c->done = NULL;
+}
+
+void verb_fail(struct verb_call *c, const struct err *e)
+{
+    buf_addf(&c->text, "%s\n", err_text(e));
+    verb_end(c, e->rc ? e->rc : RC_INTERNAL);
+}
+
+void verb_usage(struct verb_call *c)
+{
+    buf_addf(&c->text, "Invalid arguments\nUsage: %s\n", c->verb->usage);
+    verb_end(c, RC_SYNTAX);
+}
+
+static bool permitted(struct verb_call *c)
+{
+    const struct conf_user *u;
+
+    if (c->user.n == 0 || str_eq(c->user, str_lit("admin"))) {
+        c->user = str_lit("admin");
+        return true;
+    }
+    u = conf_find(&c->admin->current->conf.user, c->user);
+    return u && !u->locked && verb_allowed(c->verb, u->role);
+}
+
+struct verb_call *verb_start(struct admin *a, struct str user, struct strs words, void (*done)(void *ctx, struct verb_call *c), void *ctx)
+{
+    struct verb_call *c = calloc(1, sizeof *c);
+    struct str *args, first = words.n ? words.items[0] : STR_NONE;
+
+    must(c);
+    *c = (struct verb_call){.admin = a, .done = done, .ctx = ctx, .text = BUF(VERB_REPLY_MAX), .json = BUF(VERB_REPLY_MAX)};
+    arena_init(&c->arena, 1024, ARENA_MAX);
+    args = arena_array(&c->arena, struct str, words.n + 1);
+    must(args);
+    for (size_t i = 1; i < words.n; i++)
+        args[i - 1] = arena_str(&c->arena, words.items[i]);
+    c->args = (struct strs){args, words.n ? words.n - 1 : 0};
+    c->user = user.n ? arena_str(&c->arena, user) : STR_NONE;
+    c->verb = verb_find(first);
+    if (!c->verb || !permitted(c)) {
+        buf_addf(&c->text, "Unknown command or missing feature key: %.*s\n", STR(str_first(first, 100)));
+        verb_end(c, RC_UNKNOWN_COMMAND);
+        return NULL;
+    }
+    c->waiting = 1;                             /* the verb itself: verb_wait() takes it off */
+    c->running = true;
+    c->verb->run(c);
+    c->running = false;
+    if (!c->ended)
+        return c;
+    end_call(c);
+    return NULL;
+}
+
+void verb_wait(struct verb_call *c)
+{
+    if (--c->waiting == 0)
+        verb_end(c, c->rc);
+}
+
+struct strs verb_words(struct verb_call *c, const char *first, ...)
+{
+    struct str *items = arena_must_alloc(&c->arena, 8 * sizeof *items);
+    size_t n = 0;
+    va_list ap;
+
+    va_start(ap, first);
+    for (const char *w = first; w && n < 8; w = va_arg(ap, const char *))
+        items[n++] = str_c(w);
+    va_end(ap);
+    return (struct strs){items, n};
+}
+
+static void answered(void *ctx, enum rc rc, const void *msg)
+{
+    const struct bus_verb_reply *r = msg;
+    struct verb_call *c = ctx;
+
+    if (rc != RC_OK) {
+        buf_addf(&c->text, "No answer: %s\n", rc_info(rc)->text);
+        c->rc = rc;
+    } else {
+        if (str_find_str(buf_str(&c->text), r->text) == c->text.n || c->text.n == 0)
+            buf_add(&c->text, r->text);
+        if (c->json.n == 0)
+            buf_add(&c->json, r->json);
+        if (r->rc != RC_OK)
+            c->rc = r->rc < RC_COUNT ? (enum rc)r->rc : RC_INTERNAL;
+    }
+    verb_wait(c);
+}
+
+struct asking {
+    struct verb_call *call;
+    struct bus_verb_call msg;
+    unsigned asked;
+};
+
+static void ask_one(void *ctx, struct bus_peer *p)
+{
+    struct asking *q = ctx;
+
+    q->asked++;
+    q->call->waiting++;
+    bus_call(q->call->admin->bus, p, BUS_verb_call, &q->msg, ASK_MS, answered, q->call);
+}
+
+void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs args)
+{
+    struct asking q = {.call = c, .msg = {.verb = str_c(verb), .user = c->user}};
+    struct buf b = BUF(VERB_REQUEST_MAX);
+
+    for (size_t i = 0; i < args.n; i++)
+        buf_put_str(&b, args.items[i]);
+    q.msg.args = buf_str(&b);
+    if (c->admin->bus)
+        bus_each(c->admin->bus, role, ask_one, &q);
+    buf_done(&b);
+    if (q.asked == 0) {
+        buf_addf(&c->text, "The %s service is not running; try again in a moment.\n", role_name(role));
+        c->rc = RC_UNAVAILABLE;
+    }
+}
