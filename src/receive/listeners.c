@@ -1,0 +1,173 @@
+/*
+ * Listening sockets and what is refused at the door: too many connections, suspended listeners.
+ *
+ * Sockets come from master by name and live here until they are taken away. Whoever is refused gets one line and is closed
+ * without a conversation, so a flood costs a system call or two each.
+ */
+#include "receive/inside.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void refuse(int fd, enum rc rc)
+{
+    const struct rc_info *info = rc_info(rc);
+    char line[200];
+    struct buf out = BUF(sizeof line);
+
+    buf_addf(&out, "%d %s %s\r\n", info->smtp, info->enhanced, info->text);
+    if (out.n && send(fd, out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        /* the peer is gone or does not read: it is being refused anyway */
+    }
+    buf_done(&out);
+    close(fd);
+}
+
+/* A listener with IPv4 and IPv6 sockets counts once. */
+static unsigned open_at(const struct receive *r, struct str name)
+{
+    unsigned n = 0;
+
+    for (const struct listener *l = r->listeners; l; l = l->next)
+        if (str_eq(l->name, name))
+            n += l->open;
+    return n;
+}
+
+static enum rc door(const struct listener *l, const struct terms *t)
+{
+    struct receive *r = l->receive;
+
+    if (r->stopping)
+        return RC_SHUTTING_DOWN;
+    if (l->suspended || r->queue_suspended)
+        return RC_SUSPENDED;
+    if (!t)
+        return RC_UNAVAILABLE;
+    if (open_at(r, l->name) >= t->conf->max_connections || r->open >= r->tables->conf->receiving.max_connections)
+        return RC_TOO_MANY_CONNECTIONS;
+    return RC_OK;
+}
+
+static void accepted(void *ctx, int fd, const struct address_ip *peer)
+{
+    struct listener *l = ctx;
+    const struct terms *t = tables_find(l->receive->tables, l->name);
+    enum rc rc = door(l, t);
+
+    (void)peer;
+    if (rc != RC_OK) {
+        refuse(fd, rc);
+        return;
+    }
+    conversation_accept(l->receive->o.loop, fd, t->conf->protocol == 1 ? &qmqp_kind : &session_kind, t->tls, l);
+}
+
+/* "listener.InboundMail.4" -> "InboundMail" */
+static struct str listener_of(const char *socket_name)
+{
+    struct str s = str_c(socket_name);
+
+    if (!str_starts(s, str_lit("listener.")))
+        return STR_NONE;
+    s = str_from(s, 9);
+    return str_first(s, str_find_last(s, '.'));
+}
+
+static void open_one(struct receive *r, const struct receive_socket *s)
+{
+    struct str name = listener_of(s->name);
+    struct listener *l = name.n ? calloc(1, sizeof *l) : NULL;
+
+    if (!l || !(l->socket_name = strdup(s->name))) {
+        free(l);
+        return;
+    }
+    l->ctx.handler = &session_handler;
+    l->receive = r;
+    l->name = listener_of(l->socket_name);
+    l->next = r->listeners;
+    r->listeners = l;
+    l->socket = listener_socket_new(r->o.loop, s->fd, accepted, l);
+}
+
+static struct listener *find(struct receive *r, const char *socket_name)
+{
+    for (struct listener *l = r->listeners; l; l = l->next)
+        if (l->socket && strcmp(l->socket_name, socket_name) == 0)
+            return l;
+    return NULL;
+}
+
+static bool listed(const char *name, const struct receive_socket *sockets, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(sockets[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void close_socket(struct listener *l)
+{
+    if (l->socket)
+        listener_socket_free(l->socket);
+    l->socket = NULL;
+}
+
+/* Listeners without a socket stay as long as conversations point to them. */
+static void sweep(struct receive *r, bool all)
+{
+    struct listener **at = &r->listeners;
+
+    while (*at) {
+        struct listener *l = *at;
+
+        if (l->socket || (l->open && !all)) {
+            at = &l->next;
+            continue;
+        }
+        *at = l->next;
+        free(l->socket_name);
+        free(l);
+    }
+}
+
+void listeners_set(struct receive *r, const struct receive_socket *sockets, size_t n)
+{
+    for (struct listener *l = r->listeners; l; l = l->next)
+        if (l->socket && !listed(l->socket_name, sockets, n))
+            close_socket(l);
+    sweep(r, false);
+    for (size_t i = 0; i < n; i++)
+        if (!find(r, sockets[i].name))
+            open_one(r, &sockets[i]);
+    listeners_conf(r, r->tables->conf);
+}
+
+void listeners_close(struct receive *r)
+{
+    for (struct listener *l = r->listeners; l; l = l->next)
+        close_socket(l);
+    if (r->open == 0)
+        sweep(r, true);
+}
+
+static bool is_all(struct str name)
+{
+    return !name.n || str_eqi(name, str_lit("all"));
+}
+
+void listeners_suspend(struct receive *r, struct str name, bool suspend)
+{
+    for (struct listener *l = r->listeners; l; l = l->next)
+        if (is_all(name) || str_eqi(l->name, name))
+            l->suspended = suspend;
+}
+
+void listeners_conf(struct receive *r, const struct conf *conf)
+{
+    listeners_suspend(r, STR_NONE, false);
+    for (size_t i = 0; i < conf->receiving.suspended.n; i++)
+        listeners_suspend(r, conf->receiving.suspended.items[i], true);
+}

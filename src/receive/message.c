@@ -1,0 +1,345 @@
+/*
+ * One message from MAIL to the spool, whatever protocol brought it: numbers, recipients, body, envelope, events.
+ *
+ * Called by the SMTP session and by QMQP. A message begins with a MID, gathers recipients in the transaction's arena and a
+ * body in the spool, and ends stored or dropped. What is stored is told to queue before the peer hears of it, in the same
+ * turn. A struct stored lives until the spool has answered, also when the peer has gone.
+ */
+#include "mail/header.h"
+#include "receive/inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SHOWN = 512, FIRST_RECIPIENTS = 4, ENVELOPE_FIXED = 8192 };
+
+_Static_assert((int)SMTP_BODY_HAS_DOT == (int)BODY_HAS_DOT && (int)SMTP_BODY_HAS_8BIT == (int)BODY_HAS_8BIT &&
+                   (int)SMTP_BODY_HAS_BARE == (int)BODY_HAS_BARE && (int)SMTP_BODY_LONG_LINE == (int)BODY_LONG_LINE &&
+                   (int)SMTP_BODY_HAS_8BIT_HEADER == (int)BODY_HAS_8BIT_HEADER,
+               "body flags of smtp and spool agree");
+
+struct stored {
+    struct stored *next; /* in the free list */
+    struct receive *receive;
+    uint64_t mid, icid, bytes, recipients;
+    message_done_fn *done;
+    void *ctx;
+    size_t sender_n;
+    char sender[ADDRESS_MAX];
+};
+
+enum rc message_allowed(struct receive *r, uint64_t bytes, struct err *e)
+{
+    if (r->stopping)
+        return err_set(e, RC_SHUTTING_DOWN, "%s", rc_info(RC_SHUTTING_DOWN)->text);
+    if (!receive_ready(r))
+        return err_set(e, RC_UNAVAILABLE, "%s", rc_info(RC_UNAVAILABLE)->text);
+    if (r->queue_rc != RC_OK)
+        return err_set(e, r->queue_rc, "%s", rc_info(r->queue_rc)->text);
+    if (spool_space(r->spool, bytes) != RC_OK)
+        return err_set(e, RC_NO_SPACE, "%s", rc_info(RC_NO_SPACE)->text);
+    return RC_OK;
+}
+
+void message_begin(const struct origin *o, struct message *m)
+{
+    struct receive *r = o->receive;
+
+    *m = (struct message){.mid = board_next(r->o.board, NUMBER_MID)};
+    spool_transaction_begin(r->spool, &m->token);
+    event(r->o.events, message_start, .mid = m->mid, .icid = o->icid);
+}
+
+void message_from(const struct origin *o, const struct message *m, struct str sender)
+{
+    event(o->receive->o.events, message_sender, .mid = m->mid, .icid = o->icid, .sender = sender);
+}
+
+enum rc message_recipient(const struct origin *o, struct message *m, struct arena *a, const struct recipient *to,
+                          struct err *e)
+{
+    size_t bytes = to->address.n + to->orcpt.n + 16;
+
+    if (m->n >= ENVELOPE_RECIPIENTS || m->envelope_bytes + bytes > ENVELOPE_BYTES - ENVELOPE_FIXED)
+        return err_set(e, RC_TOO_MANY_RECIPIENTS, "%s", rc_info(RC_TOO_MANY_RECIPIENTS)->text);
+    if (m->n == m->max) {
+        size_t max = m->max ? m->max * 2 : FIRST_RECIPIENTS;
+        struct recipient *list = arena_array(a, struct recipient, max);
+
+        if (!list)
+            return err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
+        if (m->n)
+            memcpy(list, m->recipients, m->n * sizeof *list);
+        m->recipients = list;
+        m->max = max;
+    }
+    event(o->receive->o.events, message_recipient, .mid = m->mid, .icid = o->icid, .rid = m->n, .recipient = to->address);
+    m->recipients[m->n++] = *to;
+    m->envelope_bytes += bytes;
+    return RC_OK;
+}
+
+/* ---- the Received header (RFC 5321 4.4) ------------------------------------------------------------------------------ */
+
+struct line {
+    size_t n;
+    char p[3072];
+};
+
+static void add(struct line *l, struct str s)
+{
+    if (s.n > sizeof l->p - l->n)
+        s.n = sizeof l->p - l->n;
+    if (s.n)
+        memcpy(l->p + l->n, s.p, s.n);
+    l->n += s.n;
+}
+
+/* What a peer said of itself: nothing but visible ASCII, and nothing that ends a comment. */
+static void add_name(struct line *l, struct str s)
+{
+    for (size_t i = 0; i < s.n && l->n < sizeof l->p; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        l->p[l->n++] = c <= 32 || c >= 127 || c == '(' || c == ')' || c == '\\' || c == '"' || c == ';' ? '?' : (char)c;
+    }
+}
+
+static void add_date(struct receive *r, struct line *l)
+{
+    uint64_t now = clock_wall_ms();
+
+    if (r->date_s != now / 1000) {
+        struct arena a;
+        struct str date;
+
+        arena_init(&a, 256, 1024);
+        date = header_date(&a, now);
+        r->date_n = date.n < sizeof r->date ? date.n : sizeof r->date;
+        memcpy(r->date, date.p, r->date_n);
+        r->date_s = now / 1000;
+        arena_done(&a);
+    }
+    add(l, str_of(r->date, r->date_n));
+}
+
+static void add_uid(const struct receive *r, uint64_t mid, struct line *l)
+{
+    char text[48];
+    int n = snprintf(text, sizeof text, "%llx-%016llx", (unsigned long long)mid, (unsigned long long)r->random);
+
+    add(l, str_of(text, (size_t)n));
+}
+
+static void received(const struct origin *o, const struct message *m, struct line *l)
+{
+    char ip[46];
+
+    l->n = 0;
+    add(l, str_lit("Received: from "));
+    add_name(l, o->hello.n ? o->hello : str_lit("unknown"));
+    add(l, str_lit(" ("));
+    add_name(l, o->ptr.n ? o->ptr : str_lit("unknown"));
+    add(l, o->ip.family == AF_INET6 ? str_lit(" [IPv6:") : str_lit(" ["));
+    add(l, ip_text(&o->ip, ip));
+    add(l, str_lit("])\r\n\tby "));
+    add_name(l, o->terms->host_name);
+    add(l, str_lit(" with "));
+    add(l, str_c(o->protocol));
+    add(l, str_lit(" id "));
+    add_uid(o->receive, m->mid, l);
+    if (o->tls) {
+        add(l, str_lit("\r\n\t("));
+        add_name(l, o->tls->version);
+        add(l, str_lit(" "));
+        add_name(l, o->tls->cipher);
+        add(l, str_lit(")"));
+    }
+    if (m->n == 1) {
+        add(l, str_lit("\r\n\tfor <"));
+        add(l, m->recipients[0].address);
+        add(l, str_lit(">"));
+    }
+    add(l, str_lit("; "));
+    add_date(o->receive, l);
+    add(l, str_lit("\r\n"));
+}
+
+enum rc message_body(const struct origin *o, struct message *m, struct err *e)
+{
+    struct line line;
+
+    m->body = spool_body_new(o->receive->spool);
+    if (!m->body)
+        return err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
+    if (!o->terms->conf->received_header)
+        return RC_OK;
+    received(o, m, &line);
+    return spool_body_add(m->body, str_of(line.p, line.n), e);
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------- */
+
+struct header_facts {
+    uint64_t received;
+    struct str message_id, subject;
+};
+
+static void look(struct arena *a, struct str start, struct header_facts *out)
+{
+    struct header_field f;
+
+    *out = (struct header_facts){0};
+    while (header_next(&start, &f)) {
+        if (f.name.n == 8 && str_eqi(f.name, str_lit("Received")))
+            out->received++;
+        else if (f.name.n == 10 && !out->message_id.p && str_eqi(f.name, str_lit("Message-ID")))
+            out->message_id = header_unfold(a, f.value, SHOWN);
+        else if (f.name.n == 7 && !out->subject.p && str_eqi(f.name, str_lit("Subject")))
+            out->subject = header_unfold(a, f.value, SHOWN);
+    }
+}
+
+static struct stored *stored_new(struct receive *r)
+{
+    struct stored *st = r->free_stored;
+
+    if (!st)
+        return malloc(sizeof *st);
+    r->free_stored = st->next;
+    return st;
+}
+
+/* The fate of the record is known. Order of effects: event, queue, peer (the loop's phases see to it). */
+static void settled(void *ctx, enum rc rc, const struct spool_ref *ref)
+{
+    struct stored *st = ctx;
+    struct receive *r = st->receive;
+    message_done_fn *done = st->done;
+    void *done_ctx = st->ctx;
+
+    if (rc == RC_OK) {
+        event(r->o.events, message_ready, .mid = st->mid, .bytes = st->bytes, .sender = str_of(st->sender, st->sender_n),
+              .icid = st->icid, .recipients = st->recipients);
+        announce_stored(r->announce, ref, st->mid, st->bytes);
+    } else {
+        event(r->o.events, receiving_failed, .icid = st->icid, .reason = str_lit("Queue could not store the message"));
+        if (rc != RC_CLOSED) { /* else queue may find it */
+            event(r->o.events, message_aborted, .mid = st->mid);
+            event(r->o.events, message_finished, .mid = st->mid);
+        }
+    }
+    st->next = r->free_stored;
+    r->free_stored = st;
+    if (done)
+        done(done_ctx, rc);
+}
+
+void message_stored_free(struct receive *r)
+{
+    while (r->free_stored) {
+        struct stored *st = r->free_stored;
+
+        r->free_stored = st->next;
+        free(st);
+    }
+}
+
+void message_forget(struct stored *st)
+{
+    st->done = NULL;
+}
+
+static void fill_envelope(const struct origin *o, const struct message *m, struct arena *a, const struct header_facts *f,
+                          struct envelope *env)
+{
+    char ip[46];
+
+    env->received_ms = clock_wall_ms();
+    env->icid = o->icid;
+    env->uid = arena_printf(a, "%llx-%016llx", (unsigned long long)m->mid, (unsigned long long)o->receive->random);
+    env->listener = o->terms->conf->name;
+    env->outgoing = m->outgoing;
+    env->client_ip = arena_str(a, ip_text(&o->ip, ip));
+    env->client_name = o->ptr;
+    env->helo = o->hello;
+    env->auth_user = o->user;
+    env->sender_group = o->group;
+    env->flow_policy = o->flow->name;
+    if (o->tls)
+        env->tls = arena_printf(a, "%.*s %.*s", STR(o->tls->version), STR(o->tls->cipher));
+    env->subject = f->subject;
+    env->message_id = f->message_id;
+    env->recipients = m->recipients;
+    env->n_recipients = m->n;
+}
+
+static void header_events(const struct origin *o, const struct message *m, const struct header_facts *f)
+{
+    struct events *ev = o->receive->o.events;
+
+    if (f->message_id.n)
+        event(ev, message_id, .mid = m->mid, .message_id = f->message_id);
+    if (f->subject.p)
+        event(ev, message_subject, .mid = m->mid, .subject = f->subject);
+}
+
+static struct stored *hold(const struct origin *o, const struct message *m, struct str sender)
+{
+    struct stored *st = stored_new(o->receive);
+
+    if (!st)
+        return NULL;
+    st->receive = o->receive;
+    st->mid = m->mid;
+    st->icid = o->icid;
+    st->bytes = spool_body_bytes(m->body);
+    st->recipients = m->n;
+    st->sender_n = sender.n < sizeof st->sender ? sender.n : sizeof st->sender;
+    if (st->sender_n)
+        memcpy(st->sender, sender.p, st->sender_n);
+    return st;
+}
+
+enum rc message_store(const struct origin *o, struct message *m, struct arena *a, struct envelope *env, uint64_t flags,
+                      message_done_fn *done, void *ctx, struct stored **out, struct err *e)
+{
+    struct receive *r = o->receive;
+    struct header_facts facts;
+    struct stored *st;
+
+    look(a, spool_body_start(m->body), &facts);
+    if (facts.received > o->tables->conf->receiving.max_received + (o->terms->conf->received_header ? 1 : 0))
+        return err_set(e, RC_LOOP, "%s", rc_info(RC_LOOP)->text);
+    header_events(o, m, &facts);
+    if (o->terms->conf->type == 2) { /* blackhole */
+        message_drop(o, m, false);
+        *out = NULL;
+        return RC_OK;
+    }
+    fill_envelope(o, m, a, &facts, env);
+    buf_clear(&r->envelope);
+    envelope_encode(env, &r->envelope);
+    st = r->envelope.failed ? NULL : hold(o, m, env->sender);
+    if (!st)
+        return err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
+    st->done = done;
+    st->ctx = ctx;
+    *out = st;
+    spool_append(r->spool, m->token, m->mid, flags, buf_str(&r->envelope), m->body, settled, st);
+    *m = (struct message){0};
+    return RC_OK;
+}
+
+void message_drop(const struct origin *o, struct message *m, bool by_sender)
+{
+    struct receive *r = o->receive;
+
+    if (!m->mid)
+        return;
+    spool_transaction_end(r->spool, m->token);
+    spool_body_free(m->body);
+    event(r->o.events, message_aborted, .mid = m->mid, .by_sender = by_sender);
+    event(r->o.events, message_finished, .mid = m->mid);
+    *m = (struct message){0};
+}

@@ -1,0 +1,118 @@
+/*
+ * RCPT: whether mail for this recipient is taken from this peer.
+ *
+ * Called by the SMTP server with a parsed path. Order: limits, who may relay, RAT, directory harvest. Peers of RELAY
+ * policies, those who logged in and those of private listeners may send to anybody; others only to recipients of the RAT.
+ */
+#include "receive/inside.h"
+
+static enum smtp_next refuse(struct session *se, const struct smtp_rcpt *r, enum rc rc, struct str text, const char *by)
+{
+    const struct rc_info *info = rc_info(rc);
+
+    event(se->receive->o.events, recipient_rejected, .mid = se->message.mid, .icid = se->icid, .recipient = r->to.address,
+          .by = str_c(by));
+    smtp_refuse_as(&se->s, (unsigned)info->smtp, str_c(info->enhanced), text.n ? text : str_c(info->text));
+    return SMTP_DONE;
+}
+
+/* Many unknown recipients look like somebody trying names (Directory Harvest Attack). */
+static enum smtp_next harvest(struct session *se, enum smtp_next next)
+{
+    const struct conf_mail_flow_policy *p = se->match.policy;
+    char ip[46];
+
+    if (!p->harvest_limit)
+        return next;
+    rate_bad_recipient(se->receive, se->rate_key);
+    if (rate_bad(se->receive, se->rate_key) <= p->harvest_limit)
+        return next;
+    event(se->receive->o.events, connection_harvest, .icid = se->icid, .peer_ip = ip_text(&se->s.peer.ip, ip),
+          .host = se->ptr, .limit = p->harvest_limit, .group = se->match.group, .listener = se->terms->conf->name,
+          .ptr = se->ptr, .sender = se->s.sender.from.address);
+    if (!p->harvest_drop)
+        return next;
+    smtp_refuse_as(&se->s, 421, str_lit("4.7.1"), str_lit("too many unknown recipients"));
+    return SMTP_CLOSE;
+}
+
+static bool may_relay(const struct session *se)
+{
+    return se->match.policy->behavior == FLOW_RELAY || se->s.user.n || se->terms->conf->type == 1;
+}
+
+static bool over_rate(struct session *se, uint64_t *sender_key_out)
+{
+    const struct conf_mail_flow_policy *p = se->match.policy;
+    const struct path *from = &se->s.sender.from;
+
+    *sender_key_out = 0;
+    if (p->recipients_per_hour && rate_recipients(se->receive, se->rate_key) >= p->recipients_per_hour)
+        return true;
+    if (!p->recipients_per_hour_sender || address_listed(p->sender_rate_exceptions, from->local, from->domain))
+        return false;
+    *sender_key_out = rate_key_of(from->address);
+    return rate_recipients(se->receive, *sender_key_out) >= p->recipients_per_hour_sender;
+}
+
+/* A recipient without domain (RFC 5321 4.1.1.3: postmaster) gets the default one. */
+static enum rc complete(struct session *se, const struct smtp_rcpt *r, struct recipient *out, struct err *e)
+{
+    struct str domain = se->terms->conf->default_domain;
+
+    *out = (struct recipient){.address = r->to.address, .notify = r->notify, .orcpt = r->orcpt};
+    if (r->to.domain.n)
+        return RC_OK;
+    if (!domain.n && str_eqi(r->to.local, str_lit("postmaster")))
+        domain = se->s.host_name;
+    if (!domain.n)
+        return err_set(e, RC_SYNTAX, "recipient address needs a domain");
+    out->address = arena_printf(&se->s.message, "%.*s@%.*s", STR(r->to.local), STR(domain));
+    return out->address.p ? RC_OK : err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
+}
+
+static enum smtp_next take(struct session *se, const struct recipient *to, uint64_t sender_key)
+{
+    struct err e = ERR_NONE;
+    enum rc rc = message_recipient(&se->origin, &se->message, &se->s.message, to, &e);
+
+    if (rc != RC_OK) {
+        smtp_refuse(&se->s, rc, &e);
+        return SMTP_DONE;
+    }
+    if (se->match.policy->recipients_per_hour)
+        rate_recipient(se->receive, se->rate_key);
+    if (sender_key)
+        rate_recipient(se->receive, sender_key);
+    smtp_reply_text(&se->s, SMTP_RECIPIENT_OK, "recipient <%.*s> ok", STR(to->address));
+    return SMTP_DONE;
+}
+
+enum smtp_next session_rcpt(struct smtp_server *s, const struct smtp_rcpt *r)
+{
+    struct session *se = session_of(s);
+    const struct conf_mail_flow_policy *p = se->match.policy;
+    struct recipient to;
+    struct rat_result found;
+    struct err e = ERR_NONE;
+    uint64_t sender_key;
+    enum rc rc;
+
+    if (p->max_recipients && se->message.n >= p->max_recipients)
+        return refuse(se, r, RC_TOO_MANY_RECIPIENTS, STR_NONE, "Injection Control");
+    rc = complete(se, r, &to, &e);
+    if (rc != RC_OK)
+        return refuse(se, r, rc, str_c(e.text), "Injection Control");
+    if (over_rate(se, &sender_key))
+        return refuse(se, r, RC_RATE_LIMITED, p->recipients_per_hour_text, "RCPT throttling");
+    if (may_relay(se)) {
+        se->message.outgoing = true;
+        return take(se, &to, sender_key);
+    }
+    if (!r->to.domain.n && str_eqi(r->to.local, str_lit("postmaster")))
+        return take(se, &to, sender_key);
+    found = rat_match(se->terms->rat, r->to.local, r->to.domain);
+    if (found.accept)
+        return take(se, &to, sender_key);
+    return harvest(se, refuse(se, r, found.ours ? RC_UNKNOWN_RECIPIENT : RC_NO_RELAY, found.text, "RAT"));
+}

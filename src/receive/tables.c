@@ -1,0 +1,91 @@
+/*
+ * A snapshot as receive uses it: per listener the compiled HAT and RAT, the lists of XCLIENT and PROXY peers, TLS, names.
+ *
+ * Made once per snapshot; each conversation holds a reference, so settings may change under way without touching it. Owns
+ * its arena and a reference to the snapshot. Fails on lack of memory only: a certificate that does not load means no
+ * STARTTLS.
+ */
+#include "receive/inside.h"
+
+#include "receive/tls.h"
+
+#include <stdlib.h>
+
+enum { TABLES_BLOCK = 16384, TABLES_MAX = 512 << 20 };
+
+static const struct conf_interface *interface_of(const struct conf *conf, struct str name)
+{
+    return conf_find(&conf->interface, name);
+}
+
+static struct str host_name_of(const struct conf *conf, const struct conf_listener *l)
+{
+    const struct conf_interface *i = interface_of(conf, l->interface);
+
+    if (l->host_name.n)
+        return l->host_name;
+    return i && i->hostname.n ? i->hostname : conf->system.hostname;
+}
+
+static enum rc compile(struct tables *t, const struct conf_listener *l, struct terms *out, struct err *e)
+{
+    struct arena *a = &t->arena;
+
+    *out = (struct terms){.conf = l, .host_name = host_name_of(t->conf, l)};
+    out->interface = l->interface.n ? l->interface : l->name;
+    TRY(hat_compile(a, t->conf, l, &out->hat, e));
+    TRY(rat_compile(a, l->rat, &out->rat, e));
+    TRY(ip_table_of(a, l->xclient_from, &out->xclient, e));
+    TRY(ip_table_of(a, l->proxy_from, &out->proxy, e));
+    out->tls = receive_tls(t->conf, l);
+    return RC_OK;
+}
+
+enum rc tables_new(const struct conf *conf, struct tables **out, struct err *e)
+{
+    struct tables *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return err_set(e, RC_NO_MEMORY, "settings of receiving");
+    arena_init(&t->arena, TABLES_BLOCK, TABLES_MAX);
+    t->refs = 1;
+    t->conf = conf_ref(conf);
+    t->terms = arena_array(&t->arena, struct terms, conf->listener.n);
+    for (size_t i = 0; t->terms && i < conf->listener.n; i++) {
+        enum rc rc = compile(t, &conf->listener.items[i], &t->terms[i], e);
+
+        t->n = i + 1;
+        if (rc != RC_OK) {
+            tables_unref(t);
+            return rc;
+        }
+    }
+    *out = t;
+    return RC_OK;
+}
+
+struct tables *tables_ref(struct tables *t)
+{
+    t->refs++;
+    return t;
+}
+
+void tables_unref(struct tables *t)
+{
+    if (!t || --t->refs)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->terms[i].tls)
+            tls_unref(t->terms[i].tls);
+    conf_unref(t->conf);
+    arena_done(&t->arena);
+    free(t);
+}
+
+const struct terms *tables_find(const struct tables *t, struct str listener)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (str_eqi(t->terms[i].conf->name, listener))
+            return &t->terms[i];
+    return NULL;
+}
