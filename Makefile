@@ -1,9 +1,10 @@
 # Postern: build, test, run, bench. `make help` lists the targets. No list of files is kept here: a room is a folder of
 # src/, every .c in it belongs to its archive; x_test.c and x_fuzz.c become programs of their own.
 #   B=DIR    build somewhere else          SAN=1   with ASan and UBSan (build-san)
-#   ROOM=x   limit `make unit` to a room
+#   ROOM=x   limit `make unit` to a room     V=1     show commands
 
 SAN ?=
+Q := $(if $(V),,@)
 B ?= $(if $(SAN),build-san,build)
 CC ?= gcc
 ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin role
@@ -44,25 +45,25 @@ help:
 
 $(B)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 define room_archive
 $(B)/lib/lib$(1).a: $(patsubst src/%.c,$(B)/obj/%.o,$(call sources,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
 
 define role_program
 $(B)/postern$(if $(filter-out postern,$(1)),-$(1)): $(B)/obj/role/main_$(1).o $(ARCHIVES)
-	$(CC) $(LDFLAGS) $$< $(GROUP) $(LIBS_$(1)) -o $$@
+	$(Q)$(CC) $(LDFLAGS) $$< $(GROUP) $(LIBS_$(1)) -o $$@
 endef
 $(foreach m,$(MAINS),$(eval $(call role_program,$(m))))
 
 $(B)/test/%: $(B)/obj/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $< $(GROUP) $(LIBS_TEST) -o $@
+	$(Q)$(CC) $(LDFLAGS) $< $(GROUP) $(LIBS_TEST) -o $@
 
 # Unit tests of all rooms or one: builds, runs each, prints cmocka's totals.
 unit: $(TESTS)
