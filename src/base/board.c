@@ -5,6 +5,8 @@
  */
 #include "base/board.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,6 +28,7 @@ int board_create(void)
     }
     b->magic = MAGIC;
     b->size = sizeof *b;
+    b->born_ms = clock_wall_ms();
     munmap(b, sizeof *b);
     return fd;
 }

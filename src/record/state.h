@@ -1,0 +1,28 @@
+/* HOME/events/record.state: what record has done so far. Replaced as a whole; a sum over all of it. */
+#ifndef RECORD_STATE_H
+#define RECORD_STATE_H
+
+#include "event/merge.h"
+#include "record/counters.h"
+#include "record/subscription.h"
+
+struct saved_log {
+    struct str name, stem;
+    struct logfile_state file;
+};
+
+struct saved_state {
+    struct buf content;              /* the strings below are views into it */
+    uint64_t born_ms;                /* the run of the program it was written in */
+    struct saved_log logs[SUBSCRIPTIONS_MOST];
+    size_t n_logs;
+};
+
+void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, uint64_t born_ms, struct buf *out);
+/* Fills everything from the file. RC_NOT_FOUND: a first start. RC_CORRUPT: treated like one by the caller, with an alert. */
+enum rc state_read(const char *path, struct event_merge *m, struct counters *c, struct saved_state *out, struct err *e);
+void state_done(struct saved_state *s);
+/* subscription_saved_fn over a struct saved_state. */
+const struct logfile_state *state_log(void *saved, const char *name, const char *stem);
+
+#endif

@@ -1,0 +1,338 @@
+/*
+ * Log subscriptions. See subscription.h.
+ *
+ * Called by record.c. Owns the renderer and the open log files. A subscription that the settings no longer name is closed and
+ * its files stay. Bad schedules are refused where settings are checked; here they mean "none".
+ */
+#include "record/subscription.h"
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "conf/product.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* What is written when the settings name no subscription (logs.md 12). */
+static const struct {
+    const char *name;
+    enum log_type type;
+    enum event_level level;
+} defaults[] = {
+    {"mail_logs", LOG_TYPE_MAIL, LEVEL_INFO},     {"bounces", LOG_TYPE_BOUNCES, LEVEL_INFO},
+    {"status", LOG_TYPE_STATUS, LEVEL_INFO},      {"error_logs", LOG_TYPE_MAIL, LEVEL_CRITICAL},
+    {"system_logs", LOG_TYPE_SYSTEM, LEVEL_INFO}, {"authentication", LOG_TYPE_AUTHENTICATION, LEVEL_INFO},
+};
+enum { DEFAULT_SIZE = 10 << 20, DEFAULT_FILES = 10 };
+
+struct subscriptions *subscriptions_new(const char *dir)
+{
+    struct subscriptions *s = calloc(1, sizeof *s);
+
+    must(s && (s->dir = strdup(dir)));
+    s->shape = UINT32_MAX;
+    mkdir(dir, 0750);
+    return s;
+}
+
+static void subscription_free(struct subscription *one)
+{
+    logfile_done(&one->file);
+    free(one);
+}
+
+void subscriptions_free(struct subscriptions *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n; i++)
+        subscription_free(s->items[i]);
+    renderer_free(s->renderer);
+    free(s->dir);
+    free(s);
+}
+
+/* --- framing lines (logs.md 3) ------------------------------------------------------------------------------------- */
+
+void serial_in_dialect(struct str serial, bool classic, char out[80])
+{
+    size_t dash = str_find(serial, '-');
+
+    if (classic && dash < serial.n)
+        snprintf(out, 80, "%.*s-%.*s", STR(str_first(str_first(serial, dash), 12)), STR(str_first(str_from(serial, dash + 1), 7)));
+    else
+        snprintf(out, 80, "%.*s", STR(serial));
+}
+
+static long utc_offset_s(uint64_t wall_ms)
+{
+    time_t t = (time_t)(wall_ms / 1000);
+    struct tm tm;
+
+    localtime_r(&t, &tm);
+    return tm.tm_gmtoff;
+}
+
+static void frame(struct subscription *one, struct buf *out, const char *text)
+{
+    uint64_t now_ms = clock_wall_ms();
+
+    buf_add(out, render_date(one->owner->renderer, now_ms));
+    buf_addf(out, "Info: %s\n", text);
+}
+
+static void first_lines(void *ctx, struct buf *out)
+{
+    struct subscription *one = ctx;
+    char text[160], serial[80];
+
+    if (!(1u << one->type & LOG_FRAMED))
+        return;
+    serial_in_dialect(str_c(one->owner->serial), one->owner->classic, serial);
+    frame(one, out, "Begin Logfile");
+    snprintf(text, sizeof text, "Version: " PRODUCT_VERSION "-" PRODUCT_BUILD " SN: %s", serial);
+    frame(one, out, text);
+    snprintf(text, sizeof text, "Time offset from UTC: %ld seconds", utc_offset_s(clock_wall_ms()));
+    frame(one, out, text);
+}
+
+static void last_line(void *ctx, struct buf *out)
+{
+    struct subscription *one = ctx;
+
+    if (1u << one->type & LOG_FRAMED)
+        frame(one, out, "End Logfile");
+}
+
+/* --- the set ------------------------------------------------------------------------------------------------------ */
+
+/* mail_logs -> mail, bounces -> bounces.text, others without _logs. */
+static void default_stem(struct str name, char out[LOGFILE_STEM])
+{
+    if (str_ends(name, str_lit("_logs")))
+        name.n -= 5;
+    snprintf(out, LOGFILE_STEM, "%.*s%s", STR(name), str_eq(name, str_lit("bounces")) ? ".text" : "");
+}
+
+static bool safe_name(struct str s)
+{
+    bool good = s.n > 0 && s.n < SUBSCRIPTION_NAME && s.p[0] != '.';
+
+    for (size_t i = 0; i < s.n; i++)
+        good = good && (ascii_alpha(s.p[i]) || ascii_digit(s.p[i]) || s.p[i] == '_' || s.p[i] == '-' || s.p[i] == '.');
+    return good;
+}
+
+struct wanted {
+    struct str name, stem;
+    enum log_type type;
+    enum event_level level;
+    uint64_t size, max_files;
+    struct str rollover;
+};
+
+static struct subscription *take_old(struct subscriptions *s, const struct wanted *w)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct subscription *one = s->items[i];
+
+        if (one && str_eq(w->name, str_c(one->name)) && str_eq(w->stem, str_c(one->file.stem))) {
+            s->items[i] = NULL;
+            return one;
+        }
+    }
+    return NULL;
+}
+
+static struct subscription *make(struct subscriptions *s, const struct wanted *w, subscription_saved_fn *saved, void *ctx)
+{
+    struct subscription *one = calloc(1, sizeof *one);
+    char dir[600];
+
+    must(one);
+    snprintf(one->name, sizeof one->name, "%.*s", STR(w->name));
+    one->owner = s;
+    one->type = w->type;
+    snprintf(dir, sizeof dir, "%s/%s", s->dir, one->name);
+    logfile_init(&one->file, dir, w->stem);
+    one->file.first_lines = first_lines;
+    one->file.last_line = last_line;
+    one->file.ctx = one;
+    logfile_open(&one->file, saved ? saved(ctx, one->name, one->file.stem) : NULL, NULL);
+    return one;
+}
+
+static void want(struct subscriptions *s, struct subscription **next, size_t *n, struct wanted *w, subscription_saved_fn *saved, void *ctx)
+{
+    char stem[LOGFILE_STEM];
+    struct subscription *one;
+
+    default_stem(w->name, stem);
+    if (!safe_name(w->stem))
+        w->stem = str_c(stem);
+    if (!safe_name(w->name) || *n == SUBSCRIPTIONS_MOST)
+        return;
+    one = take_old(s, w);
+    if (!one)
+        one = make(s, w, saved, ctx);
+    one->type = w->type;
+    one->level = w->level;
+    one->size = w->size;
+    one->max_files = w->max_files;
+    one->schedule = (struct schedule){0};
+    schedule_parse(w->rollover, &one->schedule, NULL);
+    one->due_s = schedule_due(&one->schedule, one->file.state.start_s);
+    next[(*n)++] = one;
+}
+
+static void shape_renderer(struct subscriptions *s, const struct conf *conf)
+{
+    uint32_t on = IF_SUBJECT | IF_MESSAGE_ID | IF_RESPONSE;
+    enum log_dialect dialect = DIALECT_MODERN;
+
+    if (conf) {
+        dialect = conf->logs.dialect == DIALECT_CLASSIC ? DIALECT_CLASSIC : DIALECT_MODERN;
+        on = (conf->logs.original_subject ? IF_SUBJECT : 0u) | (conf->logs.message_id ? IF_MESSAGE_ID : 0u) |
+             (conf->logs.remote_response ? IF_RESPONSE : 0u) | (conf->logs.status_in_mail_logs ? IF_STATUS_IN_MAIL : 0u);
+    }
+    s->classic = dialect == DIALECT_CLASSIC;
+    if (s->renderer && s->shape == (on | dialect))
+        return;
+    renderer_free(s->renderer);
+    s->renderer = renderer_new(dialect, on);
+    s->shape = on | dialect;
+}
+
+static void index_types(struct subscriptions *s)
+{
+    for (unsigned type = EVENT_NONE + 1; type < EVENT_TYPE_COUNT; type++) {
+        uint32_t logs = renderer_logs(s->renderer, (enum event_type)type);
+
+        s->shown[type] = 0;
+        for (size_t i = 0; i < s->n; i++)
+            if (logs & 1u << s->items[i]->type && event_info(type)->level <= s->items[i]->level)
+                s->shown[type] |= 1u << i;
+    }
+}
+
+void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subscription_saved_fn *saved, void *ctx)
+{
+    struct subscription *next[SUBSCRIPTIONS_MOST];
+    size_t n = 0, n_conf = conf ? conf->log.n : 0;
+
+    shape_renderer(s, conf);
+    if (conf)
+        snprintf(s->serial, sizeof s->serial, "%.*s", STR(conf->system.serial));
+    if (!s->serial[0])
+        snprintf(s->serial, sizeof s->serial, "000000000000-0000000");
+    for (size_t i = 0; i < n_conf; i++) {
+        const struct conf_log *l = &conf->log.items[i];
+
+        want(s, next, &n, &(struct wanted){l->name, l->file, (enum log_type)l->type, (enum event_level)l->level, l->size, l->max_files, l->rollover},
+             saved, ctx);
+    }
+    for (size_t i = 0; !n_conf && i < sizeof defaults / sizeof *defaults; i++)
+        want(s, next, &n, &(struct wanted){str_c(defaults[i].name), STR_NONE, defaults[i].type, defaults[i].level, DEFAULT_SIZE, DEFAULT_FILES, STR_NONE},
+             saved, ctx);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->items[i]) {
+            logfile_write(&s->items[i]->file, NULL);
+            subscription_free(s->items[i]);
+        }
+    memcpy(s->items, next, n * sizeof *next);
+    s->n = n;
+    index_types(s);
+}
+
+/* --- lines -------------------------------------------------------------------------------------------------------- */
+
+void subscriptions_show(struct subscriptions *s, const struct event_record *ev)
+{
+    for (uint32_t left = s->shown[ev->type]; left; left &= left - 1) {
+        struct subscription *one = s->items[__builtin_ctz(left)];
+
+        render_line(s->renderer, one->type, ev, &one->file.out);
+    }
+}
+
+size_t subscriptions_waiting(const struct subscriptions *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        n += s->items[i]->file.out.n;
+    return n;
+}
+
+enum rc subscriptions_write(struct subscriptions *s, struct err *e)
+{
+    enum rc worst = RC_OK;
+
+    for (size_t i = 0; i < s->n; i++) {
+        enum rc rc = logfile_write(&s->items[i]->file, e);
+
+        worst = rc == RC_OK ? worst : rc;
+    }
+    return worst;
+}
+
+/* --- roll-over ----------------------------------------------------------------------------------------------------- */
+
+static bool is_due(const struct subscription *one, uint64_t now_s)
+{
+    return one->roll_now || one->file.state.length >= one->size || now_s >= one->due_s;
+}
+
+bool subscriptions_due(const struct subscriptions *s, uint64_t now_s)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < s->n; i++)
+        any = any || is_due(s->items[i], now_s);
+    return any;
+}
+
+bool subscriptions_roll_begin(struct subscriptions *s, uint64_t now_s)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct subscription *one = s->items[i];
+
+        if (is_due(one, now_s)) {
+            one->roll_now = false;
+            if (!one->file.state.roll_to_s)
+                logfile_roll_begin(&one->file, now_s);
+        }
+        any = any || one->file.state.roll_to_s;
+    }
+    return any;
+}
+
+size_t subscriptions_roll(struct subscriptions *s)
+{
+    size_t done = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct subscription *one = s->items[i];
+
+        if (!one->file.state.roll_to_s || one->file.out.n || logfile_roll(&one->file, NULL) != RC_OK)
+            continue;
+        one->due_s = schedule_due(&one->schedule, one->file.state.start_s);
+        logfile_prune(&one->file, (size_t)one->max_files);
+        done++;
+    }
+    return done;
+}
+
+bool subscriptions_roll_now(struct subscriptions *s, struct str name)
+{
+    bool all = !name.n || str_eqi(name, str_lit("all")) || str_eqi(name, str_lit("All Logs")), found = all;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (all || str_eqi(name, str_c(s->items[i]->name)))
+            found = s->items[i]->roll_now = true;
+    return found;
+}

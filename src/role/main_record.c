@@ -1,0 +1,34 @@
+/*
+ * Role `record`: events to text logs and counters.
+ *
+ * Started by master. Wires the room record to the loop, bus, settings and board; nothing else happens here.
+ */
+#include "record/record.h"
+#include "role/role.h"
+
+static enum rc start(struct process *p, struct err *e)
+{
+    p->state = record_new(p->loop, p->bus, p->conf, p->events, p->board, p->home, e);
+    return p->state ? RC_OK : RC_UNAVAILABLE;
+}
+
+static void stopped(void *ctx)
+{
+    struct process *p = ctx;
+
+    record_free(p->state);
+    p->state = NULL;
+    role_leave(p);
+}
+
+static void stop(struct process *p)
+{
+    record_stop(p->state, stopped, p);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct role_kind kind = {.kind = ROLE_record, .start = start, .stop = stop};
+
+    return role_main(&kind, argc, argv);
+}
