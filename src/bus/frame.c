@@ -37,27 +37,30 @@ enum frame_state frame_take(struct str *in, struct frame *out)
     return FRAME_WHOLE;
 }
 
-static void set_length(char *at, size_t n)
+static void store(char *at, uint64_t v, size_t octets)
 {
-    for (size_t i = 0; i < 4; i++)
-        at[i] = (char)(n >> 8 * i);
+    for (size_t i = 0; i < octets; i++)
+        at[i] = (char)(v >> 8 * i);
 }
 
 bool frame_put(struct buf *out, const struct frame *head, const void *msg)
 {
     size_t start = out->n;
+    char *at = buf_reserve(out, FRAME_HEAD);
 
-    buf_put_u32(out, 0);
-    buf_put_u16(out, head->type);
-    buf_put_u16(out, head->flags);
-    buf_put_u64(out, head->call);
-    buf_put_u64(out, head->stamp);
+    if (at) {
+        store(at + 4, head->type, 2);
+        store(at + 6, head->flags, 2);
+        store(at + 8, head->call, 8);
+        store(at + 16, head->stamp, 8);
+        out->n += FRAME_HEAD;
+    }
     fields_encode(bus_row(head->type)->fields, msg, out);
     if (out->failed || out->n - start - FRAME_HEAD > FRAME_MAX) {
         out->n = start;
         out->failed = false;
         return false;
     }
-    set_length(out->p + start, out->n - start - FRAME_HEAD);
+    store(out->p + start, out->n - start - FRAME_HEAD, 4);
     return true;
 }
