@@ -184,7 +184,7 @@ void socket_settle(struct socket *s)
     }
     if (c->steps != s->steps)
         new_wait(s);
-    if (c->at.what == STEP_TLS && (s->tls == TLS_PLAIN || s->tls == TLS_FAILED || s->tls == TLS_UP)) {
+    if (c->at.what == STEP_TLS && !c->ready && (s->tls == TLS_PLAIN || s->tls == TLS_FAILED || s->tls == TLS_UP)) {
         if (s->tls == TLS_PLAIN && s->context) {
             s->tls = TLS_WANTED;
         } else {
