@@ -41,7 +41,6 @@ uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head 
         return 0;
     }
     s->known_to = head->ref.offset + m->record_bytes;
-    s->closed = false;
     entry_known(q, message);
     if (recovered)
         event(q->events, recovered_unanswered, .mid = m->mid, .segment = s->id, .offset = m->offset);
@@ -151,30 +150,43 @@ void intake_confirm(struct queue *q)
             confirm(q, q->known[i]);
 }
 
-/* What its owner had announced of a segment when it died, by the marks on the board. */
+/* Whether anything behind the known offset is to be read, and how far: the marks name the last record announced. */
+static bool range_of(struct queue *q, const struct queue_segment *s, struct walk *w, uint64_t *to_out)
+{
+    uint64_t answering = board_load(&q->board->receivers[s->owner].answering);
+    uint64_t answered = board_load(&q->board->receivers[s->owner].answered);
+
+    *to_out = 0;
+    if (board_load(&q->board->receivers[s->owner].segment) != s->id ||
+        board_load(&q->board->receivers[s->owner].generation) != s->generation)
+        return true; /* closed, or left by an earlier boot: all that is whole in it */
+    *to_out = answering + 1;
+    w->certain_to = answered + 1;
+    return answering >= s->known_to && answering;
+}
+
+/* A bad record among good ones (C4): what can be read was taken, the file is kept for people to look at. */
+static void corrupt(struct queue *q, uint32_t segment, uint64_t taken)
+{
+    struct queue_segment *s = segment_at(q, segment);
+
+    s->corrupt = true;
+    event(q->events, segment_set_aside, .segment = s->id, .recovered = taken, .why = str_lit("a record in it is damaged"));
+}
+
+/* Takes what the owner of a segment had announced when it ended, and closes the segment. */
 static void settle(struct queue *q, uint32_t segment, const struct spool_voids *voids)
 {
     struct queue_segment *s = segment_at(q, segment);
-    uint64_t to = 0;
-    struct walk w = {q, segment, UINT64_MAX, 0};
+    struct walk w = {q, segment, q->fresh_boot ? 0 : UINT64_MAX, 0};
     struct spool_found out = {0};
+    uint64_t to;
 
-    if (board_load(&q->board->receivers[s->owner].segment) == s->id &&
-        board_load(&q->board->receivers[s->owner].generation) == s->generation) {
-        to = board_load(&q->board->receivers[s->owner].answering);
-        w.certain_to = board_load(&q->board->receivers[s->owner].answered);
-        to = to > s->known_to ? to : s->known_to;
-    }
-    if ((!to || to > s->known_to) && spool_scan(q->dir, s->id, s->known_to, to, voids, found, &w, &out, NULL) != RC_OK)
+    if (range_of(q, s, &w, &to) && spool_scan(q->dir, s->id, s->known_to, to, voids, found, &w, &out, NULL) != RC_OK)
         return;
+    if (out.corrupt)
+        corrupt(q, segment, w.taken);
     segment_closed(q, segment, out.size);
-}
-
-static void no_record(void *ctx, const struct spool_head *head, struct str envelope)
-{
-    (void)ctx;
-    (void)head;
-    (void)envelope;
 }
 
 /* Segments of this owner of which nothing was ever announced. */
@@ -189,7 +201,8 @@ static void settle_unheard(struct queue *q, unsigned owner)
         struct spool_found out = {0};
 
         if (segment_with_id(q, ids[i]) ||
-            spool_scan(q->dir, ids[i], UINT64_MAX, 0, NULL, no_record, NULL, &out, NULL) != RC_OK || out.free || out.owner != owner)
+            spool_look(q->dir, ids[i], &out, NULL) != RC_OK || out.free || !out.generation || out.owner != owner ||
+            board_load(&q->board->receivers[owner].spare) == ids[i])
             continue;
         segment_get(q, ids[i], out.generation, owner);
     }

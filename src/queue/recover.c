@@ -15,20 +15,13 @@
 /* The segment files there are, as their header pages say. */
 struct file {
     uint64_t id, generation, owner, size;
-    bool free, corrupt, seen;
+    bool free;
 };
 
 struct files {
     struct file *items;
     size_t n;
 };
-
-static void no_record(void *ctx, const struct spool_head *head, struct str envelope)
-{
-    (void)ctx;
-    (void)head;
-    (void)envelope;
-}
 
 static enum rc list_files(struct queue *q, struct files *out, struct err *e)
 {
@@ -42,9 +35,9 @@ static enum rc list_files(struct queue *q, struct files *out, struct err *e)
     for (size_t i = 0; i < n; i++) {
         struct spool_found found = {0};
 
-        if (spool_scan(q->dir, ids[i], UINT64_MAX, 0, NULL, no_record, NULL, &found, NULL) != RC_OK)
+        if (spool_look(q->dir, ids[i], &found, NULL) != RC_OK)
             found.generation = 0; /* no header page: nothing of it was ever acknowledged */
-        out->items[out->n++] = (struct file){ids[i], found.generation, found.owner, found.size, found.free, false, false};
+        out->items[out->n++] = (struct file){ids[i], found.generation, found.owner, found.size, found.free};
     }
     return RC_OK;
 }
@@ -162,6 +155,7 @@ enum rc recover_run(struct queue *q, struct err *e)
     struct journal *j;
 
     slab_init(&q->changes, sizeof(struct change));
+    q->fresh_boot = !board_load(&q->board->numbers_ready);
     j = journal_open(q->loop, &jo, entries_replay, &torn, e);
     if (!j)
         return e ? e->rc : RC_IO;

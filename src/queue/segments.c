@@ -60,6 +60,7 @@ struct freeing {
     struct queue *q;
     uint32_t segment;
     uint64_t id, generation;
+    bool corrupt;
     enum rc rc;
 };
 
@@ -67,7 +68,7 @@ static void mark_free(void *ctx)
 {
     struct freeing *f = ctx;
 
-    f->rc = spool_mark_free(f->q->dir, f->id, f->generation, NULL);
+    f->rc = f->corrupt ? spool_set_aside(f->q->dir, f->id, NULL) : spool_mark_free(f->q->dir, f->id, f->generation, NULL);
 }
 
 /* The owner's process may use the file; without one the file goes (a process less than before, a lost lab). */
@@ -93,7 +94,7 @@ static void marked_free(void *ctx)
     if (f->rc == RC_OK || f->rc == RC_CORRUPT || f->rc == RC_NOT_FOUND) {
         spool_reader_forget(q->reader, s->id);
         entry_segment(q, f->segment, true);
-        if (f->rc == RC_OK)
+        if (f->rc == RC_OK && !f->corrupt)
             give_back(q, s);
         for (unsigned i = 0; i < BOARD_RECEIVERS; i++)
             if (q->known[i] == f->segment)
@@ -121,7 +122,7 @@ void segments_recycle(struct queue *q)
             continue;
         f = malloc(sizeof *f);
         must(f);
-        *f = (struct freeing){.q = q, .segment = i, .id = s->id, .generation = s->generation};
+        *f = (struct freeing){.q = q, .segment = i, .id = s->id, .generation = s->generation, .corrupt = s->corrupt};
         s->freeing = true;
         q->n_freeing++;
         loop_work(q->loop, mark_free, marked_free, f);

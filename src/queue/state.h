@@ -170,6 +170,7 @@ struct queue {
     struct arena scan;       /* while segments are read */
     struct buf entry, list;  /* journal entry, recipient list being made */
     bool broken, stopping;
+    bool fresh_boot;         /* nobody was there before on this board: whether peers were answered is not known */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 

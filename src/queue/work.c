@@ -111,6 +111,7 @@ static void set_aside(struct queue *q, uint32_t message)
 
     event(q->events, record_damaged, .mid = m->mid, .segment = ref.segment, .offset = ref.offset);
     work_remove(q, message);
+    segment_at(q, m->segment)->corrupt = true;
     entry_done(q, m->mid);
     message_forget(q, message);
 }
