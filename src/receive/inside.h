@@ -11,6 +11,7 @@
 #include "policy/ip_table.h"
 #include "policy/rat.h"
 #include "receive/receive.h"
+#include "receive/tls.h"
 #include "smtp/server.h"
 #include "spool/spool.h"
 
@@ -38,7 +39,7 @@ struct tables {
     size_t n;
 };
 
-enum rc tables_new(const struct conf *conf, struct tables **out, struct err *e);
+enum rc tables_new(struct receive *r, const struct conf *conf, struct tables **out, struct err *e);
 struct tables *tables_ref(struct tables *t);
 void tables_unref(struct tables *t);
 const struct terms *tables_find(const struct tables *t, struct str listener);

@@ -25,7 +25,7 @@ static void conf_changed(void *ctx, const struct conf *now, const struct conf *o
     struct receive *r = ctx;
     struct tables *t;
 
-    if (!old || tables_new(now, &t, NULL) != RC_OK)
+    if (!old || tables_new(r, now, &t, NULL) != RC_OK)
         return;
     tables_unref(r->tables);
     r->tables = t;
@@ -218,6 +218,7 @@ enum rc receive_new(const struct receive_options *o, struct receive **out, struc
         return err_set(e, RC_NO_MEMORY, "receive");
     r->o = *o;
     r->random = random_u64();
+    random_bytes(r->ticket_key, sizeof r->ticket_key);
     r->envelope = BUF(ENVELOPE_BUF);
     r->announce = announce_new(r);
     r->asker = dns_asker_new(o->bus, o->loop);
@@ -226,7 +227,7 @@ enum rc receive_new(const struct receive_options *o, struct receive **out, struc
     else
         rc = open_spool(r, e);
     if (rc == RC_OK)
-        rc = tables_new(conf_now(o->conf), &r->tables, e);
+        rc = tables_new(r, conf_now(o->conf), &r->tables, e);
     if (rc != RC_OK) {
         receive_free(r);
         return rc;

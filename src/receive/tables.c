@@ -27,7 +27,18 @@ static struct str host_name_of(const struct conf *conf, const struct conf_listen
     return i && i->hostname.n ? i->hostname : conf->system.hostname;
 }
 
-static enum rc compile(struct tables *t, const struct conf_listener *l, struct terms *out, struct err *e)
+/* Told, not fatal: mail is still received, in plain text. */
+static void tls_of(struct receive *r, const struct conf *conf, const struct conf_listener *l, struct terms *out)
+{
+    struct err e = ERR_NONE;
+
+    if (receive_tls(conf, l, r->o.home, r->ticket_key, &out->tls, &e) == RC_OK)
+        return;
+    out->tls = NULL;
+    event(r->o.events, certificate_unusable, .listener = l->name, .why = str_c(err_text(&e)));
+}
+
+static enum rc compile(struct receive *r, struct tables *t, const struct conf_listener *l, struct terms *out, struct err *e)
 {
     struct arena *a = &t->arena;
 
@@ -37,11 +48,11 @@ static enum rc compile(struct tables *t, const struct conf_listener *l, struct t
     TRY(rat_compile(a, l->rat, &out->rat, e));
     TRY(ip_table_of(a, l->xclient_from, &out->xclient, e));
     TRY(ip_table_of(a, l->proxy_from, &out->proxy, e));
-    out->tls = receive_tls(t->conf, l);
+    tls_of(r, t->conf, l, out);
     return RC_OK;
 }
 
-enum rc tables_new(const struct conf *conf, struct tables **out, struct err *e)
+enum rc tables_new(struct receive *r, const struct conf *conf, struct tables **out, struct err *e)
 {
     struct tables *t = calloc(1, sizeof *t);
 
@@ -52,7 +63,7 @@ enum rc tables_new(const struct conf *conf, struct tables **out, struct err *e)
     t->conf = conf_ref(conf);
     t->terms = arena_array(&t->arena, struct terms, conf->listener.n);
     for (size_t i = 0; t->terms && i < conf->listener.n; i++) {
-        enum rc rc = compile(t, &conf->listener.items[i], &t->terms[i], e);
+        enum rc rc = compile(r, t, &conf->listener.items[i], &t->terms[i], e);
 
         t->n = i + 1;
         if (rc != RC_OK) {

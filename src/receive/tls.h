@@ -5,7 +5,11 @@
 #include "conf/conf.h"
 #include "net/socket.h"
 
-/* A new reference, or NULL when the listener has no usable certificate. */
-struct tls_context *receive_tls(const struct conf *conf, const struct conf_listener *l);
+enum { RECEIVE_TICKET_KEY = 80 };
+
+/* A new context in *out, NULL when no certificate is configured (RC_OK). RC_NOT_FOUND, RC_IO, RC_INVALID: files that cannot
+ * be read or do not fit together. */
+enum rc receive_tls(const struct conf *conf, const struct conf_listener *l, const char *home,
+                    const unsigned char *ticket_key, struct tls_context **out, struct err *e);
 
 #endif

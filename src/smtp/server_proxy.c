@@ -4,10 +4,8 @@
  * Called by the first step for peers the handler lists. Changes s->peer. A broken header, or none from a peer that must send
  * one, ends the connection without a word.
  */
-#include "smtp/server_inside.h"
-
-#if __has_include("net/proxy.h")
 #include "net/proxy.h"
+#include "smtp/server_inside.h"
 
 enum { PROXY_MS = 5000, PROXY_OPTIONAL_MS = 30 };
 
@@ -31,7 +29,7 @@ static struct step read_proxy(struct conversation *c)
     if (rc != RC_OK)
         return proxy_failed(s);
     conversation_take(c, used);
-    if (!h.local) {
+    if (!h.local && h.source.family) {
         s->peer.ip = h.source;
         s->peer.local = h.destination;
         s->peer.told = true;
@@ -55,10 +53,3 @@ struct step smtp_server_proxy(struct conversation *c)
 
     return s->proxy == SMTP_PROXY_OPTIONAL ? step_sleep(proxy_perhaps, PROXY_OPTIONAL_MS) : step_goto(read_proxy);
 }
-#else
-struct step smtp_server_proxy(struct conversation *c)
-{
-    (void)c;
-    return step_end();
-}
-#endif
