@@ -237,8 +237,9 @@ struct receive {
     void *stopped_ctx;
     struct stored *free_stored;
     struct buf envelope; /* scratch */
-    uint64_t random;     /* part of the global ids of this process */
-    uint64_t date_s;     /* the second `date` is for */
+    unsigned char ticket_key[RECEIVE_TICKET_KEY];
+    uint64_t random; /* part of the global ids of this process */
+    uint64_t date_s; /* the second `date` is for */
     char date[40];
     size_t date_n;
     struct receive_socket *pending; /* sockets that wait for `ready` */
