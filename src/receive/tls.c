@@ -52,7 +52,7 @@ enum rc receive_tls(const struct conf *conf, const struct conf_listener *l, cons
     const struct conf_certificate *c = l->certificate.n      ? conf_find(&conf->certificate, l->certificate)
                                        : conf->certificate.n ? conf->certificate.items
                                                              : NULL;
-    struct files f = {{0}};
+    struct files f = {.cert = BUF(0)};
     struct tls_server_options o;
     enum rc rc;
 
