@@ -8,8 +8,13 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/must.h"
+
+static void on_flushed(void *ctx, const struct bus_in *in)
+{
+    (void)in;
+    dns_asker_flush(ctx);
+}
 
 struct dns_asker *dns_asker_new(struct bus *bus, struct loop *loop)
 {
@@ -18,7 +23,9 @@ struct dns_asker *dns_asker_new(struct bus *bus, struct loop *loop)
     must(a);
     a->bus = bus;
     a->loop = loop;
-    a->seed = random_u64();
+    a->cache = dns_cache_new(ASK_CACHE, ASK_KEEP_MS);
+    if (bus)
+        bus_on(bus, BUS_dns_flushed, on_flushed, a);
     return a;
 }
 
@@ -36,10 +43,7 @@ static void ask_free(struct ask *ask)
 
 void dns_asker_flush(struct dns_asker *a)
 {
-    for (size_t i = 0; a->kept && i < ASK_CACHE; i++)
-        free(a->kept[i].octets);
-    free(a->kept);
-    a->kept = NULL;
+    dns_cache_clear(a->cache);
 }
 
 void dns_asker_free(struct dns_asker *a)
@@ -51,71 +55,11 @@ void dns_asker_free(struct dns_asker *a)
             bus_cancel(a->bus, a->asks->number);
         ask_free(a->asks);
     }
-    dns_asker_flush(a);
+    if (a->bus)
+        bus_on(a->bus, BUS_dns_flushed, NULL, NULL);
+    dns_cache_free(a->cache);
     free(a->zone);
     free(a);
-}
-
-/* ---- cache ---------------------------------------------------------------------------------------------------- */
-
-static struct ask_kept *kept_place(struct dns_asker *a, const struct dns_question *q)
-{
-    char lower[256];
-    size_t n = q->name.n < sizeof lower ? q->name.n : sizeof lower;
-
-    for (size_t i = 0; i < n; i++)
-        lower[i] = ascii_lower(q->name.p[i]);
-    return &a->kept[(str_hash_seed(str_of(lower, n), a->seed) + q->type * 0x9E3779B97F4A7C15u) % ASK_CACHE];
-}
-
-static bool question_equal(const struct dns_question *a, const struct dns_question *b)
-{
-    return a->type == b->type && str_eqi(a->name, b->name);
-}
-
-static bool kept_find(struct ask *ask, size_t i)
-{
-    struct dns_asker *a = ask->asker;
-    const struct dns_answer *found;
-    struct ask_kept *k;
-    size_t n;
-
-    if (!a->kept)
-        return false;
-    k = kept_place(a, &ask->questions[i]);
-    if (!k->octets || k->until_ms <= clock_mono_ms())
-        return false;
-    /* Decoded from a copy: the callback may ask again and so replace what is kept. */
-    struct str copy = arena_str(&ask->arena, str_of(k->octets, k->n));
-
-    if (!copy.p || dns_answers_decode(&ask->arena, copy, &found, &n) != RC_OK || n != 1 ||
-        !question_equal(&found->question, &ask->questions[i]))
-        return false;
-    ask->answers[i] = *found;
-    ask->answers[i].question = ask->questions[i];
-    return true;
-}
-
-static void kept_add(struct dns_asker *a, const struct dns_answer *answer)
-{
-    uint64_t keep_ms = answer->ttl * 1000 < ASK_KEEP_MS ? answer->ttl * 1000 : ASK_KEEP_MS;
-    struct buf b = BUF(64 << 10);
-    struct ask_kept *k;
-
-    if (answer->result == DNS_TEMPORARY || answer->result == DNS_BOGUS || keep_ms == 0)
-        return;
-    if (!a->kept)
-        a->kept = calloc(ASK_CACHE, sizeof *a->kept);
-    if (!a->kept)
-        return;
-    dns_answers_encode(answer, 1, &b);
-    if (b.failed) {
-        buf_done(&b);
-        return;
-    }
-    k = kept_place(a, &answer->question);
-    free(k->octets);
-    *k = (struct ask_kept){clock_mono_ms() + keep_ms, b.p, b.n};
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------------- */
@@ -157,7 +101,7 @@ static void on_reply(void *ctx, enum rc rc, const void *msg)
 
             *d = got[i];
             d->question = q;
-            kept_add(ask->asker, d);
+            dns_cache_put(ask->asker->cache, d);
         }
     }
     ask_finish(ask);
@@ -219,7 +163,7 @@ uint64_t dns_ask(struct dns_asker *a, const struct dns_question *q, size_t n, ui
     for (size_t i = 0; i < n; i++) {
         if (a->zone)
             ask_canned_answer(ask, i);
-        else if (!kept_find(ask, i))
+        else if (dns_cache_find(a->cache, &ask->questions[i], &ask->arena, &ask->answers[i]) != DNS_CACHE_HIT)
             ask->missing[ask->n_missing++] = i;
     }
     if (a->zone && a->zone_later)

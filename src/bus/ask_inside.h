@@ -3,6 +3,7 @@
 #define BUS_ASK_INSIDE_H
 
 #include "bus/ask.h"
+#include "mail/dns_cache.h"
 
 enum { ASK_CACHE = 4096, ASK_KEEP_MS = 60000, ASK_ARENA = 4 << 20 };
 
@@ -21,20 +22,12 @@ struct ask {
     void *ctx;
 };
 
-/* An answer kept: direct-mapped, so a newer one simply takes the place. */
-struct ask_kept {
-    uint64_t until_ms;
-    char *octets; /* encoded list of one answer */
-    size_t n;
-};
-
 struct dns_asker {
     struct bus *bus;
     struct loop *loop;
     struct ask *asks;
-    uint64_t seed;
-    struct ask_kept *kept; /* ASK_CACHE places, made at first use */
-    char *zone;            /* canned records */
+    struct dns_cache *cache;
+    char *zone; /* canned records */
     bool zone_later;
     uint64_t canned_number;
 };
