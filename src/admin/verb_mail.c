@@ -2,7 +2,7 @@
  * Verbs whose state another role owns: the question goes there, its answer is the reply.
  *
  * Called through spec/verbs.def. Suspended listeners are a setting (receiving.suspended), so that the state survives a restart
- * and every receive process obeys it; the processes are asked besides to end the sessions that are open after the delay.
+ * and every receive process obeys it; the processes are asked besides, so that the answer says it is done.
  */
 #include "admin/verbs.h"
 
@@ -30,21 +30,19 @@ void verb_dnsflush(struct verb_call *c)
     verb_end(c, RC_OK);
 }
 
-/* Splits "[DELAY] [NAMES|all]" in either order: digits are the delay. Names may come as one list with commas. */
-static struct strs names_of(struct verb_call *c, struct str *delay_out)
+/* The names in "[DELAY] [NAMES|all]", in either order: digits are the delay. They may come as one list with commas. Nothing is
+ * cut off: sessions that are open end by themselves (receiving.total_ms). */
+static struct strs names_of(struct verb_call *c)
 {
     struct str *names = arena_must_alloc(&c->arena, 1000 * sizeof *names);
     size_t n = 0;
     uint64_t v;
 
-    *delay_out = str_lit("30");
     for (size_t i = 0; i < c->args.n; i++) {
         struct str rest = c->args.items[i], name;
 
-        if (str_u64(rest, &v)) {
-            *delay_out = rest;
+        if (str_u64(rest, &v))
             continue;
-        }
         while (str_split(&rest, ',', &name) && n < 1000) {
             if (str_trim(name).n)
                 names[n++] = str_trim(name);
@@ -127,18 +125,14 @@ static enum rc set_suspended(struct verb_call *c, const struct strs *names, bool
 
 static bool receiving(struct verb_call *c, bool suspend)
 {
-    struct str delay, *words;
-    struct strs names = names_of(c, &delay);
+    struct strs names = names_of(c);
     struct err e = ERR_NONE;
 
     if (set_suspended(c, &names, suspend, &e) != RC_OK) {
         verb_fail(c, &e);
         return false;
     }
-    words = arena_must_alloc(&c->arena, (names.n + 1) * sizeof *words);
-    words[0] = delay;
-    memcpy(words + suspend, names.items, names.n * sizeof *words);
-    verb_ask(c, ROLE_receive, suspend ? "suspendlistener" : "resumelistener", (struct strs){words, names.n + suspend});
+    verb_ask(c, ROLE_receive, suspend ? "suspendlistener" : "resumelistener", names);
     return true;
 }
 

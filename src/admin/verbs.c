@@ -132,8 +132,11 @@ struct verb_call *verb_start(struct admin *a, struct str user, struct strs words
 
 void verb_wait(struct verb_call *c)
 {
-    if (--c->waiting == 0)
-        verb_end(c, c->rc);
+    if (--c->waiting)
+        return;
+    if (c->last)
+        c->last(c);
+    verb_end(c, c->rc);
 }
 
 struct strs verb_words(struct verb_call *c, const char *first, ...)
@@ -149,6 +152,16 @@ struct strs verb_words(struct verb_call *c, const char *first, ...)
     return (struct strs){items, n};
 }
 
+/* Several processes of a role say the same: once is enough. */
+static void add_text(struct verb_call *c, struct str text)
+{
+    if (c->text.n && str_find_str(buf_str(&c->text), text) < c->text.n)
+        return;
+    buf_add(&c->text, text);
+    if (text.n && text.p[text.n - 1] != '\n')
+        buf_addc(&c->text, '\n');
+}
+
 static void answered(void *ctx, enum rc rc, const void *msg)
 {
     const struct bus_verb_reply *r = msg;
@@ -158,8 +171,7 @@ static void answered(void *ctx, enum rc rc, const void *msg)
         buf_addf(&c->text, "No answer: %s\n", rc_info(rc)->text);
         c->rc = rc;
     } else {
-        if (str_find_str(buf_str(&c->text), r->text) == c->text.n || c->text.n == 0)
-            buf_add(&c->text, r->text);
+        add_text(c, r->text);
         if (c->json.n == 0)
             buf_add(&c->json, r->json);
         if (r->rc != RC_OK)

@@ -28,6 +28,7 @@ struct verb_call {
     struct strs args;                /* without the verb */
     struct buf text, json;           /* the reply */
     unsigned waiting;                /* answers of other roles that are still out */
+    void (*last)(struct verb_call *c);   /* adds to the reply when all have answered; may be NULL */
     bool running, ended;             /* inside run(); verb_end() was called */
     enum rc rc;
     void (*done)(void *ctx, struct verb_call *c);
