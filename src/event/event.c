@@ -210,10 +210,13 @@ struct events *events_new(struct loop *loop, const char *dir, const char *role, 
     ev->index = index;
     must((ev->dir = strdup(dir)) && (ev->role = strdup(role)));
     mkdir(dir, 0750);
-    if (file_open(ev, e) != RC_OK) {
+    if (access(dir, W_OK) != 0) {
+        err_errno(e, errno, "event directory %s", dir);
         events_free(ev);
         return NULL;
     }
+    if (file_open(ev, NULL) != RC_OK)
+        write_failed(ev); /* a full disk: tried again once a second */
     if (loop)
         loop_at_end(loop, PHASE_EVENT, at_end_of_turn, ev);
     return ev;

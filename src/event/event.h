@@ -31,7 +31,8 @@ enum event_type {
 
 struct events;
 
-/* `stamp(ctx)` gives the causal stamp (bus_stamp in a role). dir is the home's event directory. */
+/* `stamp(ctx)` gives the causal stamp (bus_stamp in a role). dir is the home's event directory. Fails only when that cannot
+ * be written to at all; a full disk is waited for. */
 struct events *events_new(struct loop *loop, const char *dir, const char *role, unsigned index, struct board *board,
                           uint64_t (*stamp)(void *ctx), void *stamp_ctx, struct err *e);
 void events_free(struct events *ev);

@@ -72,8 +72,12 @@ uint32_t renderer_logs(const struct renderer *r, enum event_type type)
 
 static char *put_two(char *at, int v, char pad)
 {
-    at[0] = v >= 10 ? (char)('0' + v / 10 % 10) : pad;
-    at[1] = (char)('0' + v % 10);
+    static const char digits[] = "0123456789";
+
+    at[0] = pad;
+    if (v >= 10)
+        at[0] = digits[v / 10 % 10];
+    at[1] = digits[v % 10];
     return at + 2;
 }
 

@@ -55,6 +55,7 @@ struct record {
     uint64_t saved_ms, status_ms, active_ms;
     bool changed;                    /* since the last save */
     bool stuck;                      /* lines could not be written */
+    bool unsaved;                    /* the lengths of files opened at start are not saved yet: nothing may be added to them */
     bool alerted;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -187,6 +188,8 @@ bool record_round(struct record *r, uint64_t now_ns)
         if (r->stuck)
             return false;
     }
+    if (r->unsaved && (r->unsaved = record_save(r, NULL) != RC_OK))
+        return false;
     event_merge_round(r->merge, now_ns);
     while (event_merge_next(r->merge, &rec)) {
         counters_apply(r->counters, &rec, r->now_ms);
@@ -259,7 +262,7 @@ static void on_timer(void *ctx)
     uint64_t now_ns = clock_mono_ns(), now_ms = now_ns / 1000000;
     bool more = false;
 
-    if (take_dirty(r) || event_merge_holds(r->merge) || r->stuck) {
+    if (take_dirty(r) || event_merge_holds(r->merge) || r->stuck || r->unsaved) {
         more = record_round(r, now_ns);
         r->active_ms = now_ms;
     } else {
@@ -292,16 +295,23 @@ static void verb_status(struct record *r, struct str user, struct str arg, struc
     status_json(&v, &a->json);
 }
 
+bool record_roll_now(struct record *r, struct str name)
+{
+    if (!subscriptions_roll_now(r->logs, name))
+        return false;
+    r->changed = true;
+    r->saved_ms = 0;
+    return true;
+}
+
 static void verb_rollovernow(struct record *r, struct str user, struct str arg, struct answer *a)
 {
     (void)user;
-    if (!subscriptions_roll_now(r->logs, arg)) {
+    if (!record_roll_now(r, arg)) {
         a->rc = RC_NOT_FOUND;
         buf_addf(&a->text, "There is no log named %.*s.\n", STR(arg));
         return;
     }
-    r->changed = true;
-    r->saved_ms = 0;
     buf_add(&a->text, arg.n && !str_eqi(arg, str_lit("all")) ? str_lit("Log file rolled over.\n") : str_lit("All logs rolled over.\n"));
 }
 
@@ -374,7 +384,7 @@ static void start_state(struct record *r)
 }
 
 struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source *conf, struct events *events, struct board *board,
-                          const char *home, struct err *e)
+                          const char *home)
 {
     struct record *r = calloc(1, sizeof *r);
     char *dir = join(home, "events");
@@ -399,10 +409,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     subscriptions_apply(r->logs, conf ? conf_now(conf) : NULL, state_log, &r->saved);
     state_done(&r->saved);
     machine_read(&r->machine, board, r->log_dir);
-    if (record_save(r, e) != RC_OK) { /* the lengths of new files, before anything is added to them */
-        record_free(r);
-        return NULL;
-    }
+    r->unsaved = record_save(r, NULL) != RC_OK;
     if (bus)
         bus_on(bus, BUS_verb_call, on_verb, r);
     if (conf)

@@ -8,8 +8,9 @@
 
 static enum rc start(struct process *p, struct err *e)
 {
-    p->state = record_new(p->loop, p->bus, p->conf, p->events, p->board, p->home, e);
-    return p->state ? RC_OK : RC_UNAVAILABLE;
+    (void)e;
+    p->state = record_new(p->loop, p->bus, p->conf, p->events, p->board, p->home);
+    return RC_OK;
 }
 
 static void stopped(void *ctx)
