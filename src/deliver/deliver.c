@@ -70,8 +70,9 @@ static void make_tls(struct deliver *d)
     struct tls_context *made;
     struct err e = ERR_NONE;
 
-    if (tls_client_new(STR_NONE, 0x0303, c->delivery.ca_file, &made, &e) != RC_OK &&
-        tls_client_new(STR_NONE, 0x0303, STR_NONE, &made, &e) != RC_OK)
+    uint64_t least = c->tls.outbound_min_version ? 0x0304 : 0x0303;
+
+    if (tls_client_new(c->tls.outbound_ciphers, least, c->tls.ca_file, &made, &e) != RC_OK)
         return; /* the old one stays; none at all: required TLS fails, preferred goes on in plain text */
     if (d->tls)
         tls_unref(d->tls);

@@ -55,7 +55,9 @@ struct hop {
     struct address_ip ip; /* with port */
     struct str host;      /* name, or address text when routed to an address */
     bool secure_host;     /* the name came from settings or from a DNSSEC-validated answer */
+    bool validated;       /* name and address were: DANE may be asked for */
     bool dane;            /* records hold its usable TLSA set */
+    bool encrypt;         /* TLSA records are there but none is usable: TLS without check (RFC 7672 2.2) */
     bool sts;             /* MTA-STS in force: verified TLS or nothing */
     const struct tls_record *records;
     size_t n_records;

@@ -279,7 +279,7 @@ static void fill_options(struct link *l, const struct hop *h, const struct conf 
     l->dane = h->dane;
     l->sts = h->sts && !h->dane;
     l->verify = l->dane || l->sts || mode >= TLS_MODE_REQUIRED_VERIFY;
-    if (l->verify || mode == TLS_MODE_REQUIRED || (row && row->dane == DANE_MANDATORY))
+    if (l->verify || h->encrypt || mode == TLS_MODE_REQUIRED || (row && row->dane == DANE_MANDATORY))
         o->tls = SMTP_TLS_REQUIRED;
     else
         o->tls = mode == TLS_MODE_NONE || h->no_tls ? SMTP_TLS_NONE : SMTP_TLS_PREFERRED;

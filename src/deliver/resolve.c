@@ -5,40 +5,14 @@
  * an arena of its own; questions go to lookup through bus/ask. A temporary or bogus answer for every host is a temporary
  * failure; no such domain is a permanent one.
  */
-#include "deliver/inside.h"
+#include "deliver/resolve.h"
 
 #include "base/clock.h"
 #include "base/must.h"
 
 #include <stdlib.h>
 
-enum { RESOLVE_ARENA = 1 << 20, RESOLVE_TIMEOUT_MS = 10000, LITERAL_KEEP_S = 3600 };
-
-struct host {
-    struct str name;
-    struct address_ip ip; /* family 0 = to be looked up */
-    uint16_t port;
-    uint64_t preference;
-    bool secure; /* the name is trusted: settings or validated MX */
-};
-
-struct resolve {
-    struct destination *to;
-    struct arena arena;
-    uint64_t ask;
-    struct host hosts[HOSTS_MAX];
-    size_t n_hosts;
-    uint64_t ttl; /* least of the answers, seconds */
-    struct hop hops[HOPS_MAX];
-    size_t n_hops;
-    size_t *asked; /* host of each pair of questions */
-    size_t n_asked;
-    bool implicit;  /* no MX: the domain itself */
-    bool temporary; /* some address could not be found out */
-    struct str temporary_why;
-};
-
-static void ask(struct resolve *r, const struct dns_question *q, size_t n, dns_answers_fn *fn)
+void resolve_ask(struct resolve *r, const struct dns_question *q, size_t n, dns_answers_fn *fn)
 {
     uint64_t number;
 
@@ -56,12 +30,14 @@ void resolve_cancel(struct destination *to)
         return;
     if (r->ask)
         dns_ask_cancel(to->d->o.ask, r->ask);
+    if (r->call)
+        bus_cancel(to->d->o.bus, r->call);
     to->resolve = NULL;
     arena_done(&r->arena);
     free(r);
 }
 
-static void fail(struct resolve *r, bool permanent, const char *enhanced, struct str text)
+void resolve_fail(struct resolve *r, bool permanent, const char *enhanced, struct str text)
 {
     struct destination *to = r->to;
     struct no_hop none = {permanent, enhanced, text};
@@ -86,19 +62,31 @@ static bool is_us(const struct conf *c, struct str name)
     return false;
 }
 
-static void hop_add(struct resolve *r, const struct host *h, const struct address_ip *ip)
+static void hop_add(struct resolve *r, const struct host *h, const struct address_ip *ip, bool validated)
 {
     struct hop *hop = &r->hops[r->n_hops];
 
     if (r->n_hops == HOPS_MAX)
         return;
-    *hop = (struct hop){.ip = *ip, .host = h->name, .secure_host = h->secure};
+    *hop = (struct hop){
+        .ip = *ip, .host = h->name, .secure_host = h->secure, .validated = validated && h->secure, .sts = r->sts};
     hop->ip.port = h->port;
     r->n_hops++;
 }
 
+static const struct tls_record *records_copy(struct arena *a, const struct hop *h)
+{
+    struct tls_record *to = h->n_records ? arena_must_alloc(a, h->n_records * sizeof *to) : NULL;
+
+    for (size_t i = 0; i < h->n_records; i++) {
+        to[i] = h->records[i];
+        to[i].data = arena_str(a, h->records[i].data);
+    }
+    return to;
+}
+
 /* Takes over what was found: hops and their strings move to the destination's arena. */
-static void hops_install(struct resolve *r)
+void resolve_done(struct resolve *r)
 {
     struct destination *to = r->to;
     uint64_t keep_ms = (r->ttl < 1 ? 1 : r->ttl) * 1000, most_ms = deliver_conf(to->d)->delivery.route_ms;
@@ -109,6 +97,7 @@ static void hops_install(struct resolve *r)
     for (size_t i = 0; i < r->n_hops; i++) {
         to->hops[i] = r->hops[i];
         to->hops[i].host = arena_str(&to->arena, r->hops[i].host);
+        to->hops[i].records = records_copy(&to->arena, &r->hops[i]);
     }
     to->n_hops = r->n_hops;
     to->auth_profile = arena_str(&to->arena, to->auth_profile);
@@ -139,7 +128,7 @@ static void address_add(struct resolve *r, const struct host *h, const struct dn
         if (rec->data.n != (a->question.type == DNS_A ? 4u : 16u))
             continue;
         memcpy(ip.octets, rec->data.p, rec->data.n);
-        hop_add(r, h, &ip);
+        hop_add(r, h, &ip, a->secure);
     }
 }
 
@@ -169,14 +158,15 @@ static void no_addresses(struct resolve *r)
     struct str domain = r->to->name;
 
     if (r->temporary) {
-        fail(r, false, "4.4.3",
-             arena_printf(&r->arena, "DNS temporary failure for %.*s: %.*s", STR(domain), STR(r->temporary_why)));
+        resolve_fail(r, false, "4.4.3",
+                     arena_printf(&r->arena, "DNS temporary failure for %.*s: %.*s", STR(domain), STR(r->temporary_why)));
         return;
     }
     event(r->to->d->o.events, dns_error, .domain = domain, .why = str_lit("no address of a next hop"));
-    fail(r, true, "5.1.2",
-         arena_printf(&r->arena, r->implicit ? "Domain %.*s has no mail host" : "The mail hosts of %.*s have no address",
-                      STR(domain)));
+    resolve_fail(r, true, "5.1.2",
+                 arena_printf(&r->arena,
+                              r->implicit ? "Domain %.*s has no mail host" : "The mail hosts of %.*s have no address",
+                              STR(domain)));
 }
 
 static void on_addresses(void *ctx, const struct dns_answer *answers, size_t n)
@@ -190,19 +180,19 @@ static void on_addresses(void *ctx, const struct dns_answer *answers, size_t n)
         const struct host *h = &r->hosts[i];
 
         if (h->ip.family)
-            hop_add(r, h, &h->ip);
+            hop_add(r, h, &h->ip, false);
         else if (pair + 2 <= n) {
             host_answers(r, h, &answers[pair], row ? row->ip_preference : IP_4_PREFERRED);
             pair += 2;
         }
     }
     if (r->n_hops)
-        hops_install(r);
+        resolve_dane(r);
     else
         no_addresses(r);
 }
 
-static void ask_addresses(struct resolve *r)
+void resolve_addresses(struct resolve *r)
 {
     struct dns_question q[2 * HOSTS_MAX];
     size_t n = 0;
@@ -214,7 +204,7 @@ static void ask_addresses(struct resolve *r)
         q[n++] = (struct dns_question){DNS_AAAA, r->hosts[i].name};
     }
     if (n)
-        ask(r, q, n, on_addresses);
+        resolve_ask(r, q, n, on_addresses);
     else
         on_addresses(r, NULL, 0);
 }
@@ -279,25 +269,26 @@ static void on_mx(void *ctx, const struct dns_answer *a, size_t n)
     if (a->ttl && a->ttl < r->ttl)
         r->ttl = a->ttl;
     if (a->result == DNS_OK && a->n == 1 && a->records[0].data.n == 0) {
-        fail(r, true, "5.1.10", arena_printf(&r->arena, "Domain %.*s accepts no mail (null MX)", STR(domain)));
+        resolve_fail(r, true, "5.1.10", arena_printf(&r->arena, "Domain %.*s accepts no mail (null MX)", STR(domain)));
     } else if (a->result == DNS_OK) {
         mx_take(r, a);
         if (cut_loop(r))
-            ask_addresses(r);
+            resolve_sts(r);
         else
-            fail(r, true, "5.4.6", arena_printf(&r->arena, "Mail for %.*s loops back to this system", STR(domain)));
+            resolve_fail(r, true, "5.4.6", arena_printf(&r->arena, "Mail for %.*s loops back to this system", STR(domain)));
     } else if (a->result == DNS_NODATA) {
         r->implicit = true;
         r->hosts[0] =
             (struct host){.name = domain, .port = (uint16_t)deliver_conf(r->to->d)->delivery.port, .secure = a->secure};
         r->n_hosts = 1;
-        ask_addresses(r);
+        resolve_addresses(r);
     } else if (a->result == DNS_NXDOMAIN) {
         event(r->to->d->o.events, dns_error, .domain = domain, .why = str_lit("NXDomain"));
-        fail(r, true, "5.1.2", arena_printf(&r->arena, "Domain %.*s does not exist", STR(domain)));
+        resolve_fail(r, true, "5.1.2", arena_printf(&r->arena, "Domain %.*s does not exist", STR(domain)));
     } else {
         event(r->to->d->o.events, dns_temporary_failure, .domain = domain, .type = str_lit("MX"), .why = a->why);
-        fail(r, false, "4.4.3", arena_printf(&r->arena, "DNS temporary failure for %.*s: %.*s", STR(domain), STR(a->why)));
+        resolve_fail(r, false, "4.4.3",
+                     arena_printf(&r->arena, "DNS temporary failure for %.*s: %.*s", STR(domain), STR(a->why)));
     }
 }
 
@@ -335,12 +326,13 @@ void resolve_start(struct destination *to)
     take_route(r, &route);
     if (route.kind == ROUTE_DROP) {
         to->state = DESTINATION_DROP;
-        hops_install(r);
+        resolve_done(r);
     } else if (route.kind == ROUTE_MX) {
-        ask(r, &q, 1, on_mx);
+        resolve_ask(r, &q, 1, on_mx);
     } else if (r->n_hosts) {
-        ask_addresses(r);
+        resolve_addresses(r);
     } else {
-        fail(r, true, "5.4.4", arena_printf(&r->arena, "The SMTP route of %.*s names no usable host", STR(to->name)));
+        resolve_fail(r, true, "5.4.4",
+                     arena_printf(&r->arena, "The SMTP route of %.*s names no usable host", STR(to->name)));
     }
 }

@@ -78,7 +78,7 @@ static enum rc drop_rights(const struct runner *r, struct err *e)
     size_t n = 0;
 
     if (c && r->kind->kind == ROLE_deliver)
-        files[n++] = c->delivery.ca_file;
+        files[n++] = c->tls.ca_file;
     if (c && r->kind->kind == ROLE_lookup) {
         files[n++] = c->dns.trust_anchor_file;
         files[n++] = c->dns.root_hints_file;
