@@ -25,7 +25,7 @@ void verb_dnsflush(struct verb_call *c)
     const struct bus_dns_flush m = {.all = 1};
 
     if (c->admin->bus)
-        bus_send_all(c->admin->bus, ROLE_any, BUS_dns_flush, &m);
+        bus_send_all(c->admin->bus, ROLE_lookup, BUS_dns_flush, &m);
     buf_add(&c->text, str_lit("DNS cache flushed.\n"));
     verb_end(c, RC_OK);
 }
