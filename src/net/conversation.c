@@ -47,7 +47,7 @@ void conversation_free(struct conversation *c)
     free(c);
 }
 
-/* --- the driver ------------------------------------------------------------------------------------------------------- */
+/* --- the driver --- */
 
 static size_t unread(const struct conversation *c)
 {
@@ -218,7 +218,7 @@ void conversation_broke(struct conversation *c, enum rc rc, struct str why, bool
     conversation_run(c);
 }
 
-/* --- reading and writing ---------------------------------------------------------------------------------------------- */
+/* --- reading and writing --- */
 
 /* Position behind the first CRLF, 0 = none. */
 static size_t behind_crlf(struct str s)

@@ -132,7 +132,7 @@ void conversation_free(struct conversation *c);
 /* Something a parked step waited for has come (or, before it parked, has come already). Safe from any callback. */
 void conversation_resume(struct conversation *c);
 
-/* --- without sockets: tests, fuzzers; `done` runs when it ends (or is freed), the struct stays until test_free --------- */
+/* --- without sockets: tests, fuzzers; `done` runs when it ends (or is freed), the struct stays until test_free --- */
 struct conversation *conversation_test_new(const struct conversation_kind *kind, void *ctx);
 void conversation_feed(struct conversation *c, struct str octets);   /* adds input and runs */
 void conversation_feed_eof(struct conversation *c);

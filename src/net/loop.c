@@ -51,7 +51,7 @@ uint64_t loop_now_ms(const struct loop *l)
     return l->now_ms;
 }
 
-/* --- timers -------------------------------------------------------------------------------------------------------- */
+/* --- timers --- */
 
 static void heap_put(struct loop *l, size_t slot, struct loop_timer *t)
 {
@@ -156,7 +156,7 @@ static void timers_arm(struct loop *l)
     l->armed_ms = at ? at : 1;
 }
 
-/* --- the end of a turn ---------------------------------------------------------------------------------------------- */
+/* --- the end of a turn --- */
 
 void loop_at_end(struct loop *l, enum loop_phase phase, void (*fn)(void *ctx), void *ctx)
 {
@@ -298,7 +298,7 @@ void loop_stop(struct loop *l)
     uv_stop(&l->uv);
 }
 
-/* --- thread pool ------------------------------------------------------------------------------------------------------ */
+/* --- thread pool --- */
 
 struct work {
     uv_work_t req;

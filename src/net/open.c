@@ -12,8 +12,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* --- start
- * -------------------------------------------------------------------------------------------------------------------- */
+/* --- start --- */
 
 static void wake(struct conversation *c)
 {
@@ -109,8 +108,7 @@ struct conversation *conversation_connect(struct loop *l, const struct address_i
     return s->c;
 }
 
-/* --- from outside
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- from outside --- */
 
 void conversation_abort(struct conversation *c, struct str last)
 {

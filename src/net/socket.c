@@ -107,6 +107,7 @@ static void end_conversation(struct socket *s)
     s->client = NULL;
     conversation_free(c);
     not_ready(s);
+    tls_leave(s);
     s->state = SOCKET_ENDING;
     if (silent || s->write_dead) {
         socket_close(s);
@@ -227,8 +228,7 @@ static void on_timer(void *ctx)
         socket_arm(s);
 }
 
-/* --- turns
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- turns --- */
 
 static void run_ready(struct socket *s)
 {
@@ -359,8 +359,7 @@ static void on_poll(uv_poll_t *poll, int status, int what)
         on_event(events[i].data.ptr, events[i].events);
 }
 
-/* --- one net a loop
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- one net a loop --- */
 
 static void net_closed(uv_handle_t *poll)
 {

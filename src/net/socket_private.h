@@ -95,12 +95,13 @@ void stream_flush(struct socket *s);
 /* Reads the socket itself: > 0, 0 at the end of input, -1 with errno. */
 ssize_t stream_receive(struct socket *s, void *to, size_t n);
 
-/* tls_session.c */
+/* tls_session.c, tls_stream.c */
 void tls_begin(struct socket *s);                       /* all plain octets have left */
 void tls_continue(struct socket *s);                    /* octets for the handshake came */
 ssize_t tls_read(struct socket *s, char *to, size_t n); /* like stream_receive; errno EAGAIN, ECONNRESET */
 void tls_write(struct socket *s, struct buf *plain);    /* into s->out, until CIPHER_MOST */
 void tls_farewell(struct socket *s);                    /* close_notify into s->out */
+void tls_leave(struct socket *s);                       /* out of the lists of handshakes */
 void tls_free(struct socket *s);
 
 #endif

@@ -1,4 +1,4 @@
-/* The inside of a TLS context: for tls.c and tls_session.c. */
+/* The inside of a TLS context: for tls*.c. */
 #ifndef NET_TLS_PRIVATE_H
 #define NET_TLS_PRIVATE_H
 
@@ -11,5 +11,10 @@ struct tls_context {
     SSL_CTX *unchecked; /* client without verification; NULL in a server */
     unsigned refs;
 };
+
+struct socket;
+const BIO_METHOD *tls_bio_method(void);
+/* Prepares s->ssl as a client with the demands of s->client. */
+void tls_demand(struct socket *s);
 
 #endif

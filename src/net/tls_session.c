@@ -1,177 +1,14 @@
 /*
- * TLS of one connection: handshake, octets in and out, the facts, clear words when it fails.
+ * The handshake of one connection: its place among all, its course, the facts, clear words when it fails.
  *
- * Called by stream.c and socket.c. OpenSSL reads the socket straight through a BIO of ours and writes into the connection's
- * wire buffer, which leaves in PHASE_PEER like everything else. At most HANDSHAKES_MOST handshakes are under way; a slow one
- * gives way when others wait. Owns the SSL object.
+ * Called by stream.c and socket.c. At most HANDSHAKES_MOST handshakes are under way; a slow one gives way when others wait.
+ * Owns the SSL object. A failure is told to the step behind STEP_TLS.
  */
 #include "net/socket_private.h"
 #include "net/tls_private.h"
 
-#include "base/must.h"
-
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-
-/* --- the BIO ------------------------------------------------------------------------------------------------------------
- */
-
-static int bio_read(BIO *bio, char *to, size_t n, size_t *n_out)
-{
-    struct socket *s = BIO_get_data(bio);
-    ssize_t got = -1;
-
-    BIO_clear_retry_flags(bio);
-    errno = EAGAIN;
-    if (s->readable)
-        got = stream_receive(s, to, n);
-    if (got > 0) {
-        *n_out = (size_t)got;
-        return 1;
-    }
-    if (got < 0 && errno == EAGAIN)
-        BIO_set_retry_read(bio);
-    else
-        s->input_error = got < 0 ? errno : 0;
-    *n_out = 0;
-    return got == 0 ? 0 : -1;
-}
-
-static int bio_write(BIO *bio, const char *from, size_t n, size_t *n_out)
-{
-    struct socket *s = BIO_get_data(bio);
-
-    BIO_clear_retry_flags(bio);
-    buf_add(&s->out, str_of(from, n));
-    *n_out = n;
-    return !s->out.failed;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP;
-}
-
-static int bio_create(BIO *bio)
-{
-    BIO_set_init(bio, 1);
-    return 1;
-}
-
-/* Made once in a process; OpenSSL asks for it in each BIO and never changes it. */
-static const BIO_METHOD *bio_method(void)
-{
-    static BIO_METHOD *method;
-
-    if (!method) {
-        method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "connection");
-        must(method);
-        BIO_meth_set_read_ex(method, bio_read);
-        BIO_meth_set_write_ex(method, bio_write);
-        BIO_meth_set_ctrl(method, bio_ctrl);
-        BIO_meth_set_create(method, bio_create);
-    }
-    return method;
-}
-
-/* --- the client's demands -------------------------------------------------------------------------------------------------
- */
-
-static const struct str *copy_names(struct arena *a, const struct tls_client *how)
-{
-    struct str *names = arena_array(a, struct str, how->n_names + 1);
-
-    for (size_t i = 0; names && i < how->n_names; i++)
-        names[i] = arena_str(a, how->names[i]);
-    return names;
-}
-
-static const struct tls_record *copy_records(struct arena *a, const struct tls_client *how)
-{
-    struct tls_record *records = arena_array(a, struct tls_record, how->n_records + 1);
-
-    for (size_t i = 0; records && i < how->n_records; i++) {
-        records[i] = how->records[i];
-        records[i].data = arena_str(a, how->records[i].data);
-    }
-    return records;
-}
-
-void conversation_tls_client(struct conversation *c, const struct tls_client *how)
-{
-    struct socket *s = c->runtime;
-    struct tls_client *mine;
-
-    if (!s)
-        return;
-    mine = arena_must_alloc(&c->arena, sizeof *mine);
-    *mine = *how;
-    mine->name = arena_str(&c->arena, how->name);
-    mine->names = copy_names(&c->arena, how);
-    mine->records = copy_records(&c->arena, how);
-    if (!mine->names)
-        mine->n_names = 0;
-    if (!mine->records)
-        mine->n_records = 0;
-    s->client = mine;
-}
-
-static void require_name(SSL *ssl, const struct tls_client *how)
-{
-    struct address_ip ip;
-
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (ip_parse(how->name, &ip))
-        X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), ip.octets, ip.family == AF_INET ? 4 : 16);
-    else if (how->name.n)
-        SSL_set1_host(ssl, how->name.p);
-    for (size_t i = 0; i < how->n_names; i++)
-        if (how->names[i].n)
-            SSL_add1_host(ssl, how->names[i].p);
-}
-
-/* RFC 7672: only DANE-TA(2) and DANE-EE(3) count; without a usable record the peer is encrypted but not checked. */
-static bool require_dane(SSL *ssl, const struct tls_client *how)
-{
-    int usable = 0;
-
-    if (SSL_dane_enable(ssl, how->name.p) <= 0)
-        return false;
-    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
-    for (size_t i = 0; i < how->n_records; i++) {
-        const struct tls_record *r = &how->records[i];
-
-        if (r->usage == 2 || r->usage == 3)
-            usable +=
-                SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching, (const unsigned char *)r->data.p, r->data.n) > 0;
-    }
-    for (size_t i = 0; i < how->n_names; i++)
-        if (how->names[i].n)
-            SSL_add1_host(ssl, how->names[i].p);
-    return usable > 0;
-}
-
-static void prepare_client(struct socket *s)
-{
-    const struct tls_client *how = s->client;
-    struct address_ip ip;
-
-    SSL_set_connect_state(s->ssl);
-    if (!how)
-        return;
-    if (how->name.n && !ip_parse(how->name, &ip))
-        SSL_set_tlsext_host_name(s->ssl, how->name.p);
-    if (how->check == TLS_CHECK_NAME) {
-        require_name(s->ssl, how);
-        SSL_set_verify(s->ssl, SSL_VERIFY_PEER, NULL);
-    } else if (how->check == TLS_CHECK_DANE && how->name.n) {
-        SSL_set_verify(s->ssl, require_dane(s->ssl, how) ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-    }
-}
 
 static bool is_client(const struct socket *s)
 {
@@ -185,22 +22,21 @@ static bool make_ssl(struct socket *s)
 
     ERR_clear_error();
     s->ssl = SSL_new(checked ? s->context->ctx : s->context->unchecked);
-    bio = s->ssl ? BIO_new(bio_method()) : NULL;
+    bio = s->ssl ? BIO_new(tls_bio_method()) : NULL;
     if (!bio)
         return false;
     BIO_set_data(bio, s);
     SSL_set_bio(s->ssl, bio, bio);
     if (is_client(s))
-        prepare_client(s);
+        tls_demand(s);
     else
         SSL_set_accept_state(s->ssl);
     return true;
 }
 
-/* --- places
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- places --- */
 
-static void leave(struct socket *s)
+void tls_leave(struct socket *s)
 {
     struct net *net = s->net;
     struct socket *next;
@@ -226,7 +62,7 @@ static void fail(struct socket *s, struct str why, uint64_t code)
 {
     struct conversation *c = s->c;
 
-    leave(s);
+    tls_leave(s);
     s->tls = TLS_FAILED;
     c->eof = true;
     c->rc = RC_TLS_FAILED;
@@ -273,8 +109,7 @@ static bool enter(struct socket *s)
     return true;
 }
 
-/* --- handshake
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- handshake --- */
 
 static struct str peer_name(struct conversation *c, X509 *cert)
 {
@@ -301,7 +136,7 @@ static void note_facts(struct socket *s)
         f->peer_name = peer_name(c, cert);
     f->verified = cert && asked && SSL_get_verify_result(s->ssl) == X509_V_OK;
     f->dane = f->verified && is_client(s) && SSL_get0_dane_authority(s->ssl, NULL, NULL) >= 0;
-    leave(s);
+    tls_leave(s);
     s->tls = TLS_UP;
     s->readable = true; /* the record after the handshake may be in OpenSSL already */
     c->tls = f;
@@ -367,64 +202,9 @@ void tls_continue(struct socket *s)
         shake(s);
 }
 
-/* --- octets
- * ------------------------------------------------------------------------------------------------------------------- */
-
-ssize_t tls_read(struct socket *s, char *to, size_t n)
-{
-    size_t total = 0;
-    int rc = 1, error;
-
-    ERR_clear_error();
-    while (total < n && (rc = SSL_read(s->ssl, to + total, (int)(n - total))) > 0)
-        total += (size_t)rc;
-    if (total == n)
-        s->readable = true; /* OpenSSL may hold more */
-    if (total)
-        return (ssize_t)total;
-    error = SSL_get_error(s->ssl, rc);
-    ERR_clear_error();
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-        errno = EAGAIN;
-        return -1;
-    }
-    if (error == SSL_ERROR_ZERO_RETURN)
-        return 0;
-    errno = error == SSL_ERROR_SSL ? EPROTO : s->input_error;
-    return errno ? -1 : 0;
-}
-
-void tls_write(struct socket *s, struct buf *plain)
-{
-    size_t done = 0;
-
-    if (!plain->n)
-        return;
-    ERR_clear_error();
-    while (done < plain->n && s->out.n - s->sent < CIPHER_MOST) {
-        size_t left = plain->n - done;
-        int rc = SSL_write(s->ssl, plain->p + done, (int)(left < CIPHER_MOST ? left : CIPHER_MOST));
-
-        if (rc <= 0)
-            break;
-        done += (size_t)rc;
-    }
-    buf_drop(plain, done);
-}
-
-void tls_farewell(struct socket *s)
-{
-    if (s->farewell)
-        return;
-    s->farewell = true;
-    ERR_clear_error();
-    SSL_shutdown(s->ssl);
-    ERR_clear_error();
-}
-
 void tls_free(struct socket *s)
 {
-    leave(s);
+    tls_leave(s);
     SSL_free(s->ssl);
     s->ssl = NULL;
 }
