@@ -97,17 +97,18 @@ static enum rc cut_back(struct logfile *l, struct err *e)
     return RC_OK;
 }
 
+/* Without a saved state: goes on at the end of what is there. */
 static enum rc adopt(struct logfile *l, struct err *e)
 {
-    struct stat st;
+    struct stat st = {0};
+    enum rc rc = open_current(l, 0, e);
 
-    TRY(open_current(l, 0, e));
-    if (fstat(l->fd, &st) != 0)
-        return err_errno(e, errno, "log file of %s", l->dir);
+    if (rc == RC_OK && fstat(l->fd, &st) != 0)
+        rc = err_errno(e, errno, "log file of %s", l->dir);
     l->state = (struct logfile_state){.start_s = clock_wall_ms() / 1000, .length = (uint64_t)st.st_size};
     if (st.st_size == 0 && l->first_lines)
         l->first_lines(l->ctx, &l->out);
-    return l->out.n ? logfile_write(l, e) : RC_OK;
+    return rc == RC_OK ? logfile_write(l, e) : rc;
 }
 
 /* The roll-over was cut short after the rename: lines beyond the state's length are made again, in the next file. */

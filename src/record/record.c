@@ -183,7 +183,7 @@ bool record_round(struct record *r, uint64_t now_ns)
 
     r->before_ms = r->now_ms;
     r->now_ms = now_ns / 1000000;
-    if (r->stuck) {
+    if (r->stuck || r->unsaved) {
         r->stuck = subscriptions_write(r->logs, &e) != RC_OK;
         if (r->stuck)
             return false;
@@ -194,6 +194,8 @@ bool record_round(struct record *r, uint64_t now_ns)
     while (event_merge_next(r->merge, &rec)) {
         counters_apply(r->counters, &rec, r->now_ms);
         subscriptions_show(r->logs, &rec);
+        if (rec.type != EVENT_status_line)
+            r->active_ms = r->now_ms;
         if (++n % 64 == 0 && (n >= ROUND_EVENTS || subscriptions_waiting(r->logs) > ROUND_BYTES)) {
             more = true;
             break;
@@ -202,7 +204,6 @@ bool record_round(struct record *r, uint64_t now_ns)
     watch_backlog(r);
     if (n) {
         r->changed = true;
-        r->active_ms = r->now_ms;
         r->stuck = subscriptions_write(r->logs, &e) != RC_OK;
     }
     return more && !r->stuck;
@@ -264,7 +265,6 @@ static void on_timer(void *ctx)
 
     if (take_dirty(r) || event_merge_holds(r->merge) || r->stuck || r->unsaved) {
         more = record_round(r, now_ns);
-        r->active_ms = now_ms;
     } else {
         if (!r->changed && !r->save.running && r->board)
             board_store(&r->board->events_synced_ms, r->before_ms);
@@ -274,7 +274,7 @@ static void on_timer(void *ctx)
     status_due(r);
     if (r->now_ms - r->saved_ms >= SAVE_MS && (r->changed || subscriptions_due(r->logs, clock_wall_ms() / 1000)) && save_begin(r))
         loop_work(r->loop, save_work, save_done_on_loop, r);
-    again_in(r, more ? 0 : now_ms - r->active_ms > IDLE_AFTER_MS ? IDLE_ROUND_MS : ROUND_MS);
+    again_in(r, more ? 0 : now_ms - r->active_ms > IDLE_AFTER_MS && !event_merge_holds(r->merge) ? IDLE_ROUND_MS : ROUND_MS);
 }
 
 /* --- verbs --------------------------------------------------------------------------------------------------------- */
