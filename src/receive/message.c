@@ -36,6 +36,8 @@ enum rc message_allowed(struct receive *r, uint64_t bytes, struct err *e)
         return err_set(e, RC_UNAVAILABLE, "%s", rc_info(RC_UNAVAILABLE)->text);
     if (r->queue_rc != RC_OK)
         return err_set(e, r->queue_rc, "%s", rc_info(r->queue_rc)->text);
+    if (r->o.events && events_full(r->o.events))
+        return err_set(e, RC_QUEUE_FULL, "%s", rc_info(RC_QUEUE_FULL)->text);
     if (spool_space(r->spool, bytes) != RC_OK)
         return err_set(e, RC_NO_SPACE, "%s", rc_info(RC_NO_SPACE)->text);
     return RC_OK;
