@@ -26,6 +26,40 @@ static struct {
     const char *log;
 } fault;
 
+static struct {
+    io_observer *fn;
+    void *ctx;
+} observer;
+
+void io_observe(io_observer *fn, void *ctx)
+{
+    observer.fn = fn;
+    observer.ctx = ctx;
+}
+
+static void seen(struct io_op op)
+{
+    if (observer.fn)
+        observer.fn(observer.ctx, &op);
+}
+
+static void seen_path(enum io_kind kind, const char *point, const char *path, const char *to)
+{
+    seen((struct io_op){.kind = kind, .point = point, .path = path, .to = to, .fd = -1});
+}
+
+/* The first `n` octets of the vector, as writes one behind the other. */
+static void seen_vector(const char *point, int fd, const struct iovec *iov, int n_iov, size_t n, uint64_t offset)
+{
+    for (int i = 0; i < n_iov && n && observer.fn; i++) {
+        size_t here = iov[i].iov_len < n ? iov[i].iov_len : n;
+
+        seen((struct io_op){.kind = IO_WRITE, .point = point, .fd = fd, .offset = offset, .data = str_of(iov[i].iov_base, here)});
+        offset += here;
+        n -= here;
+    }
+}
+
 static enum action action_of(struct str text, unsigned *delay_out)
 {
     static const struct {
@@ -124,6 +158,7 @@ enum rc io_create(const char *point, const char *path, int flags, int *fd_out, s
     fd = open(path, flags | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(e, errno, "%s: open %s", point, path);
+    seen((struct io_op){.kind = IO_CREATE, .point = point, .path = path, .fd = fd});
     after(act);
     *fd_out = fd;
     return RC_OK;
@@ -144,6 +179,7 @@ enum rc io_write(const char *point, int fd, struct str data, struct err *e)
             continue;
         if (n < 0)
             return err_errno(e, errno, "%s", point);
+        seen((struct io_op){.kind = IO_WRITE, .point = point, .fd = fd, .offset = UINT64_MAX, .data = str_first(data, (size_t)n)});
         data = advance(data, (size_t)n);
     }
     after(act);
@@ -192,7 +228,9 @@ enum rc io_pwritev(const char *point, int fd, const struct iovec *iov, int n, ui
     for (int i = 0; i < n; i++)
         total += iov[i].iov_len;
     if (act == SHORT_WRITE) {
-        (void)!pwritev(fd, iov, n / 2 ? n / 2 : 1, (off_t)offset);
+        got = pwritev(fd, iov, n / 2 ? n / 2 : 1, (off_t)offset);
+        if (got > 0)
+            seen_vector(point, fd, iov, n, (size_t)got, offset);
         return err_errno(e, ENOSPC, "%s", point);
     }
     do
@@ -202,6 +240,7 @@ enum rc io_pwritev(const char *point, int fd, const struct iovec *iov, int n, ui
         return err_errno(e, errno, "%s", point);
     if ((size_t)got < total)
         TRY(write_rest(point, fd, iov, n, (size_t)got, offset, e));
+    seen_vector(point, fd, iov, n, total, offset);
     after(act);
     return RC_OK;
 }
@@ -214,6 +253,7 @@ enum rc io_sync(const char *point, int fd, struct err *e)
         return fail(act, point, e);
     if (fdatasync(fd) != 0)
         return err_errno(e, errno, "%s", point);
+    seen((struct io_op){.kind = IO_SYNC, .point = point, .fd = fd});
     after(act);
     return RC_OK;
 }
@@ -226,6 +266,7 @@ enum rc io_rename(const char *point, const char *from, const char *to, struct er
         return fail(act, point, e);
     if (rename(from, to) != 0)
         return err_errno(e, errno, "%s: rename %s to %s", point, from, to);
+    seen_path(IO_RENAME, point, from, to);
     after(act);
     return RC_OK;
 }
@@ -238,19 +279,27 @@ enum rc io_unlink(const char *point, const char *path, struct err *e)
         return fail(act, point, e);
     if (unlink(path) != 0)
         return err_errno(e, errno, "%s: unlink %s", point, path);
+    seen_path(IO_UNLINK, point, path, NULL);
     after(act);
     return RC_OK;
 }
 
 enum rc io_sync_dir(const char *point, const char *path, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum action act = pass(point);
+    int fd = failing(act) ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum rc rc;
 
+    if (failing(act))
+        return fail(act, point, e);
     if (fd < 0)
         return err_errno(e, errno, "%s: open %s", point, path);
     rc = fsync(fd) == 0 ? RC_OK : err_errno(e, errno, "%s: sync %s", point, path);
     close(fd);
+    if (rc == RC_OK) {
+        seen_path(IO_SYNC_DIR, point, path, NULL);
+        after(act);
+    }
     return rc;
 }
 

@@ -35,6 +35,19 @@ enum rc io_replace_file(const char *point, const char *path, struct str content,
 /* Whole file into out (bounded by out->max). */
 enum rc io_read_file(const char *path, struct buf *out, struct err *e);
 
+/* Tests (K2): fn sees every operation once it is done, in order, on the thread that did it. A write comes with the octets
+ * that reached the file, also when it then failed; a failed sync does not come at all. NULL ends it. */
+enum io_kind { IO_CREATE, IO_WRITE, IO_SYNC, IO_RENAME, IO_UNLINK, IO_SYNC_DIR };
+struct io_op {
+    enum io_kind kind;
+    const char *point, *path, *to;   /* path: CREATE, RENAME (from), UNLINK, SYNC_DIR */
+    int fd;                          /* CREATE, WRITE, SYNC; else -1 */
+    uint64_t offset;                 /* WRITE; UINT64_MAX = at the end (O_APPEND) or the file position */
+    struct str data;
+};
+typedef void io_observer(void *ctx, const struct io_op *op);
+void io_observe(io_observer *fn, void *ctx);
+
 /* A pass that writes nothing (a bus message, an answer to a peer): only kill and delay act. */
 void io_pass(const char *point);
 /* The same pass once its effect is done: kill-after acts here. */

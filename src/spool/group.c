@@ -25,7 +25,8 @@ static void announce(struct spool_writer *w)
     w->open.certain = true;
 }
 
-static void tell_closed(struct spool_writer *w, uint64_t segment, uint64_t generation, uint64_t size, uint64_t from, uint64_t to)
+static void tell_closed(struct spool_writer *w, uint64_t segment, uint64_t generation, uint64_t size, uint64_t from,
+                        uint64_t to)
 {
     if (w->closed)
         w->closed(w->ctx, segment, generation, size, from, to);
@@ -122,6 +123,14 @@ static void committed(struct spool_writer *w)
     w->syncs++;
 }
 
+/* B6: this file is never written or synced again. */
+static void give_up_open(struct spool_writer *w)
+{
+    close(w->open.fd);
+    w->open.fd = -1;
+    w->failed_ids[w->n_failed++ % FREE_MOST] = w->open.id;
+}
+
 static void commit_done(void *ctx)
 {
     struct spool_writer *w = ctx;
@@ -135,8 +144,7 @@ static void commit_done(void *ctx)
         writer_finish(w, &done, RC_OK);
         return;
     }
-    close(w->open.fd);
-    w->open.fd = -1;
+    give_up_open(w);
     w->pending_void = (struct spool_void){w->open.id, w->open.generation, g->offset, w->open.size};
     w->limbo = done;
     w->limbo_rc = g->rc == RC_NO_SPACE ? RC_NO_SPACE : RC_IO;
@@ -196,8 +204,7 @@ static void void_done(void *ctx)
     struct items limbo = w->limbo;
 
     if (w->group.rc != RC_OK) {
-        close(w->open.fd);
-        w->open.fd = -1;
+        give_up_open(w);
         tell_closed(w, w->open.id, w->open.generation, PAGE, PAGE, w->open.size);
         w->state = WRITER_VOIDING;
         w->retry_ms = loop_now_ms(w->loop) + 1000;

@@ -34,29 +34,29 @@ struct journal {
     struct journal_options o;
     char dir[JOURNAL_PATH - 64];
     int fd;
-    uint64_t number, oldest;     /* of the open file; of the oldest one that is still there */
-    uint64_t offset;             /* where the next group goes */
-    uint64_t total;              /* octets since the last checkpoint began */
-    struct buf group;            /* entries of this turn */
+    uint64_t number, oldest; /* of the open file; of the oldest one that is still there */
+    uint64_t offset;         /* where the next group goes */
+    uint64_t total;          /* octets since the last checkpoint began */
+    struct buf group;        /* entries of this turn */
     uint64_t added, written, synced;
-    struct buf syncing, unsynced;  /* whole groups: covered by the sync under way; written since it began */
+    struct buf syncing, unsynced; /* whole groups: covered by the sync under way; written since it began */
     struct {
         bool busy;
-        int fd, old_fd;          /* old_fd: the file before a rotation, synced and closed too; -1 = none */
+        int fd, old_fd; /* old_fd: the file before a rotation, synced and closed too; -1 = none */
         uint64_t until;
         bool make_reserve;
         enum rc rc;
         struct err err;
     } sync;
     int old_fd;
-    uint64_t dirty_ms;           /* since when something is unsynced, 0 = nothing is */
-    uint64_t reserve_ms;         /* when the reserve was last looked at */
+    uint64_t dirty_ms;   /* since when something is unsynced, 0 = nothing is */
+    uint64_t reserve_ms; /* when the reserve was last looked at */
     struct waiter *waiters, **waiters_end;
     bool checkpointing, first_part;
-    uint64_t checkpoint_until;   /* old files go when this entry is synced; 0 = no checkpoint waits */
-    uint64_t keep_from;          /* file that begins the newest checkpoint */
+    uint64_t checkpoint_until; /* old files go when this entry is synced; 0 = no checkpoint waits */
+    uint64_t keep_from;        /* file that begins the newest checkpoint */
     bool broken, new_file_due, closing;
-    enum rc told_rc;             /* failure that the waiters are to hear */
+    enum rc told_rc; /* failure that the waiters are to hear */
     uint64_t retry_ms;
     struct loop_timer timer;
 };
@@ -359,7 +359,8 @@ static void turn_end(void *ctx)
         wake(j, j->dirty_ms + SYNC_MS - now);
 }
 
-/* --- the face ------------------------------------------------------------------------------------------------------------ */
+/* --- the face ------------------------------------------------------------------------------------------------------------
+ */
 
 void journal_add(struct journal *j, uint64_t kind, struct str octets)
 {
@@ -447,7 +448,12 @@ struct journal *journal_open(struct loop *loop, const struct journal_options *o,
     struct journal *j = calloc(1, sizeof *j);
 
     must(j);
-    *j = (struct journal){.loop = loop, .o = *o, .fd = -1, .old_fd = -1, .group = BUF(BUF_MOST), .syncing = BUF(BUF_MOST),
+    *j = (struct journal){.loop = loop,
+                          .o = *o,
+                          .fd = -1,
+                          .old_fd = -1,
+                          .group = BUF(BUF_MOST),
+                          .syncing = BUF(BUF_MOST),
                           .unsynced = BUF(BUF_MOST)};
     snprintf(j->dir, sizeof j->dir, "%s", o->dir);
     j->waiters_end = &j->waiters;

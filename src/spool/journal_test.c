@@ -4,14 +4,15 @@
 #include "base/clock.h"
 #include "base/io.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 struct bench {
     char dir[64];
@@ -64,7 +65,8 @@ static int start(void **state)
     snprintf(b->dir, sizeof b->dir, "/tmp/journal-test-XXXXXX");
     assert_non_null(mkdtemp(b->dir));
     b->loop = loop_new();
-    b->o = (struct journal_options){.dir = b->dir, .rotate_bytes = 1 << 20, .reserve_bytes = 1 << 20, .failed = failed, .ctx = b};
+    b->o = (struct journal_options){
+        .dir = b->dir, .rotate_bytes = 1 << 20, .reserve_bytes = 1 << 20, .failed = failed, .ctx = b};
     open_journal(b);
     *state = b;
     return 0;

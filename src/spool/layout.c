@@ -26,8 +26,8 @@ void layout_seal_record(struct record_header *h, struct str envelope)
 
 bool layout_record_plausible(const struct record_header *h)
 {
-    return h->magic == RECORD_MAGIC && h->kind >= RECORD_MESSAGE && h->kind <= RECORD_VOID && h->envelope_bytes <= ENVELOPE_MAX &&
-           (h->kind == RECORD_BIG || h->body_bytes <= SPOOL_INLINE_MAX);
+    return h->magic == RECORD_MAGIC && h->kind >= RECORD_MESSAGE && h->kind <= RECORD_VOID &&
+           h->envelope_bytes <= ENVELOPE_MAX && (h->kind == RECORD_BIG || h->body_bytes <= SPOOL_INLINE_MAX);
 }
 
 bool layout_record_fits(const struct record_header *h, struct str envelope)

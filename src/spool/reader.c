@@ -28,7 +28,7 @@ struct spool_reader {
     char dir[SPOOL_PATH - 64];
     struct open_file files[CACHE];
     uint64_t clock;
-    struct spool_ref ahead_ref;    /* whose record the buffer holds, segment 0 = nobody's */
+    struct spool_ref ahead_ref; /* whose record the buffer holds, segment 0 = nobody's */
     size_t ahead_n;
     char ahead[AHEAD];
 };
@@ -135,7 +135,8 @@ static enum rc wrong(struct spool_ref ref, const char *what, struct err *e)
 }
 
 /* Octets [at, at + n) of the record: from the buffer as far as it goes, the rest from the file. */
-static enum rc read_part(struct spool_reader *r, int fd, struct spool_ref ref, uint64_t at, char *out, size_t n, struct err *e)
+static enum rc read_part(struct spool_reader *r, int fd, struct spool_ref ref, uint64_t at, char *out, size_t n,
+                         struct err *e)
 {
     bool mine = r->ahead_ref.segment == ref.segment && r->ahead_ref.generation == ref.generation &&
                 r->ahead_ref.offset == ref.offset;

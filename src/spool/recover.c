@@ -20,16 +20,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WINDOW = 2 << 20 };   /* holds the largest record: header, 1 MiB envelope, 256 KiB body */
+enum { WINDOW = 2 << 20 }; /* holds the largest record: header, 1 MiB envelope, 256 KiB body */
 
 struct scan {
     int fd;
-    uint64_t end;              /* file size, or where the void range begins */
+    uint64_t end; /* file size, or where the void range begins */
     uint64_t segment, generation, salt;
     char *window;
     uint64_t at;
     size_t n;
-    struct record_header h;    /* of the last good record */
+    struct record_header h; /* of the last good record */
     struct str envelope;
 };
 
@@ -73,8 +73,7 @@ static bool good(struct scan *s, uint64_t pos)
     p = view(s, pos, layout_record_bytes(&h));
     if (!p || !layout_record_fits(&h, str_of(p + RECORD_HEADER, h.envelope_bytes)))
         return false;
-    if (h.kind == RECORD_MESSAGE &&
-        crc32c(0, str_of(p + RECORD_HEADER + h.envelope_bytes, h.body_bytes)) != h.body_crc)
+    if (h.kind == RECORD_MESSAGE && crc32c(0, str_of(p + RECORD_HEADER + h.envelope_bytes, h.body_bytes)) != h.body_crc)
         return false;
     s->h = h;
     s->envelope = str_of(p + RECORD_HEADER, h.envelope_bytes);
@@ -246,12 +245,16 @@ enum rc spool_look(const char *dir, uint64_t segment, struct spool_found *out, s
     memcpy(&h, page, sizeof h);
     if (!layout_segment_fits(&h, segment))
         return spool_scan(dir, segment, 0, 0, NULL, NULL, NULL, out, e);
-    *out = (struct spool_found){.segment = segment, .generation = h.generation, .owner = h.owner, .size = (uint64_t)st.st_size,
+    *out = (struct spool_found){.segment = segment,
+                                .generation = h.generation,
+                                .owner = h.owner,
+                                .size = (uint64_t)st.st_size,
                                 .free = h.state == SEGMENT_FREE};
     return RC_OK;
 }
 
-/* --- the directory ------------------------------------------------------------------------------------------------------ */
+/* --- the directory ------------------------------------------------------------------------------------------------------
+ */
 
 static int by_id(const void *a, const void *b)
 {
@@ -289,8 +292,7 @@ enum rc spool_list(const char *dir, struct arena *a, const uint64_t **ids_out, s
     return out ? RC_OK : err_set(e, RC_NO_MEMORY, "list of segments");
 }
 
-/* The void record that opens a segment, if one does. */
-static bool read_void(int fd, uint64_t segment, struct spool_void *out)
+bool recover_void(int fd, uint64_t segment, struct spool_void *out)
 {
     char page[2 * PAGE];
     struct segment_header sh;
@@ -322,7 +324,7 @@ enum rc spool_read_voids(const char *dir, struct arena *a, struct spool_voids *o
 
         if (open_segment(dir, ids[i], &fd, NULL) != RC_OK)
             continue;
-        found += read_void(fd, ids[i], &items[found]);
+        found += recover_void(fd, ids[i], &items[found]);
         close(fd);
     }
     *out = (struct spool_voids){items, found};

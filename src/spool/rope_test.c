@@ -1,6 +1,6 @@
 /* The rope and the flight board. */
-#include "spool/rope.h"
 #include "spool/flight.h"
+#include "spool/rope.h"
 #include "spool/spool_testing.h"
 
 #include <stdio.h>
@@ -77,7 +77,8 @@ static void a_wrong_body_never_reaches_its_end(void **state)
 static void edit_lists_that_do_not_fit_are_refused(void **state)
 {
     struct fixture *f = *state;
-    static const struct edit lists[][2] = {{{5, 3, STR_NONE}, {7, 1, STR_NONE}}, {{0, 1, STR_NONE}, {10, 1, STR_NONE}},
+    static const struct edit lists[][2] = {{{5, 3, STR_NONE}, {7, 1, STR_NONE}},
+                                           {{0, 1, STR_NONE}, {10, 1, STR_NONE}},
                                            {{2, 1, str_lit("ok")}, {9, 1, str_lit("ok")}}};
 
     for (size_t i = 0; i < 3; i++) {
@@ -119,10 +120,8 @@ static void a_slot_tells_how_far_the_work_was(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SPOOL_TEST(edits_are_applied_while_reading),
-        SPOOL_TEST(without_edits_the_body_comes_as_it_is),
-        SPOOL_TEST(a_wrong_body_never_reaches_its_end),
-        SPOOL_TEST(edit_lists_that_do_not_fit_are_refused),
+        SPOOL_TEST(edits_are_applied_while_reading),    SPOOL_TEST(without_edits_the_body_comes_as_it_is),
+        SPOOL_TEST(a_wrong_body_never_reaches_its_end), SPOOL_TEST(edit_lists_that_do_not_fit_are_refused),
         SPOOL_TEST(a_slot_tells_how_far_the_work_was),
     };
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "spool/recover.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -50,8 +51,8 @@ static enum rc sync_seg_dir(const char *dir, struct err *e)
 static enum rc write_header(int fd, uint32_t state, const struct segment *s, uint64_t owner, struct err *e)
 {
     char page[PAGE] = {0};
-    struct segment_header h = {.state = state, .segment = s->id, .generation = s->generation, .owner = owner,
-                               .size = s->size, .salt = s->salt};
+    struct segment_header h = {
+        .state = state, .segment = s->id, .generation = s->generation, .owner = owner, .size = s->size, .salt = s->salt};
     struct iovec iov = {page, sizeof page};
 
     layout_seal_segment(&h);
@@ -159,7 +160,7 @@ enum rc segment_take(const char *dir, uint64_t id, uint64_t generation, unsigned
 
 static enum rc give(int fd, const struct segment_header *h, bool wipe, struct err *e)
 {
-    struct segment s = {.id = h->segment, .generation = h->generation, .size = h->size};
+    struct segment s = {.id = h->segment, .generation = h->generation, .size = h->size, .salt = h->salt};
 
     if (wipe)
         TRY(fill(fd, PAGE, h->size, e));
@@ -196,6 +197,23 @@ enum rc spool_mark_free(const char *dir, uint64_t segment, uint64_t generation, 
     return rc;
 }
 
+bool segment_is_needed(const char *dir, uint64_t id)
+{
+    struct segment_header h, other;
+    struct spool_void v;
+    bool is_void;
+    int fd;
+
+    if (open_header(dir, id, &fd, &h, NULL) != RC_OK)
+        return false;
+    is_void = recover_void(fd, id, &v);
+    close(fd);
+    if (!is_void || open_header(dir, v.segment, &fd, &other, NULL) != RC_OK)
+        return false;
+    close(fd);
+    return other.generation == v.generation && other.state == SEGMENT_IN_USE;
+}
+
 size_t segment_find_free(const char *dir, unsigned owner, uint64_t size, uint64_t *ids_out, size_t max)
 {
     char path[SPOOL_PATH];
@@ -213,7 +231,7 @@ size_t segment_find_free(const char *dir, unsigned owner, uint64_t size, uint64_
         if (!str_u64(str_c(entry->d_name), &id) || open_header(dir, id, &fd, &h, NULL) != RC_OK)
             continue;
         close(fd);
-        if (h.state == SEGMENT_FREE && h.owner == owner && h.size == size)
+        if (h.state == SEGMENT_FREE && h.owner == owner && h.size == size && !segment_is_needed(dir, id))
             ids_out[n++] = id;
     }
     if (d)

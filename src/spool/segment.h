@@ -21,7 +21,9 @@ enum rc segment_take(const char *dir, uint64_t id, uint64_t generation, unsigned
                      struct err *e);
 /* Writes the header page with the state free, after zeros over the rest when `wipe`. */
 enum rc segment_give(const char *dir, uint64_t id, bool wipe, struct err *e);
-/* Ids of free files of this owner and size: at most `max`. */
+/* Whether this segment says that a part of another one is void, and that one still lives: then it must stay as it is. */
+bool segment_is_needed(const char *dir, uint64_t id);
+/* Ids of free files of this owner and size that nobody needs: at most `max`. */
 size_t segment_find_free(const char *dir, unsigned owner, uint64_t size, uint64_t *ids_out, size_t max);
 
 #endif

@@ -268,6 +268,11 @@ static void reuse_work(void *ctx)
 {
     struct reuse *u = ctx;
 
+    if (segment_is_needed(u->w->dir, u->id)) { /* a later start of this writer finds it */
+        segment_give(u->w->dir, u->id, false, NULL);
+        u->rc = RC_CONFLICT;
+        return;
+    }
     u->rc = u->drop ? spool_unlink(u->w->dir, u->id, NULL) : segment_give(u->w->dir, u->id, u->w->o.wipe, NULL);
     if (u->rc != RC_OK && !u->drop)
         spool_unlink(u->w->dir, u->id, NULL);
@@ -294,6 +299,14 @@ static bool known(const struct spool_writer *w, uint64_t id)
            (w->prepare.busy && w->prepare.id == id);
 }
 
+static bool has_failed(const struct spool_writer *w, uint64_t id)
+{
+    for (size_t i = 0; i < FREE_MOST; i++)
+        if (w->failed_ids[i] == id)
+            return true;
+    return false;
+}
+
 void spool_writer_reuse(struct spool_writer *w, uint64_t segment, bool drop)
 {
     struct reuse *u;
@@ -302,7 +315,8 @@ void spool_writer_reuse(struct spool_writer *w, uint64_t segment, bool drop)
         return;
     u = malloc(sizeof *u);
     must(u);
-    *u = (struct reuse){.w = w, .id = segment, .drop = drop || w->n_free + w->reserved >= w->o.keep_free};
+    *u = (struct reuse){
+        .w = w, .id = segment, .drop = drop || has_failed(w, segment) || w->n_free + w->reserved >= w->o.keep_free};
     w->reserved += !u->drop;
     w->jobs++;
     loop_work(w->loop, reuse_work, reuse_done, u);

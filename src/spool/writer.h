@@ -8,7 +8,7 @@
 #include <sys/uio.h>
 
 enum { GROUP_RECORDS = 64, GROUP_BYTES = 4 << 20, GROUP_WAIT_MS = 2, RECENT_MS = 50 };
-enum { BODY_START = 64 * 1024, BODY_CHUNK = 64 * 1024, BODY_CHUNKS = 4, BODY_SPILL_EARLY = 16 * 1024, FREE_MOST = 16, SEGMENT_LEAST = 4 << 20 };
+enum { BODY_START = 64 * 1024, BODY_CHUNK = 64 * 1024, BODY_CHUNKS = 4, BODY_SPILL_EARLY = 16 * 1024, FREE_MOST = 16, SEGMENT_LEAST = 2 << 20 };
 static const uint64_t BODY_MEMORY = 64 << 20, BODY_FLUSH = 8 << 20;
 
 struct chunk {
@@ -91,6 +91,8 @@ struct spool_writer {
     } prepare;
     uint64_t free_ids[FREE_MOST];
     size_t n_free, reserved;   /* places taken, and promised to pool jobs */
+    uint64_t failed_ids[FREE_MOST]; /* segments with a failed write or sync: never used again, a ring */
+    unsigned n_failed;
     unsigned jobs;             /* pool jobs under way beside the group and the preparation */
     uint64_t retry_ms;         /* after a failed preparation: not before */
     struct loop_timer timer;   /* wakes the loop for the end of the window and for retries */

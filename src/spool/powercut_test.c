@@ -1,0 +1,239 @@
+/*
+ * K2: whatever a power cut leaves on the disk, recovery finds every acknowledged message, none that was refused for certain,
+ * and none of an earlier life of a segment; and the journal gives back every entry that was synced.
+ */
+#include "spool/powercut_testing.h"
+
+#include "base/io.h"
+#include "spool/journal.h"
+#include "spool/spool_testing.h"
+
+#include <stdio.h>
+
+enum { ACKNOWLEDGED = 1, REFUSED, FREED };
+enum { MIDS = 400, BODY = 60000, SEEDS = 3 };
+
+struct work {
+    struct fixture *f;
+    struct trace *trace;
+    uint64_t next_mid, waiting;
+    struct {
+        uint64_t segment, generation;
+        bool stored;
+    } where[MIDS];
+};
+
+struct one {
+    struct work *w;
+    uint64_t mid;
+};
+
+static void told(void *ctx, enum rc rc, const struct spool_ref *ref)
+{
+    struct one *o = ctx;
+    struct work *w = o->w;
+
+    w->waiting--;
+    if (rc == RC_OK) {
+        trace_mark(w->trace, ACKNOWLEDGED, o->mid);
+        w->where[o->mid].segment = ref->segment;
+        w->where[o->mid].generation = ref->generation;
+        w->where[o->mid].stored = true;
+    } else if (rc != RC_CLOSED) {
+        trace_mark(w->trace, REFUSED, o->mid);
+    }
+    free(o);
+}
+
+/* The body's first octets say whose it is. */
+static void send_one(struct work *w, size_t body_bytes)
+{
+    struct one *o = malloc(sizeof *o);
+    struct spool_body *b = spool_body_new(w->f->writer);
+    char *body = calloc(1, body_bytes);
+
+    *o = (struct one){w, ++w->next_mid};
+    memset(body, (int)('a' + o->mid % 26), body_bytes);
+    assert_int_equal(spool_body_add(b, str_of(body, body_bytes), NULL), RC_OK);
+    spool_append(w->f->writer, 0, o->mid, 0, str_lit("envelope"), b, told, o);
+    w->waiting++;
+    free(body);
+}
+
+static void settle_all(struct work *w)
+{
+    while (w->waiting)
+        loop_turn(w->f->loop, true);
+}
+
+/* Every message of a closed segment is delivered: the file goes back, as queue does it. */
+static void free_segment(struct work *w, uint64_t segment, uint64_t generation)
+{
+    for (uint64_t mid = 1; mid <= w->next_mid; mid++)
+        if (w->where[mid].stored && w->where[mid].segment == segment && w->where[mid].generation == generation)
+            w->where[mid].stored = false;
+    trace_mark(w->trace, FREED, segment << 32 | generation); /* from here its messages may be missing */
+    assert_int_equal(spool_mark_free(w->f->dir, segment, generation, NULL), RC_OK);
+    trace_mark(w->trace, FREED, 1ull << 63 | segment << 32 | generation); /* from here they must be */
+    spool_writer_reuse(w->f->writer, segment, false);
+}
+
+/* Groups of one to four messages over several segments, large bodies, recycling, and a sync that fails. */
+static void run_workload(struct work *w)
+{
+    unsigned freed = 0;
+
+    for (unsigned group = 0; group < 34; group++) {
+        if (group == 9 || group == 24) {
+            setenv("POSTERN_FAULT", group == 9 ? "test:spool.sync:1:eio" : "test:spool.append:1:short", 1);
+            io_init("test");
+        }
+        for (unsigned i = 0; i <= group % 4; i++)
+            send_one(w, i == 3 && group % 8 == 7 ? 300000 : BODY);
+        settle_all(w);
+        unsetenv("POSTERN_FAULT");
+        io_init("test");
+        for (; freed < w->f->n_closed; freed++)
+            if (w->f->closed[freed].from == w->f->closed[freed].to)
+                free_segment(w, w->f->closed[freed].segment, w->f->closed[freed].generation);
+        loop_turn(w->f->loop, false);
+    }
+    assert_true(freed >= 3);
+}
+
+static void empty(const char *dir)
+{
+    char command[256];
+
+    for (const char *const *d = (const char *const[]){"seg", "big", "journal", NULL}; *d; d++) {
+        snprintf(command, sizeof command, "rm -rf %s/%s", dir, *d);
+        assert_int_equal(system(command), 0);
+    }
+}
+
+/* --- recovery and what it must find ---------------------------------------------------------------------------------- */
+
+struct seen {
+    const char *dir;
+    unsigned char found[MIDS];
+    uint64_t generation[MIDS];
+    struct spool_reader *reader;
+    bool damaged;
+};
+
+static void found(void *ctx, const struct spool_head *head, struct str envelope)
+{
+    struct seen *s = ctx;
+    char body[BODY];
+    uint32_t crc = 0;
+
+    assert_true(head->mid > 0 && head->mid < MIDS && str_eq(envelope, str_lit("envelope")));
+    for (uint64_t at = 0; at < head->body_bytes;) {
+        size_t n = head->body_bytes - at < sizeof body ? (size_t)(head->body_bytes - at) : sizeof body;
+
+        s->damaged |= spool_read_body(s->reader, head, at, body, n, &crc, NULL) != RC_OK;
+        s->damaged |= body[0] != (char)('a' + head->mid % 26);
+        at += n;
+    }
+    s->damaged |= crc != head->body_crc;
+    s->found[head->mid]++;
+    s->generation[head->mid] = head->ref.generation;
+}
+
+static void recover(struct seen *s)
+{
+    struct arena a;
+    struct spool_voids voids;
+    const uint64_t *ids;
+    size_t n;
+
+    arena_init(&a, 4096, 1 << 20);
+    s->reader = spool_reader_new(s->dir);
+    assert_int_equal(spool_read_voids(s->dir, &a, &voids, NULL), RC_OK);
+    assert_int_equal(spool_list(s->dir, &a, &ids, &n, NULL), RC_OK);
+    for (size_t i = 0; i < n; i++) {
+        struct spool_found out;
+
+        assert_int_equal(spool_scan(s->dir, ids[i], 0, 0, &voids, found, s, &out, NULL), RC_OK);
+        assert_false(out.corrupt);
+    }
+    spool_reader_free(s->reader);
+    arena_done(&a);
+}
+
+static void check(const struct trace *t, size_t steps, const struct seen *s, const uint64_t *segment_of)
+{
+    bool may_miss[MIDS] = {false}, must_miss[MIDS] = {false}, acknowledged[MIDS] = {false};
+
+    for (size_t i = 0; i < steps; i++) {
+        uint64_t what, id;
+
+        if (!trace_is_mark(t, i, &what, &id))
+            continue;
+        if (what == ACKNOWLEDGED)
+            acknowledged[id] = true;
+        if (what == REFUSED)
+            must_miss[id] = true;
+        for (uint64_t mid = 1; what == FREED && mid < MIDS; mid++)
+            if (segment_of[mid] == (id & ~(1ull << 63))) {
+                may_miss[mid] = true;
+                must_miss[mid] |= id >> 63;
+            }
+    }
+    assert_false(s->damaged);
+    for (uint64_t mid = 1; mid < MIDS; mid++) {
+        if ((acknowledged[mid] && !may_miss[mid] && !s->found[mid]) || (must_miss[mid] && s->found[mid]) ||
+            s->found[mid] > 1)
+            print_error("MID %u after %zu steps: found %u\n", (unsigned)mid, steps, s->found[mid]);
+        assert_true(s->found[mid] <= 1);
+        assert_false(acknowledged[mid] && !may_miss[mid] && !s->found[mid]);
+        assert_false(must_miss[mid] && s->found[mid]);
+    }
+}
+
+static void what_was_acknowledged_survives_every_power_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct work w = {.f = f};
+    uint64_t segment_of[MIDS] = {0};
+    char image[64] = "/tmp/powercut-XXXXXX";
+    unsigned images = 0;
+
+    assert_non_null(mkdtemp(image));
+    fixture_close(f);
+    empty(f->dir); /* files of before are not in the trace */
+    w.trace = trace_begin(f->dir);
+    f->options.segment_bytes = 2 << 20;
+    trace_segment_bytes(w.trace, f->options.segment_bytes);
+    fixture_open(f);
+    run_workload(&w);
+    fixture_close(f);
+    fixture_open(f);
+    trace_end(w.trace);
+    for (uint64_t mid = 1; mid < MIDS; mid++)
+        segment_of[mid] = w.where[mid].segment << 32 | w.where[mid].generation;
+    for (size_t steps = 1; steps <= trace_length(w.trace); steps++)
+        for (unsigned mode = 0; mode < 2 + SEEDS; mode++) {
+            struct seen s = {.dir = image};
+
+            if ((steps * 7 + mode) % 4) /* every fourth: enough in the time there is */
+                continue;
+            trace_image(w.trace, steps, mode, image);
+            recover(&s);
+            check(w.trace, steps, &s, segment_of);
+            empty(image);
+            images++;
+        }
+    print_message("%u images of %zu steps\n", images, trace_length(w.trace));
+    trace_free(w.trace);
+    assert_int_equal(rmdir(image), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SPOOL_TEST(what_was_acknowledged_survives_every_power_cut),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
