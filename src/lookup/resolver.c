@@ -56,6 +56,11 @@ static void option(struct ub_ctx *ctx, const char *name, const char *value, stru
     check(ub_ctx_set_option(ctx, name, value), name, str_c(value), e);
 }
 
+static struct str without_dot(struct str name)
+{
+    return str_ends(name, str_lit(".")) ? str_first(name, name.n - 1) : name;
+}
+
 /* Names that the library would answer itself (RFC 6761, RFC 6303), each parent of `zone` too. */
 static void unblock(struct ub_ctx *ctx, struct str zone)
 {
@@ -78,8 +83,7 @@ static bool anchored(const struct conf_dns *s, struct str zone)
 
         if (!str_word(&rest, &owner))
             continue;
-        if (str_ends(owner, str_lit(".")))
-            owner = str_first(owner, owner.n - 1);
+        owner = without_dot(owner);
         if (str_eqi(owner, zone) || str_endsi(owner, zone) || str_endsi(zone, owner))
             return true;
     }
@@ -95,9 +99,7 @@ static void add_domain(struct ub_ctx *ctx, const struct conf_dns *s, struct str 
 
     if (!str_word(&rest, &zone))
         return;
-    if (str_ends(zone, str_lit(".")))
-        zone = str_first(zone, zone.n - 1);
-    unblock(ctx, zone);
+    zone = without_dot(zone);
     while (str_word(&rest, &server))
         check(ub_ctx_set_stub(ctx, c_text(zone, zone_text), c_text(server, server_text), 0), "dns.domain_servers", line, e);
     if (s->dnssec && !anchored(s, zone))
@@ -147,10 +149,21 @@ static void configure(struct ub_ctx *ctx, const struct conf_dns *s, struct err *
     add_anchors(ctx, s, e);
     for (size_t i = 0; i < s->servers.n; i++)
         check(ub_ctx_set_fwd(ctx, c_text(s->servers.items[i], text)), "dns.servers", s->servers.items[i], e);
-    if (s->servers.n) /* the resolvers of this network know best which special names it uses */
-        unblock(ctx, str_lit("test"));
     for (size_t i = 0; i < s->domain_servers.n; i++)
         add_domain(ctx, s, s->domain_servers.items[i], e);
+}
+
+/* Only after all options: removing a zone ends the set-up of the context. */
+static void unblock_zones(struct ub_ctx *ctx, const struct conf_dns *s)
+{
+    if (s->servers.n) /* the resolvers of this network know best which special names it uses */
+        unblock(ctx, str_lit("test"));
+    for (size_t i = 0; i < s->domain_servers.n; i++) {
+        struct str rest = s->domain_servers.items[i], zone;
+
+        if (str_word(&rest, &zone))
+            unblock(ctx, without_dot(zone));
+    }
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
@@ -174,6 +187,7 @@ enum rc resolver_new(struct loop *loop, const struct conf_dns *settings, struct 
     }
     configure(r->ctx, settings, e);
     ub_ctx_async(r->ctx, 1);
+    unblock_zones(r->ctx, settings);
     r->poll = calloc(1, sizeof *r->poll);
     must(r->poll && uv_poll_init(loop_uv(loop), r->poll, ub_fd(r->ctx)) == 0);
     r->poll->data = r;
