@@ -90,7 +90,7 @@ static int open_log(const char *home)
     snprintf(path, sizeof path, "%s/log", home);
     mkdir(path, 0700);
     snprintf(path, sizeof path, "%s/log/stderr", home);
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 static pid_t launch(const char *home)

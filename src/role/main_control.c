@@ -19,9 +19,20 @@ struct control {
     size_t n, room;
 };
 
+/* "4" or "6", and a number from the second address of a family on: listener.InboundMail.4, listener.InboundMail.4-2. */
+static struct str socket_name(struct control *c, const struct conf_listener *l, bool six)
+{
+    unsigned n = 1;
+    struct str name = arena_printf(&c->arena, "listener.%.*s.%s", STR(l->name), six ? "6" : "4");
+
+    for (size_t i = 0; i < c->n; i++)
+        if (str_eq(c->wanted[i].name, name))
+            name = arena_printf(&c->arena, "listener.%.*s.%s-%u", STR(l->name), six ? "6" : "4", ++n);
+    return name;
+}
+
 static void want(struct control *c, const struct conf_listener *l, struct str address)
 {
-    bool six = str_find(address, ':') < address.n;
     struct role_listener *more;
 
     if (c->n == c->room) {
@@ -33,7 +44,7 @@ static void want(struct control *c, const struct conf_listener *l, struct str ad
         c->room = 2 * c->room + 16;
     }
     c->wanted[c->n++] = (struct role_listener){
-        .name = arena_printf(&c->arena, "listener.%.*s.%s", STR(l->name), six ? "6" : "4"),
+        .name = socket_name(c, l, str_find(address, ':') < address.n),
         .address = address,
         .port = l->port,
         .backlog = l->backlog,

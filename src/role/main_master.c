@@ -65,7 +65,7 @@ static int lock_home(struct master *m)
     int pid_file;
 
     snprintf(path, sizeof path, "%s/run/master.pid", m->home);
-    pid_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    pid_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (pid_file < 0)
         return fail(path);
     if (fcntl(pid_file, F_SETLK, &whole) != 0) {
@@ -73,7 +73,7 @@ static int lock_home(struct master *m)
         return 1;
     }
     snprintf(path, sizeof path, "%s/run/lock", m->home);
-    m->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    m->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (m->lock < 0)
         return fail(path);
     while (flock(m->lock, LOCK_EX | LOCK_NB) != 0) {

@@ -53,7 +53,7 @@ void status_write(struct master *m)
     render(m, &text);
     snprintf(path, sizeof path, "%s/run/status", m->home);
     snprintf(fresh, sizeof fresh, "%s/run/status.new", m->home);
-    if (io_create("master.status", fresh, O_WRONLY | O_CREAT | O_TRUNC, &fd, &e) == RC_OK &&
+    if (io_create("master.status", fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, &fd, &e) == RC_OK &&
         io_write("master.status", fd, buf_str(&text), &e) == RC_OK && io_rename("master.status", fresh, path, &e) == RC_OK)
         m->status_failed = false;
     else if (!m->status_failed) {
