@@ -169,6 +169,7 @@ void destination_failed(struct queue *q, uint32_t i, struct str reason)
     wait = back_off(&d->retry, d->failures);
     destination_block_until(q, i, now + wait);
     event(q->events, destination_down, .domain = str_c(d->name), .reason = str_c(d->reason), .retry_ms = d->reason_ms + wait);
+    outcome_destination_down(q, i);
 }
 
 void destination_succeeded(struct queue *q, uint32_t i)

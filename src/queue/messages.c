@@ -147,6 +147,7 @@ enum rc message_load(struct queue *q, uint32_t message, struct err *e)
     TRY(envelope_decode(&q->scratch, octets, &env, e));
     if (head.mid != m->mid)
         return err_set(e, RC_CORRUPT, "record of MID %llu in place of %llu", (unsigned long long)head.mid, (unsigned long long)m->mid);
+    segment_at(q, m->segment)->live_bytes += head.record_bytes - m->record_bytes;
     m->record_bytes = (uint32_t)head.record_bytes;
     m->body_bytes = head.body_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)head.body_bytes;
     m->entered_ms = env.received_ms;

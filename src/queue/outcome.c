@@ -61,22 +61,23 @@ static void wait_again(struct queue *q, uint32_t piece)
     entry_wait(q, piece);
 }
 
-static bool is_over(struct queue *q, uint32_t piece)
+static const struct delivery_result expired = {.class = RESULT_BOUNCED, .reason = REASON_EXPIRED, .enhanced = {"5.4.7", 5},
+                                               .text = {"Delivery expired (message too old)", 34}};
+
+static bool is_old(struct queue *q, uint32_t piece)
 {
     const struct piece *p = piece_at(q, piece);
-    const struct message *m = message_at(q, p->message);
-    const struct retry_rule *rule = &destination_at(q, p->destination)->retry;
 
-    return p->tries && (p->tries >= rule->max_tries || clock_wall_ms() > m->entered_ms + rule->max_age_ms);
+    return clock_wall_ms() > message_at(q, p->message)->entered_ms + destination_at(q, p->destination)->retry.max_age_ms;
 }
 
 bool outcome_expire(struct queue *q, uint32_t piece)
 {
-    static const struct delivery_result expired = {.class = RESULT_BOUNCED, .reason = REASON_EXPIRED, .enhanced = {"5.4.7", 5},
-                                                   .text = {"Delivery expired (message too old)", 34}};
+    const struct piece *p = piece_at(q, piece);
 
-    if (!is_over(q, piece))
+    if (!p->tries || (p->tries < destination_at(q, p->destination)->retry.max_tries && !is_old(q, piece)))
         return false;
+    arena_reset(&q->scratch);
     outcome_bounce(q, piece, &expired);
     return true;
 }
@@ -126,6 +127,19 @@ void outcome_again(struct queue *q, uint32_t piece)
     piece_make_ready(q, piece, true);
 }
 
+/* The destination cannot be reached: those of its pieces that are too old end, senders of old ones are told. */
+void outcome_destination_down(struct queue *q, uint32_t destination)
+{
+    for (uint32_t p = destination_at(q, destination)->first, next; p; p = next) {
+        next = piece_at(q, p)->next;
+        arena_reset(&q->scratch);
+        if (is_old(q, p))
+            outcome_bounce(q, p, &expired);
+        else
+            bounce_delayed(q, p, NULL, 0);
+    }
+}
+
 struct sorted {
     uint16_t final[PIECE_RECIPIENTS], failed[PIECE_RECIPIENTS];
     struct delivery_result failures[PIECE_RECIPIENTS];
@@ -141,6 +155,8 @@ static void sort_results(struct queue *q, uint32_t piece, const struct delivery_
         if (!piece_has(q, piece, r[i].recipient))
             continue;
         count_result(q, d, &r[i]);
+        if (r[i].class == RESULT_DELIVERED && r[i].reason == REASON_RELAYED)
+            bounce_relayed(q, piece, &r[i]);
         if (r[i].class == RESULT_DELIVERED || r[i].class == RESULT_DROPPED)
             out->final[out->n_final++] = (uint16_t)r[i].recipient;
         if (r[i].class != RESULT_BOUNCED)
@@ -151,14 +167,14 @@ static void sort_results(struct queue *q, uint32_t piece, const struct delivery_
 }
 
 /* Recipients that are neither final nor being bounced wait, or bounce because it was the last try. */
-static void rest_of(struct queue *q, uint32_t piece)
+static void rest_of(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n)
 {
     uint32_t message = piece_at(q, piece)->message;
 
     if (piece_at(q, piece)->n && piece_at(q, piece)->state == PIECE_HELD) {
         if (!outcome_expire(q, piece)) {
             wait_again(q, piece);
-            bounce_delayed(q, piece);
+            bounce_delayed(q, piece, r, n);
         }
         return;
     }
@@ -185,5 +201,5 @@ void outcome_apply(struct queue *q, uint32_t piece, const struct delivery_result
     }
     if (!kept)
         dispatch_free_slot(q, (uint8_t)deliverer, (uint16_t)slot);
-    rest_of(q, piece);
+    rest_of(q, piece, r, n);
 }

@@ -351,6 +351,7 @@ void outcome_again(struct queue *q, uint32_t piece);
 bool outcome_expire(struct queue *q, uint32_t piece);
 /* Bounces all recipients of a piece with one answer (operator, expiry); the index in it is not looked at. */
 void outcome_bounce(struct queue *q, uint32_t piece, const struct delivery_result *answer);
+void outcome_destination_down(struct queue *q, uint32_t destination);
 /* These recipients are final: journal, memory. The message is not ended. */
 void outcome_final(struct queue *q, uint32_t piece, const uint16_t *indices, size_t n);
 
@@ -386,8 +387,10 @@ void numbers_stop(struct queue *q);
 /* The failed recipients of a piece (all it has). When somebody is to be told, the piece settles until the notification is on
  * stable storage and the slot (-1 = none) stays taken so long: true. Else they are final at once, the piece is empty: false. */
 bool bounce_add(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n, int deliverer, int slot);
-/* The piece waits: is its sender to be told? */
-void bounce_delayed(struct queue *q, uint32_t piece);
+/* The piece waits (r = what was said of its last try): is its sender to be told? */
+void bounce_delayed(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n);
+/* A recipient whose sender wants to know was passed to a host without DSN (RFC 3461 5.2.2). */
+void bounce_relayed(struct queue *q, uint32_t piece, const struct delivery_result *r);
 /* Starts the notifications of this turn. */
 void bounce_run(struct queue *q);
 void bounce_done(struct queue *q);

@@ -15,7 +15,8 @@ enum { RESULTS_MAX = 64 };
 
 enum result_class { RESULT_DELIVERED, RESULT_BOUNCED, RESULT_DELAYED, RESULT_DROPPED /* /dev/null */ };
 /* Why, for counters and the class text of the log (logs.md section 7). */
-enum result_reason { REASON_NONE, REASON_5XX, REASON_DNS, REASON_EXPIRED, REASON_FILTER, REASON_OTHER, REASON_NETWORK };
+enum result_reason { REASON_NONE, REASON_5XX, REASON_DNS, REASON_EXPIRED, REASON_FILTER, REASON_OTHER, REASON_NETWORK,
+                     REASON_RELAYED /* delivered, NOTIFY=SUCCESS was asked for and the next hop does not offer DSN */ };
 
 struct delivery_result {
     uint64_t recipient;        /* index in the envelope */
