@@ -27,7 +27,7 @@ def free_base():
     while True:
         base = _next_base[0]
         _next_base[0] += 700
-        if _next_base[0] > 58000:
+        if _next_base[0] > 55000:
             _next_base[0] = 20000
         if ports_free(base):
             return base
