@@ -24,7 +24,7 @@ LIBS_receive  := -luv -lssl -lcrypto -lidn2
 LIBS_queue    := -luv
 LIBS_scan     := -luv
 LIBS_deliver  := -luv -lssl -lcrypto -lidn2
-LIBS_lookup   := -luv -lunbound -lcurl
+LIBS_lookup   := -luv -lunbound -lssl -lcrypto
 LIBS_record   := -luv
 LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lcurl -lxml2 -lsqlite3 -lsodium -lpthread
 

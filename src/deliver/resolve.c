@@ -211,37 +211,43 @@ void resolve_addresses(struct resolve *r)
 
 /* ---- MX --------------------------------------------------------------------------------------------------------- */
 
-static void hosts_order(struct resolve *r)
+/* Lowest preference first, equal ones in random order (RFC 5321 5.1). Returns how many were taken, HOSTS_MAX at most. */
+static size_t mx_order(const struct dns_answer *a, size_t order[HOSTS_MAX])
 {
-    struct host *h = r->hosts;
+    uint64_t lot[HOSTS_MAX];
+    size_t n = 0;
 
-    for (size_t i = 1; i < r->n_hosts; i++) { /* equal preferences in random order (RFC 5321 5.1) */
-        size_t other = random_u64() % (i + 1);
-        struct host t = h[i];
+    for (size_t i = 0; i < a->n; i++) {
+        uint64_t preference = a->records[i].preference, mine = random_u64();
+        size_t at = n < HOSTS_MAX ? n++ : HOSTS_MAX;
 
-        h[i] = h[other];
-        h[other] = t;
+        while (at > 0 && (a->records[order[at - 1]].preference > preference ||
+                          (a->records[order[at - 1]].preference == preference && lot[at - 1] > mine))) {
+            if (at < HOSTS_MAX) {
+                order[at] = order[at - 1];
+                lot[at] = lot[at - 1];
+            }
+            at--;
+        }
+        if (at < HOSTS_MAX) {
+            order[at] = i;
+            lot[at] = mine;
+        }
     }
-    for (size_t i = 1; i < r->n_hosts; i++) {
-        struct host t = h[i];
-        size_t at = i;
-
-        for (; at > 0 && h[at - 1].preference > t.preference; at--)
-            h[at] = h[at - 1];
-        h[at] = t;
-    }
+    return n;
 }
 
 static void mx_take(struct resolve *r, const struct dns_answer *a)
 {
     uint16_t port = (uint16_t)deliver_conf(r->to->d)->delivery.port;
+    size_t order[HOSTS_MAX];
 
-    for (size_t i = 0; i < a->n && r->n_hosts < HOSTS_MAX; i++)
-        r->hosts[r->n_hosts++] = (struct host){.name = arena_str(&r->arena, a->records[i].data),
-                                               .port = port,
-                                               .preference = a->records[i].preference,
-                                               .secure = a->secure};
-    hosts_order(r);
+    r->n_hosts = mx_order(a, order);
+    for (size_t i = 0; i < r->n_hosts; i++)
+        r->hosts[i] = (struct host){.name = arena_str(&r->arena, a->records[order[i]].data),
+                                    .port = port,
+                                    .preference = a->records[order[i]].preference,
+                                    .secure = a->secure};
 }
 
 /* Hosts at and behind ourselves would send it in a circle (RFC 5321 5.1). False when none is left. */

@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "lookup/resolver.h"
+#include "lookup/sts.h"
 #include "mail/dns_cache.h"
 
 #include <stdio.h>
@@ -21,15 +22,18 @@ struct lookup {
     struct dns_cache *cache;
     struct batch *batches;
     size_t n_batches;
+    struct sts *sts;
     struct buf out;
 };
 
-/* One dns_questions message. */
+/* One dns_questions message, or one step of ours (fn). */
 struct batch {
     struct batch *next, *prev;
     struct lookup *l;
     struct bus_peer *from;
     uint64_t call;
+    void (*fn)(void *ctx, const struct dns_answer *answers, size_t n);
+    void *fn_ctx;
     struct loop_timer deadline;
     struct arena arena;
     struct dns_answer *answers;
@@ -65,6 +69,11 @@ static void batch_reply(struct batch *b)
 {
     struct lookup *l = b->l;
 
+    if (b->fn) {
+        b->fn(b->fn_ctx, b->answers, b->n);
+        batch_free(b);
+        return;
+    }
     buf_clear(&l->out);
     dns_answers_encode(b->answers, b->n, &l->out);
     bus_reply(l->o.bus, b->from, b->call, BUS_dns_answers, &(struct bus_dns_answers){.answers = buf_str(&l->out)});
@@ -158,29 +167,26 @@ static void question(struct batch *b, size_t i)
         answer_take(b, i, &found);
 }
 
-static void on_questions(void *ctx, const struct bus_in *in)
+static struct batch *batch_new(struct lookup *l)
 {
-    struct lookup *l = ctx;
-    const struct bus_dns_questions *m = in->msg;
-    const struct dns_question *q;
-    struct batch *b;
+    struct batch *b = calloc(1, sizeof *b);
 
-    if (l->n_batches >= BATCHES_MOST)
-        return; /* the asker's own deadline answers */
-    b = calloc(1, sizeof *b);
     must(b);
     arena_init(&b->arena, 1024, BATCH_ARENA);
-    *b = (struct batch){.l = l, .from = in->from, .call = in->call, .arena = b->arena, .next = l->batches};
+    b->l = l;
+    b->next = l->batches;
     if (b->next)
         b->next->prev = b;
     l->batches = b;
     l->n_batches++;
-    struct str copy = arena_str(&b->arena, m->questions);
+    return b;
+}
 
-    if (!copy.p || dns_questions_decode(&b->arena, copy, &q, &b->n) != RC_OK || b->n == 0) {
-        batch_free(b);
-        return;
-    }
+/* Asks all; b is gone when everything was known. */
+static void batch_start(struct batch *b, const struct dns_question *q)
+{
+    struct lookup *l = b->l;
+
     b->answers = arena_must_alloc(&b->arena, b->n * sizeof *b->answers);
     b->places = arena_must_alloc(&b->arena, b->n * sizeof *b->places);
     for (size_t i = 0; i < b->n; i++)
@@ -191,6 +197,72 @@ static void on_questions(void *ctx, const struct bus_in *in)
         batch_reply(b);
     else
         loop_timer_set(l->o.loop, &b->deadline, conf_now(l->o.conf)->dns.timeout_ms, on_deadline, b);
+}
+
+static void on_questions(void *ctx, const struct bus_in *in)
+{
+    struct lookup *l = ctx;
+    const struct bus_dns_questions *m = in->msg;
+    const struct dns_question *q;
+    struct batch *b;
+    struct str copy;
+
+    if (l->n_batches >= BATCHES_MOST)
+        return; /* the asker's own deadline answers */
+    b = batch_new(l);
+    b->from = in->from;
+    b->call = in->call;
+    copy = arena_str(&b->arena, m->questions);
+    if (copy.p && dns_questions_decode(&b->arena, copy, &q, &b->n) == RC_OK && b->n)
+        batch_start(b, q);
+    else
+        batch_free(b);
+}
+
+/* ---- MTA-STS ------------------------------------------------------------------------------------------------------ */
+
+/* Questions of our own. */
+static void ask_own(void *owner, const struct dns_question *q, size_t n,
+                    void (*fn)(void *ctx, const struct dns_answer *a, size_t n), void *ctx)
+{
+    struct batch *b = batch_new(owner);
+    struct dns_question *copy = arena_must_alloc(&b->arena, n * sizeof *copy);
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = (struct dns_question){q[i].type, arena_str(&b->arena, q[i].name)};
+    b->fn = fn;
+    b->fn_ctx = ctx;
+    b->n = n;
+    batch_start(b, copy);
+}
+
+struct sts_asked {
+    struct lookup *l;
+    struct bus_peer *from;
+    uint64_t call;
+};
+
+static void on_policy(void *ctx, const struct sts_policy *policy, uint64_t expires_ms)
+{
+    struct sts_asked *a = ctx;
+
+    bus_reply(a->l->o.bus, a->from, a->call, BUS_sts_policy,
+              &(struct bus_sts_policy){.mode = policy->mode, .expires = expires_ms, .mx = policy->mx});
+    free(a);
+}
+
+static void on_sts_question(void *ctx, const struct bus_in *in)
+{
+    struct lookup *l = ctx;
+    const struct bus_sts_question *m = in->msg;
+    struct sts_asked *a = malloc(sizeof *a);
+
+    must(a);
+    *a = (struct sts_asked){l, in->from, in->call};
+    if (m->domain.n && m->domain.n <= 240 && conf_now(l->o.conf)->dns.sts)
+        sts_ask(l->sts, m->domain, on_policy, a);
+    else
+        on_policy(a, &(struct sts_policy){0}, 0);
 }
 
 /* ---- settings ------------------------------------------------------------------------------------------------------- */
@@ -244,6 +316,7 @@ static void on_change(void *ctx, const struct conf *now, const struct conf *old)
 void lookup_flush(struct lookup *l)
 {
     resolver_renew(l, &conf_now(l->o.conf)->dns);
+    sts_flush(l->sts);
     bus_send_all(l->o.bus, ROLE_any, BUS_dns_flushed, &(struct bus_dns_flushed){1});
 }
 
@@ -266,6 +339,8 @@ enum rc lookup_new(const struct lookup_options *o, struct lookup **out, struct e
     if (!l->resolver)
         return err_set(e, RC_UNAVAILABLE, "no resolver");
     bus_on(o->bus, BUS_dns_questions, on_questions, l);
+    l->sts = sts_new(o->loop, o->conf, ask_own, l);
+    bus_on(o->bus, BUS_sts_question, on_sts_question, l);
     bus_on(o->bus, BUS_dns_flush, on_flush, l);
     *out = l;
     return RC_OK;
@@ -275,6 +350,7 @@ void lookup_free(struct lookup *l)
 {
     if (!l)
         return;
+    sts_free(l->sts);
     while (l->batches)
         batch_free(l->batches);
     resolver_free(l->resolver);
