@@ -9,7 +9,6 @@
 #include "base/crc32c.h"
 #include "base/io.h"
 
-
 static const uint32_t FILE_MAGIC = 0x56455350u, BLOCK_MAGIC = 0x6b6c4265u, VERSION = 1;
 enum { SUM_FROM = 12 }; /* header octets from here on are covered by the sum */
 

@@ -1,11 +1,10 @@
 /*
  * Event files: a header, then blocks, each written by one write() and complete or void as a whole.
  *
- *   file    magic "PSEV" u32, version u32, id u64 (random), boot u64 (which run of the machine: stamps of another boot do not
- *           compare with ours), made_ms u64
- *   block   magic u32, length u32 (payload), crc32c u32 (payload, then the header from `count` on), count u32, wall u64, stamp u64
- *   event   length u32 (fields), type u16, wall - block's wall u16, stamp - block's stamp u32, fields as base/fields.h codes them
- * All numbers little endian. Stamps rise strictly inside a file.
+ *   file    magic "PSEV" u32, version u32, id u64 (random), boot u64 (which run of the machine: stamps of another boot do
+ * not compare with ours), made_ms u64 block   magic u32, length u32 (payload), crc32c u32 (payload, then the header from
+ * `count` on), count u32, wall u64, stamp u64 event   length u32 (fields), type u16, wall - block's wall u16, stamp -
+ * block's stamp u32, fields as base/fields.h codes them All numbers little endian. Stamps rise strictly inside a file.
  */
 #ifndef EVENT_BLOCK_H
 #define EVENT_BLOCK_H
@@ -26,8 +25,8 @@ uint64_t event_boot(void);
 /* --- writing: blocks are built at the end of a buffer ------------------------------------------------------------- */
 
 struct block_writer {
-    struct buf out;         /* closed blocks, then the open one */
-    size_t open;            /* where the open block begins; meaningful while count > 0 */
+    struct buf out; /* closed blocks, then the open one */
+    size_t open;    /* where the open block begins; meaningful while count > 0 */
     uint32_t count;
     uint64_t wall_ms, stamp;
 };
@@ -43,10 +42,10 @@ void block_close(struct block_writer *w);
 enum block_state { BLOCK_GOOD, BLOCK_SHORT /* more octets may come */, BLOCK_BAD };
 
 struct block {
-    struct str events;      /* rest that is not read yet */
+    struct str events; /* rest that is not read yet */
     uint32_t count;
     uint64_t wall_ms, stamp;
-    size_t size;            /* header and events */
+    size_t size; /* header and events */
 };
 
 /* Looks at the block at the front of `in`. */

@@ -35,7 +35,7 @@ struct events {
     int fd;          /* -1: none */
     uint64_t size;   /* octets written to fd */
     uint64_t retry_ms, look_ms;
-    bool crowded;    /* too much is unread: connection events are dropped */
+    bool crowded; /* too much is unread: connection events are dropped */
     uint64_t dropped;
     uint64_t last_stamp;
     struct block_writer w;
@@ -110,7 +110,8 @@ static void forget_written(struct events *ev)
     if (fstat(ev->fd, &st) != 0 || (uint64_t)st.st_size <= ev->size)
         return;
     reached = (size_t)((uint64_t)st.st_size - ev->size);
-    while (done < ev->w.out.n && block_open(str_from(buf_str(&ev->w.out), done), &b) == BLOCK_GOOD && done + b.size <= reached)
+    while (done < ev->w.out.n && block_open(str_from(buf_str(&ev->w.out), done), &b) == BLOCK_GOOD &&
+           done + b.size <= reached)
         done += b.size;
     buf_drop(&ev->w.out, done);
 }

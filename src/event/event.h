@@ -23,7 +23,10 @@ enum event_type {
 
 #define F_U64(name) uint64_t name;
 #define F_STR(name) struct str name;
-#define EVENT(name, level, logs, fields, text, counts) struct event_##name { fields };
+#define EVENT(name, level, logs, fields, text, counts) \
+    struct event_##name { \
+        fields \
+    };
 #include "spec/events.def"
 #undef EVENT
 #undef F_U64

@@ -2,8 +2,8 @@
  * One stream from the event files of all processes. See merge.h.
  *
  * Called by record. Owns a source per process and the list of files that still need a sync. Files are found by reading the
- * directory at each round; they are deleted once a state that lies behind them is on stable storage. Nothing here fails: what
- * cannot be read is reported as damage and skipped.
+ * directory at each round; they are deleted once a state that lies behind them is on stable storage. Nothing here fails:
+ * what cannot be read is reported as damage and skipped.
  */
 #include "event/merge.h"
 #include "event/source.h"
@@ -285,8 +285,8 @@ enum rc event_merge_restore(struct event_merge *m, struct str state, struct err 
         uint64_t number, id, offset, given;
         struct event_source *s;
 
-        if (!get_str(&state, &name) || !get_varint(&state, &number) || !get_varint(&state, &id) || !get_varint(&state, &offset) ||
-            !get_varint(&state, &given) || name.n >= SOURCE_NAME)
+        if (!get_str(&state, &name) || !get_varint(&state, &number) || !get_varint(&state, &id) ||
+            !get_varint(&state, &offset) || !get_varint(&state, &given) || name.n >= SOURCE_NAME)
             return err_set(e, RC_CORRUPT, "position in the event files");
         s = source_named(m, name);
         s->number = s->saved_number = number;

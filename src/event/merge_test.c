@@ -1,8 +1,8 @@
 /*
  * Event files: emit, follow, merge in causal order, torn tails, damage, position over restarts.
  */
-#include "event/merge.h"
 #include "event/block.h"
+#include "event/merge.h"
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -335,10 +335,14 @@ static void speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(order_of_stamps, fresh, gone), cmocka_unit_test_setup_teardown(late, fresh, gone),
-        cmocka_unit_test_setup_teardown(torn_tail, fresh, gone),       cmocka_unit_test_setup_teardown(damaged_block, fresh, gone),
-        cmocka_unit_test_setup_teardown(position, fresh, gone),        cmocka_unit_test_setup_teardown(foreign_boot, fresh, gone),
-        cmocka_unit_test_setup_teardown(speed, fresh, gone),           cmocka_unit_test_setup_teardown(failed_write, fresh, gone),
+        cmocka_unit_test_setup_teardown(order_of_stamps, fresh, gone),
+        cmocka_unit_test_setup_teardown(late, fresh, gone),
+        cmocka_unit_test_setup_teardown(torn_tail, fresh, gone),
+        cmocka_unit_test_setup_teardown(damaged_block, fresh, gone),
+        cmocka_unit_test_setup_teardown(position, fresh, gone),
+        cmocka_unit_test_setup_teardown(foreign_boot, fresh, gone),
+        cmocka_unit_test_setup_teardown(speed, fresh, gone),
+        cmocka_unit_test_setup_teardown(failed_write, fresh, gone),
         cmocka_unit_test(plain_text),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

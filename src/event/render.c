@@ -20,7 +20,7 @@ struct renderer {
     uint32_t n_ops;
     uint32_t logs[EVENT_TYPE_COUNT];
     uint32_t programs[EVENT_TYPE_COUNT][LOG_TYPE_COUNT];
-    uint64_t second;         /* of `date` */
+    uint64_t second; /* of `date` */
     bool dated;
     char date[DATE];
 };
@@ -50,7 +50,8 @@ struct renderer *renderer_new(enum log_dialect dialect, uint32_t on)
         for (unsigned log = 0; log < LOG_TYPE_COUNT; log++) {
             r->programs[type][log] = NO_PROGRAM;
             if (r->logs[type] & 1u << log)
-                must(template_compile(row, (enum log_type)log, dialect, &r->ops, &r->n_ops, &r->programs[type][log], &e) == RC_OK);
+                must(template_compile(row, (enum log_type)log, dialect, &r->ops, &r->n_ops, &r->programs[type][log], &e) ==
+                     RC_OK);
         }
     }
     return r;
@@ -122,7 +123,8 @@ struct str render_date(struct renderer *r, uint64_t wall_ms)
 
 struct str render_level(enum event_level level)
 {
-    static const struct str names[] = {str_lit("Critical"), str_lit("Warning"), str_lit("Info"), str_lit("Debug"), str_lit("Trace")};
+    static const struct str names[] = {str_lit("Critical"), str_lit("Warning"), str_lit("Info"), str_lit("Debug"),
+                                       str_lit("Trace")};
 
     return names[level];
 }

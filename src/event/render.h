@@ -1,8 +1,8 @@
 /*
  * From an event to a line of text: templates of spec/events.def compiled once into short programs, one for each type of log.
  *
- * The template language is described at the top of spec/events.def. A renderer only formats fields: no look-ups, no state but
- * the date of the last second. One renderer serves all subscriptions of a process; it is not shared between threads.
+ * The template language is described at the top of spec/events.def. A renderer only formats fields: no look-ups, no state
+ * but the date of the last second. One renderer serves all subscriptions of a process; it is not shared between threads.
  */
 #ifndef EVENT_RENDER_H
 #define EVENT_RENDER_H

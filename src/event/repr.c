@@ -1,7 +1,8 @@
 /*
  * Values in the forms of the logs: Python 2 reprs, lists, text that stays one line (logs.md 2 and 3).
  *
- * Called by template.c for each field, and by others that need the same forms. Owns nothing; out->failed says when it is full.
+ * Called by template.c for each field, and by others that need the same forms. Owns nothing; out->failed says when it is
+ * full.
  */
 #include "event/render.h"
 

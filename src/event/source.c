@@ -36,7 +36,8 @@ static bool file_open(struct event_source *s, const char *dir, uint64_t boot)
     s->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (s->fd < 0)
         return false;
-    if (io_pread(s->fd, head, sizeof head, 0, NULL) != RC_OK || !event_file_header_get(str_of(head, sizeof head), &s->file)) {
+    if (io_pread(s->fd, head, sizeof head, 0, NULL) != RC_OK ||
+        !event_file_header_get(str_of(head, sizeof head), &s->file)) {
         close(s->fd);
         s->fd = -1;
         return false;

@@ -16,8 +16,8 @@
 #undef F_U64
 #undef F_STR
 
-#define EVENT(name, level, logs, fields, text, counts) [EVENT_##name] = {#name, LEVEL_##level, logs, fields_##name, \
-                                                                         sizeof(struct event_##name), text, counts},
+#define EVENT(name, level, logs, fields, text, counts) \
+    [EVENT_##name] = {#name, LEVEL_##level, logs, fields_##name, sizeof(struct event_##name), text, counts},
 static const struct event_info rows[] = {
 #include "spec/events.def"
 };

@@ -1,8 +1,8 @@
 /*
  * Compiles text templates to programs and runs them. See template.h.
  *
- * Called by render.c: compiled once at start, run for each line. Owns nothing. Recursive descent: parts nest in braces and are
- * separated by bars; outside of braces both are plain text.
+ * Called by render.c: compiled once at start, run for each line. Owns nothing. Recursive descent: parts nest in braces and
+ * are separated by bars; outside of braces both are plain text.
  */
 #include "event/template.h"
 
@@ -11,13 +11,13 @@
 #include <stdlib.h>
 
 struct compiler {
-    struct str text;         /* what is not read yet */
+    struct str text; /* what is not read yet */
     const struct event_info *row;
     enum log_type log;
     enum log_dialect dialect;
     struct op **ops;
     uint32_t *n_ops;
-    bool mute;               /* a branch that this log or dialect never takes */
+    bool mute; /* a branch that this log or dialect never takes */
     struct err *e;
 };
 
@@ -160,8 +160,11 @@ static const struct {
     const char *name;
     enum op_kind op;
     enum field_type type;
-} forms[] = {{"repr", OP_REPR, FIELD_STR},   {"rids", OP_RIDS, FIELD_STR},   {"lines", OP_LINES, FIELD_STR},
-             {"pairs", OP_PAIRS, FIELD_STR}, {"ctime", OP_CTIME, FIELD_U64}};
+} forms[] = {{"repr", OP_REPR, FIELD_STR},
+             {"rids", OP_RIDS, FIELD_STR},
+             {"lines", OP_LINES, FIELD_STR},
+             {"pairs", OP_PAIRS, FIELD_STR},
+             {"ctime", OP_CTIME, FIELD_U64}};
 
 static enum rc value(struct compiler *c)
 {
@@ -226,7 +229,8 @@ static enum rc sequence(struct compiler *c, bool nested)
 enum rc template_compile(const struct event_info *row, enum log_type log, enum log_dialect dialect, struct op **ops,
                          uint32_t *n_ops, uint32_t *start_out, struct err *e)
 {
-    struct compiler c = {.text = str_c(row->text), .row = row, .log = log, .dialect = dialect, .ops = ops, .n_ops = n_ops, .e = e};
+    struct compiler c = {
+        .text = str_c(row->text), .row = row, .log = log, .dialect = dialect, .ops = ops, .n_ops = n_ops, .e = e};
     uint32_t start = *n_ops;
 
     TRY(sequence(&c, false));
@@ -254,7 +258,8 @@ static void add_ctime(uint64_t ms, struct buf *out)
 }
 
 static void (*const text_forms[])(struct str value, struct buf *out) = {
-    [OP_PLAIN] = render_plain, [OP_REPR] = render_repr, [OP_RIDS] = render_rids, [OP_LINES] = render_lines, [OP_PAIRS] = render_pairs,
+    [OP_PLAIN] = render_plain, [OP_REPR] = render_repr,   [OP_RIDS] = render_rids,
+    [OP_LINES] = render_lines, [OP_PAIRS] = render_pairs,
 };
 
 void template_run(const struct op *ops, uint32_t start, const void *fields, struct buf *out)

@@ -7,18 +7,26 @@
 #include "event/render.h"
 
 enum op_kind {
-    OP_LITERAL, OP_U64, OP_PLAIN, OP_REPR, OP_RIDS, OP_LINES, OP_PAIRS, OP_CTIME, /* add something */
-    OP_IF_U64, OP_IF_STR,                                                       /* go to `to` when 0 or empty */
-    OP_CHOICE,                                       /* `to` choices: that many OP_JUMP follow; takes the one with the number */
+    OP_LITERAL,
+    OP_U64,
+    OP_PLAIN,
+    OP_REPR,
+    OP_RIDS,
+    OP_LINES,
+    OP_PAIRS,
+    OP_CTIME, /* add something */
+    OP_IF_U64,
+    OP_IF_STR, /* go to `to` when 0 or empty */
+    OP_CHOICE, /* `to` choices: that many OP_JUMP follow; takes the one with the number */
     OP_JUMP,
     OP_END
 };
 
 struct op {
     uint8_t kind;
-    uint16_t field;          /* offset in the struct */
-    uint32_t to;             /* op index; OP_CHOICE: number of choices */
-    struct str literal;      /* view into the template */
+    uint16_t field;     /* offset in the struct */
+    uint32_t to;        /* op index; OP_CHOICE: number of choices */
+    struct str literal; /* view into the template */
 };
 
 /* Appends the program to the array *ops (grown with realloc, *n_ops in use) and gives the index of its first op. RC_SYNTAX

@@ -1,8 +1,8 @@
 /*
  * Folds events into counters. See counters.h.
  *
- * Called by record.c for each event. Owns the rules compiled from spec/events.def, the sums and the rate buckets. A rule that
- * cannot be compiled is our own mistake and ends the process at start (a test compiles them all).
+ * Called by record.c for each event. Owns the rules compiled from spec/events.def, the sums and the rate buckets. A rule
+ * that cannot be compiled is our own mistake and ends the process at start (a test compiles them all).
  */
 #include "record/counters.h"
 

@@ -1,8 +1,9 @@
 /*
  * Counters as folds over the event stream: since the last reset, since the start of the program, for ever; and rates.
  *
- * What an event moves stands in the last column of spec/events.def. The three sets are saved with the position in the stream,
- * so an event is counted once whatever dies. Rates live in memory only: a second per bucket over the last 15 minutes.
+ * What an event moves stands in the last column of spec/events.def. The three sets are saved with the position in the
+ * stream, so an event is counted once whatever dies. Rates live in memory only: a second per bucket over the last 15
+ * minutes.
  */
 #ifndef RECORD_COUNTERS_H
 #define RECORD_COUNTERS_H

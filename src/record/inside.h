@@ -16,8 +16,8 @@ struct save {
     struct buf content;
     int fds[SYNC_MOST];
     size_t n_fds;
-    uint64_t events_to_ms;   /* what was emitted before this will be on stable storage */
-    bool roll;               /* roll-overs are named in the content: do them when it is stored */
+    uint64_t events_to_ms; /* what was emitted before this will be on stable storage */
+    bool roll;             /* roll-overs are named in the content: do them when it is stored */
     enum rc rc;
     struct err e;
 };
@@ -33,18 +33,18 @@ struct record {
     struct counters *counters;
     struct subscriptions *logs;
     struct machine_load machine;
-    struct saved_state saved;        /* only while starting */
+    struct saved_state saved; /* only while starting */
     struct save save;
     struct loop_timer timer;
     uint64_t born_ms;
-    uint64_t now_ms, before_ms;      /* begin of this round and of the one before */
+    uint64_t now_ms, before_ms; /* begin of this round and of the one before */
     uint64_t saved_ms, status_ms, active_ms;
-    bool changed;                    /* since the last save */
-    bool unread;                     /* the last round left events in the files */
-    bool stuck;                      /* lines could not be written */
-    bool unsaved;                    /* the lengths of files opened at start are not saved yet: nothing may be added to them */
+    bool changed; /* since the last save */
+    bool unread;  /* the last round left events in the files */
+    bool stuck;   /* lines could not be written */
+    bool unsaved; /* the lengths of files opened at start are not saved yet: nothing may be added to them */
     bool alerted;
-    bool roll_refused;               /* by the disk: rounds do not wait for it */
+    bool roll_refused; /* by the disk: rounds do not wait for it */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };

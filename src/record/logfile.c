@@ -1,8 +1,8 @@
 /*
  * One text log on disk. See logfile.h.
  *
- * Called by record.c. Owns the descriptor and the buffer of lines. Disk errors are returned and leave the file as long as the
- * state says; nothing is lost, since the events stay in their files until the state that covers them is saved.
+ * Called by record.c. Owns the descriptor and the buffer of lines. Disk errors are returned and leave the file as long as
+ * the state says; nothing is lost, since the events stay in their files until the state that covers them is saved.
  */
 #include "record/logfile.h"
 

@@ -15,15 +15,15 @@ enum { LOGFILE_BUFFER = 64 << 20, LOGFILE_STEM = 112 };
 
 /* Where a file stands; 0 in start_s = unknown. */
 struct logfile_state {
-    uint64_t start_s;        /* when the open file began: seconds UTC, part of its later name */
-    uint64_t length;         /* octets of the open file */
-    uint64_t roll_to_s;      /* start of the next file while a roll-over is under way, else 0 */
+    uint64_t start_s;   /* when the open file began: seconds UTC, part of its later name */
+    uint64_t length;    /* octets of the open file */
+    uint64_t roll_to_s; /* start of the next file while a roll-over is under way, else 0 */
 };
 
 struct logfile {
     char *dir;
     char stem[LOGFILE_STEM];
-    int fd;                  /* -1: could not be opened; tried again at the next write */
+    int fd; /* -1: could not be opened; tried again at the next write */
     struct logfile_state state;
     struct buf out;
     bool unsynced;

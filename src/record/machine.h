@@ -7,8 +7,8 @@
 struct machine_load {
     uint64_t cpu_percent, disk_percent, ram_percent, swap_percent, log_percent;
     uint64_t log_free_kb;
-    uint64_t swap_in, swap_out;                  /* pages since boot */
-    uint64_t our_cpu_s, our_ram_bytes;           /* all roles on the board */
+    uint64_t swap_in, swap_out;        /* pages since boot */
+    uint64_t our_cpu_s, our_ram_bytes; /* all roles on the board */
     /* private: readings at the last call */
     uint64_t busy, all, io_ms, at_ms;
 };

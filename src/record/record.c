@@ -1,9 +1,9 @@
 /*
  * Rounds of role `record`: reading, folding, rendering, and when to save. See record.h.
  *
- * Called by role/main_record.c and tests. Owns the merge, the counters, the subscriptions and the state file. A disk that takes
- * no log lines stops the reading of events until it does; the events wait in their files. Own events (status line, damage) go
- * through the same files as everyone's.
+ * Called by role/main_record.c and tests. Owns the merge, the counters, the subscriptions and the state file. A disk that
+ * takes no log lines stops the reading of events until it does; the events wait in their files. Own events (status line,
+ * damage) go through the same files as everyone's.
  */
 #include "record/inside.h"
 
@@ -14,7 +14,14 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { ROUND_MS = 100, IDLE_ROUND_MS = 1000, IDLE_AFTER_MS = 30000, SAVE_MS = 1000, ROUND_EVENTS = 50000, ROUND_BYTES = 1 << 20 };
+enum {
+    ROUND_MS = 100,
+    IDLE_ROUND_MS = 1000,
+    IDLE_AFTER_MS = 30000,
+    SAVE_MS = 1000,
+    ROUND_EVENTS = 50000,
+    ROUND_BYTES = 1 << 20
+};
 enum { STOP_POLL_MS = 10 };
 static const uint64_t UNREAD_ALERT = 256ull << 20; /* F5 */
 
@@ -153,7 +160,8 @@ static void on_timer(void *ctx)
 {
     struct record *r = ctx;
     uint64_t now_ns = clock_mono_ns();
-    bool due = subscriptions_due(r->logs, clock_wall_ms() / 1000), wait = due && !r->roll_refused && !r->stuck && !r->unsaved, more = false;
+    bool due = subscriptions_due(r->logs, clock_wall_ms() / 1000),
+         wait = due && !r->roll_refused && !r->stuck && !r->unsaved, more = false;
 
     if (wait)
         ; /* neither clock of the rounds moves: what comes meanwhile is neither read nor synced */
@@ -203,8 +211,8 @@ static void start_state(struct record *r)
     event(r->events, system_starting, .version = 0);
 }
 
-struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source *conf, struct events *events, struct board *board,
-                          const char *home)
+struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source *conf, struct events *events,
+                          struct board *board, const char *home)
 {
     struct record *r = calloc(1, sizeof *r);
     char *dir = join(home, "events");

@@ -129,25 +129,32 @@ static void logs_of_events(void **state)
     events_flush(own);
     clock_test_advance(10);
     event(queue, message_queued, .mid = 7);
-    event(queue, delivery_bounced, .dcid = 1, .mid = 7, .rid = 0, .enhanced = str_lit("5.1.1"), .class = str_lit("Bad destination email address"),
-          .code = 550, .lines = str_lit("no"), .sender = str_lit("a@b"), .recipient = str_lit("c@d"), .reason = 1);
+    event(queue, delivery_bounced, .dcid = 1, .mid = 7, .rid = 0, .enhanced = str_lit("5.1.1"),
+          .class = str_lit("Bad destination email address"), .code = 550, .lines = str_lit("no"), .sender = str_lit("a@b"),
+          .recipient = str_lit("c@d"), .reason = 1);
     event(queue, role_fault, .error = str_lit("deliver 0 died"));
     event(queue, settings_committed, .pid = 9, .user = str_lit("admin"), .comment = str_lit("new"));
     events_flush(queue);
     record_round(r, clock_mono_ns() + 1000);
     record_round(r, clock_mono_ns() + 1000);
-    snprintf(want, sizeof want,
-             "%sSat Nov 21 10:00:06 2026 Info: System is coming up.\nSat Nov 21 10:00:06 2026 Info: MID 7 queued for delivery\n"
-             "Sat Nov 21 10:00:06 2026 Info: Bounced: DCID 1 MID 7 to RID 0 - 5.1.1 - Bad destination email address ('550', ['no'])\n"
-             "Sat Nov 21 10:00:06 2026 Critical: An application fault occurred: deliver 0 died\n",
-             BEGIN);
+    snprintf(
+        want, sizeof want,
+        "%sSat Nov 21 10:00:06 2026 Info: System is coming up.\nSat Nov 21 10:00:06 2026 Info: MID 7 queued for delivery\n"
+        "Sat Nov 21 10:00:06 2026 Info: Bounced: DCID 1 MID 7 to RID 0 - 5.1.1 - Bad destination email address ('550', "
+        "['no'])\n"
+        "Sat Nov 21 10:00:06 2026 Critical: An application fault occurred: deliver 0 died\n",
+        BEGIN);
     assert_string_equal(log_text("mail_logs"), want);
-    assert_string_equal(log_text("bounces"), "Sat Nov 21 10:00:06 2026 Info: Bounced: DCID 1 MID 7 From:<a@b> To:<c@d> RID 0 - 5.1.1 - Bad destination "
-                                             "email address ('550', ['no'])\n");
-    snprintf(want, sizeof want, "%sSat Nov 21 10:00:06 2026 Critical: An application fault occurred: deliver 0 died\n", BEGIN);
+    assert_string_equal(
+        log_text("bounces"),
+        "Sat Nov 21 10:00:06 2026 Info: Bounced: DCID 1 MID 7 From:<a@b> To:<c@d> RID 0 - 5.1.1 - Bad destination "
+        "email address ('550', ['no'])\n");
+    snprintf(want, sizeof want, "%sSat Nov 21 10:00:06 2026 Critical: An application fault occurred: deliver 0 died\n",
+             BEGIN);
     assert_string_equal(log_text("error_logs"), want);
     snprintf(want, sizeof want,
-             "%sSat Nov 21 10:00:06 2026 Info: System is coming up.\nSat Nov 21 10:00:06 2026 Critical: An application fault occurred: deliver 0 died\n"
+             "%sSat Nov 21 10:00:06 2026 Info: System is coming up.\nSat Nov 21 10:00:06 2026 Critical: An application "
+             "fault occurred: deliver 0 died\n"
              "Sat Nov 21 10:00:06 2026 Info: PID 9: User admin commit changes: new\n",
              BEGIN);
     assert_string_equal(log_text("system_logs"), want);
@@ -278,7 +285,8 @@ static void check_once_each(const char *fault)
             continue;
         assert_true(str_u64(str_first(number, str_find(number, ' ')), &mid));
         if (mid != next)
-            print_error("%s: MID %llu where %llu was due\n%s", fault, (unsigned long long)mid, (unsigned long long)next, text.p);
+            print_error("%s: MID %llu where %llu was due\n%s", fault, (unsigned long long)mid, (unsigned long long)next,
+                        text.p);
         assert_int_equal(mid, next++);
     }
     assert_int_equal(next, MESSAGES + 1);
@@ -293,7 +301,8 @@ static void check_once_each(const char *fault)
 
 static void once_each_whatever_dies(void **state)
 {
-    static const char *const points[] = {"log.write", "record.state", "record.sync", "log.roll", "log.roll.sync", "log.roll.dir", "event.forget", "event.open"};
+    static const char *const points[] = {"log.write",     "record.state", "record.sync",  "log.roll",
+                                         "log.roll.sync", "log.roll.dir", "event.forget", "event.open"};
     static const char *const actions[] = {"kill-before", "kill-after", "short", "enospc"};
     unsigned kills = 0;
     char fault[100];
@@ -346,7 +355,8 @@ static void speed(void **state)
 
         event(queue, connection_incoming, .icid = mid, .interface = str_lit("Data 1"), .local_ip = str_lit("192.0.2.10"),
               .peer_ip = str_lit("203.0.113.25"), .ptr = str_lit("mail.example.org"), .verified = 1);
-        event(queue, connection_verdict, .icid = mid, .group = str_lit("UNKNOWNLIST"), .match = str_lit("sbrs[-1.0:10.0]"), .sbrs = str_lit("4.1"));
+        event(queue, connection_verdict, .icid = mid, .group = str_lit("UNKNOWNLIST"), .match = str_lit("sbrs[-1.0:10.0]"),
+              .sbrs = str_lit("4.1"));
         event(queue, message_start, .mid = mid, .icid = mid);
         event(queue, message_sender, .mid = mid, .icid = mid, .sender = to);
         event(queue, message_recipient, .mid = mid, .icid = mid, .recipient = to);
@@ -364,13 +374,15 @@ static void speed(void **state)
             events_flush(queue);
     }
     clock_gettime(CLOCK_MONOTONIC, &b);
-    print_message("emit: %.2f us a message of 15 events\n", ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / N / 1e3);
+    print_message("emit: %.2f us a message of 15 events\n",
+                  ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / N / 1e3);
     clock_gettime(CLOCK_MONOTONIC, &a);
     record_round(r, 1ull << 60);
     while (record_round(r, 1ull << 60))
         ;
     clock_gettime(CLOCK_MONOTONIC, &b);
-    print_message("record: %.2f us a message of 15 lines\n", ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / N / 1e3);
+    print_message("record: %.2f us a message of 15 lines\n",
+                  ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / N / 1e3);
     assert_int_equal(record_save(r, NULL), RC_OK);
     record_free(r);
     events_free(own);

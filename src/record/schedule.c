@@ -45,7 +45,8 @@ static bool parse_clock(struct str text, struct schedule *s)
 
 static bool parse_day(struct str text, int *out)
 {
-    static const struct str days[] = {str_lit("sun"), str_lit("mon"), str_lit("tue"), str_lit("wed"), str_lit("thu"), str_lit("fri"), str_lit("sat")};
+    static const struct str days[] = {str_lit("sun"), str_lit("mon"), str_lit("tue"), str_lit("wed"),
+                                      str_lit("thu"), str_lit("fri"), str_lit("sat")};
 
     for (int i = 0; i < 7; i++)
         if (str_startsi(text, days[i])) {

@@ -9,7 +9,7 @@ enum schedule_kind { SCHEDULE_NONE, SCHEDULE_EVERY, SCHEDULE_DAILY, SCHEDULE_WEE
 struct schedule {
     enum schedule_kind kind;
     uint64_t every_s;
-    int weekday, hour, minute;   /* local time; weekday 0 = Sunday */
+    int weekday, hour, minute; /* local time; weekday 0 = Sunday */
 };
 
 /* `none`, `2h30m`, `daily 03:00`, `weekly mon 03:00`. RC_INVALID names what is wrong. */

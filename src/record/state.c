@@ -1,7 +1,8 @@
 /*
  * The state file of record. See state.h.
  *
- * Called by record.c. Form: magic, sum (CRC-32C of the rest), then varints and strings. A file that does not fit is refused whole.
+ * Called by record.c. Form: magic, sum (CRC-32C of the rest), then varints and strings. A file that does not fit is refused
+ * whole.
  */
 #include "record/state.h"
 
@@ -11,7 +12,8 @@
 static const uint32_t MAGIC = 0x31434552u;
 enum { STATE_MAX = 4 << 20 };
 
-void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, uint64_t born_ms, struct buf *out)
+void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, uint64_t born_ms,
+                 struct buf *out)
 {
     struct buf part = BUF(STATE_MAX), rest = BUF(STATE_MAX);
 
@@ -47,8 +49,8 @@ static bool read_logs(struct str *in, struct saved_state *s)
     for (s->n_logs = 0; s->n_logs < n; s->n_logs++) {
         struct saved_log *l = &s->logs[s->n_logs];
 
-        if (!get_str(in, &l->name) || !get_str(in, &l->stem) || !get_varint(in, &l->file.start_s) || !get_varint(in, &l->file.length) ||
-            !get_varint(in, &l->file.roll_to_s))
+        if (!get_str(in, &l->name) || !get_str(in, &l->stem) || !get_varint(in, &l->file.start_s) ||
+            !get_varint(in, &l->file.length) || !get_varint(in, &l->file.roll_to_s))
             return false;
     }
     return true;
@@ -62,9 +64,9 @@ enum rc state_read(const char *path, struct event_merge *m, struct counters *c, 
     *out = (struct saved_state){.content = BUF(STATE_MAX)};
     TRY(io_read_file(path, &out->content, e));
     in = buf_str(&out->content);
-    if (!get_u32(&in, &magic) || !get_u32(&in, &sum) || magic != MAGIC || crc32c(0, in) != sum || !get_varint(&in, &out->born_ms) ||
-        !get_str(&in, &merge) || !get_str(&in, &counters) || !read_logs(&in, out) || event_merge_restore(m, merge, NULL) != RC_OK ||
-        !counters_restore(c, &counters))
+    if (!get_u32(&in, &magic) || !get_u32(&in, &sum) || magic != MAGIC || crc32c(0, in) != sum ||
+        !get_varint(&in, &out->born_ms) || !get_str(&in, &merge) || !get_str(&in, &counters) || !read_logs(&in, out) ||
+        event_merge_restore(m, merge, NULL) != RC_OK || !counters_restore(c, &counters))
         return err_set(e, RC_CORRUPT, "%s", path);
     return RC_OK;
 }

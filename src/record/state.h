@@ -12,13 +12,14 @@ struct saved_log {
 };
 
 struct saved_state {
-    struct buf content;              /* the strings below are views into it */
-    uint64_t born_ms;                /* the run of the program it was written in */
+    struct buf content; /* the strings below are views into it */
+    uint64_t born_ms;   /* the run of the program it was written in */
     struct saved_log logs[SUBSCRIPTIONS_MOST];
     size_t n_logs;
 };
 
-void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, uint64_t born_ms, struct buf *out);
+void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, uint64_t born_ms,
+                 struct buf *out);
 /* Fills everything from the file. RC_NOT_FOUND: a first start. RC_CORRUPT: treated like one by the caller, with an alert. */
 enum rc state_read(const char *path, struct event_merge *m, struct counters *c, struct saved_state *out, struct err *e);
 void state_done(struct saved_state *s);

@@ -59,14 +59,20 @@ static const struct {
     const char *group;
     struct row rows[9];
 } counter_groups[] = {
-    {"Receiving", {{NULL, COUNTER_inj_msgs, true}, {NULL, COUNTER_inj_rcps, true}, {NULL, COUNTER_gen_bounces, false}, {"", 0, false}}},
+    {"Receiving",
+     {{NULL, COUNTER_inj_msgs, true}, {NULL, COUNTER_inj_rcps, true}, {NULL, COUNTER_gen_bounces, false}, {"", 0, false}}},
     {"Rejection", {{NULL, COUNTER_rej_rcps, true}, {NULL, COUNTER_drp_msgs, true}, {"", 0, false}}},
     {"Queue", {{NULL, COUNTER_soft_bounces, true}, {"", 0, false}}},
     {"Completion",
-     {{NULL, COUNTER_cmp_rcps, true}, {NULL, COUNTER_hard_bounces, false}, {"  DNS Hard Bounces", COUNTER_hard_dns, false},
-      {"  5XX Hard Bounces", COUNTER_hard_5xx, false}, {"  Filter Hard Bounces", COUNTER_hard_filter, false},
-      {"  Expired Hard Bounces", COUNTER_hard_expired, false}, {"  Other Hard Bounces", COUNTER_hard_other, false},
-      {NULL, COUNTER_dlv_rcps, false}, {"", 0, false}}},
+     {{NULL, COUNTER_cmp_rcps, true},
+      {NULL, COUNTER_hard_bounces, false},
+      {"  DNS Hard Bounces", COUNTER_hard_dns, false},
+      {"  5XX Hard Bounces", COUNTER_hard_5xx, false},
+      {"  Filter Hard Bounces", COUNTER_hard_filter, false},
+      {"  Expired Hard Bounces", COUNTER_hard_expired, false},
+      {"  Other Hard Bounces", COUNTER_hard_other, false},
+      {NULL, COUNTER_dlv_rcps, false},
+      {"", 0, false}}},
     {NULL, {{NULL, COUNTER_del_rcps, false}, {NULL, COUNTER_unsub_hits, false}, {"", 0, false}}}, /* Completion, continued */
 };
 
@@ -88,7 +94,8 @@ static void add_counters(const struct status_view *v, bool detail, struct buf *o
         }
     }
     buf_add(out, str_lit("  Current IDs\n"));
-    static const struct row ids[] = {{"Message ID (MID)", NUMBER_MID, true}, {"Injection Conn. ID (ICID)", NUMBER_ICID, true},
+    static const struct row ids[] = {{"Message ID (MID)", NUMBER_MID, true},
+                                     {"Injection Conn. ID (ICID)", NUMBER_ICID, true},
                                      {"Delivery Conn. ID (DCID)", NUMBER_DCID, true}};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         values[0] = v->board ? board_last(v->board, (enum board_number)ids[i].which) : 0;
@@ -127,15 +134,24 @@ static const struct {
 } gauge_groups[] = {
 #define P(field) PERCENT + offsetof(struct machine_load, field)
     {"System",
-     {{"RAM Utilization", P(ram_percent), false}, {"CPU Utilization", P(cpu_percent), false}, {"Disk I/O Utilization", P(disk_percent), false},
-      {"Resource Conservation", NOTHING, false}, {"Logging Disk Usage", P(log_percent), false}, {NULL, 0, false}}},
+     {{"RAM Utilization", P(ram_percent), false},
+      {"CPU Utilization", P(cpu_percent), false},
+      {"Disk I/O Utilization", P(disk_percent), false},
+      {"Resource Conservation", NOTHING, false},
+      {"Logging Disk Usage", P(log_percent), false},
+      {NULL, 0, false}}},
     {"Connections",
      {{"Current Inbound Conn.", GAUGE_CONN_IN, true}, {"Current Outbound Conn.", GAUGE_CONN_OUT, true}, {NULL, 0, false}}},
     {"Queue",
-     {{"Active Recipients", GAUGE_ACTIVE_RECIPIENTS, true}, {"  Unattempted Recipients", GAUGE_UNATTEMPTED, false},
-      {"  Attempted Recipients", GAUGE_ATTEMPTED, false}, {"Messages In Work Queue", GAUGE_WORK_QUEUE, true},
-      {"Messages In Quarantine", NOTHING, true}, {"Destinations In Memory", GAUGE_DESTINATIONS, false},
-      {"Kilobytes Used", GAUGE_QUEUE_KB, true}, {"Kilobytes Free", GAUGE_QUEUE_FREE_KB, true}, {"Kilobytes In Quarantine", NOTHING, true},
+     {{"Active Recipients", GAUGE_ACTIVE_RECIPIENTS, true},
+      {"  Unattempted Recipients", GAUGE_UNATTEMPTED, false},
+      {"  Attempted Recipients", GAUGE_ATTEMPTED, false},
+      {"Messages In Work Queue", GAUGE_WORK_QUEUE, true},
+      {"Messages In Quarantine", NOTHING, true},
+      {"Destinations In Memory", GAUGE_DESTINATIONS, false},
+      {"Kilobytes Used", GAUGE_QUEUE_KB, true},
+      {"Kilobytes Free", GAUGE_QUEUE_FREE_KB, true},
+      {"Kilobytes In Quarantine", NOTHING, true},
       {NULL, 0, false}}},
 #undef P
 };
@@ -228,7 +244,8 @@ static void add_head(const struct status_view *v, struct buf *out)
         buf_addf(out, "%-*sNever", LABEL, "Last counter reset:");
     buf_addf(out, "\n%-*s%s\n%-*s", LABEL, "System status:", system_status(v), LABEL, "Oldest Message:");
     if (oldest)
-        buf_addf(out, "%" PRIu64 " hours %" PRIu64 " mins %" PRIu64 " secs\n", oldest / 3600000, oldest / 60000 % 60, oldest / 1000 % 60);
+        buf_addf(out, "%" PRIu64 " hours %" PRIu64 " mins %" PRIu64 " secs\n", oldest / 3600000, oldest / 60000 % 60,
+                 oldest / 1000 % 60);
     else
         buf_add(out, str_lit("No Messages\n"));
 }
@@ -256,26 +273,39 @@ static const struct {
     size_t which;
 } gauge_names[] = {
 #define P(field) PERCENT + offsetof(struct machine_load, field)
-    {"ram_utilization", P(ram_percent)}, {"total_utilization", P(cpu_percent)}, {"disk_utilization", P(disk_percent)},
-    {"resource_conservation", NOTHING}, {"log_used", P(log_percent)}, {"conn_in", GAUGE_CONN_IN}, {"conn_out", GAUGE_CONN_OUT},
-    {"active_recips", GAUGE_ACTIVE_RECIPIENTS}, {"unattempted_recips", GAUGE_UNATTEMPTED}, {"attempted_recips", GAUGE_ATTEMPTED},
-    {"msgs_in_quarantine", NOTHING}, {"msgs_in_work_queue", GAUGE_WORK_QUEUE}, {"dests_in_memory", GAUGE_DESTINATIONS},
-    {"kbytes_used", GAUGE_QUEUE_KB}, {"kbytes_free", GAUGE_QUEUE_FREE_KB},
+    {"ram_utilization", P(ram_percent)},
+    {"total_utilization", P(cpu_percent)},
+    {"disk_utilization", P(disk_percent)},
+    {"resource_conservation", NOTHING},
+    {"log_used", P(log_percent)},
+    {"conn_in", GAUGE_CONN_IN},
+    {"conn_out", GAUGE_CONN_OUT},
+    {"active_recips", GAUGE_ACTIVE_RECIPIENTS},
+    {"unattempted_recips", GAUGE_UNATTEMPTED},
+    {"attempted_recips", GAUGE_ATTEMPTED},
+    {"msgs_in_quarantine", NOTHING},
+    {"msgs_in_work_queue", GAUGE_WORK_QUEUE},
+    {"dests_in_memory", GAUGE_DESTINATIONS},
+    {"kbytes_used", GAUGE_QUEUE_KB},
+    {"kbytes_free", GAUGE_QUEUE_FREE_KB},
 #undef P
 };
 
 void status_json(const struct status_view *v, struct buf *out)
 {
-    buf_addf(out, "{\"timestamp_ms\":%" PRIu64 ",\"birth_ms\":%" PRIu64 ",\"last_reset_ms\":%" PRIu64 ",\"system_status\":\"%s\",\"counters\":{",
+    buf_addf(out,
+             "{\"timestamp_ms\":%" PRIu64 ",\"birth_ms\":%" PRIu64 ",\"last_reset_ms\":%" PRIu64
+             ",\"system_status\":\"%s\",\"counters\":{",
              v->wall_ms, v->born_ms, counters_reset_ms(v->counters), system_status(v));
     for (unsigned i = 0; i < COUNTER_COUNT; i++)
         buf_addf(out, "%s\"%s\":{\"reset\":%" PRIu64 ",\"uptime\":%" PRIu64 ",\"lifetime\":%" PRIu64 "}", i ? "," : "",
                  counter_info((enum counter)i)->xml, counters_get(v->counters, COUNTERS_RESET, (enum counter)i),
-                 counters_get(v->counters, COUNTERS_UPTIME, (enum counter)i), counters_get(v->counters, COUNTERS_LIFETIME, (enum counter)i));
+                 counters_get(v->counters, COUNTERS_UPTIME, (enum counter)i),
+                 counters_get(v->counters, COUNTERS_LIFETIME, (enum counter)i));
     buf_add(out, str_lit("},\"rates\":{"));
     for (unsigned i = 0; i < RATE_COUNT; i++)
-        buf_addf(out, "%s\"%s\":{\"last_1_min\":%" PRIu64 ",\"last_5_min\":%" PRIu64 ",\"last_15_min\":%" PRIu64 "}", i ? "," : "",
-                 counter_info(counters_rates[i])->xml, counters_rate(v->counters, i, 60, v->mono_ms),
+        buf_addf(out, "%s\"%s\":{\"last_1_min\":%" PRIu64 ",\"last_5_min\":%" PRIu64 ",\"last_15_min\":%" PRIu64 "}",
+                 i ? "," : "", counter_info(counters_rates[i])->xml, counters_rate(v->counters, i, 60, v->mono_ms),
                  counters_rate(v->counters, i, 300, v->mono_ms), counters_rate(v->counters, i, 900, v->mono_ms));
     buf_add(out, str_lit("},\"gauges\":{"));
     for (size_t i = 0; i < sizeof gauge_names / sizeof *gauge_names; i++)

@@ -10,11 +10,11 @@
 
 struct status_view {
     const struct counters *counters;
-    const struct board *board;       /* may be NULL: gauges and numbers are 0 */
+    const struct board *board; /* may be NULL: gauges and numbers are 0 */
     const struct machine_load *machine;
     uint64_t wall_ms, mono_ms, born_ms;
-    bool modern;                     /* dialect: SwapUsage is written */
-    struct strs suspended;           /* listeners that the settings suspend */
+    bool modern;           /* dialect: SwapUsage is written */
+    struct strs suspended; /* listeners that the settings suspend */
 };
 
 /* What follows "Status: ", in exactly the order of logs.md. */

@@ -61,9 +61,11 @@ static void folds(void **state)
     assert_int_equal(got(c, COUNTER_rej_rcps), 1);
     assert_int_equal(got(c, COUNTER_dlv_rcps), 2);
     assert_int_equal(got(c, COUNTER_hard_bounces), 4);
-    assert_int_equal(got(c, COUNTER_hard_5xx) + got(c, COUNTER_hard_dns) + got(c, COUNTER_hard_expired) + got(c, COUNTER_hard_other), 4);
+    assert_int_equal(
+        got(c, COUNTER_hard_5xx) + got(c, COUNTER_hard_dns) + got(c, COUNTER_hard_expired) + got(c, COUNTER_hard_other), 4);
     assert_int_equal(got(c, COUNTER_soft_bounces), 1);
-    assert_int_equal(got(c, COUNTER_del_rcps), got(c, COUNTER_cmp_rcps) - got(c, COUNTER_dlv_rcps) - got(c, COUNTER_hard_bounces));
+    assert_int_equal(got(c, COUNTER_del_rcps),
+                     got(c, COUNTER_cmp_rcps) - got(c, COUNTER_dlv_rcps) - got(c, COUNTER_hard_bounces));
     counters_free(c);
 }
 
@@ -109,20 +111,25 @@ static void reset_and_saving(void **state)
 
 static struct status_view view(const struct counters *c)
 {
-    static const struct machine_load m = {.cpu_percent = 7, .log_free_kb = 148ull << 20, .ram_percent = 30, .swap_percent = 0};
+    static const struct machine_load m = {
+        .cpu_percent = 7, .log_free_kb = 148ull << 20, .ram_percent = 30, .swap_percent = 0};
 
-    return (struct status_view){.counters = c, .machine = &m, .wall_ms = 1795255206000ull, .born_ms = 1795255206000ull - 93784000, .modern = true};
+    return (struct status_view){
+        .counters = c, .machine = &m, .wall_ms = 1795255206000ull, .born_ms = 1795255206000ull - 93784000, .modern = true};
 }
 
 /* logs.md 9, letter for letter. */
 static void status_keys(void **state)
 {
-    static const char want[] =
-        "CPULd 7 DskIO 0 RAMUtil 30 QKUsd 0 QKFre 0 CrtMID 0 CrtICID 0 CrtDCID 0 InjMsg 1 InjRcp 2 GenBncRcp 0 RejRcp 0 DrpMsg 0 SftBncEvnt 0 CmpRcp 0 "
-        "HrdBncRcp 0 DnsHrdBnc 0 5XXHrdBnc 0 FltrHrdBnc 0 ExpHrdBnc 0 OtrHrdBnc 0 DlvRcp 0 DelRcp 0 GlbUnsbHt 0 ActvRcp 0 UnatmptRcp 0 AtmptRcp 0 "
-        "CrtCncIn 0 CrtCncOut 0 DnsReq 0 NetReq 0 CchHit 0 CchMis 0 CchEct 0 CchExp 0 CPUTTm 0 CPUETm 93784 MaxIO 0 RAMUsd 0 MMLen 0 DstInMem 0 ResCon 0 "
-        "WorkQ 0 QuarMsgs 0 QuarQKUsd 0 LogUsd 0 SophLd 0 BMLd 0 CASELd 0 TotalLd 7 LogAvail 148G EuQ 0 EuqRls 0 CmrkLd 0 McafLd 0 SwIn 0 SwOut 0 SwPgIn 0 "
-        "SwPgOut 0 SwapUsage 0% RptLd 0 QtnLd 0 EncrQ 0 InjBytes 99";
+    static const char want[] = "CPULd 7 DskIO 0 RAMUtil 30 QKUsd 0 QKFre 0 CrtMID 0 CrtICID 0 CrtDCID 0 InjMsg 1 InjRcp 2 "
+                               "GenBncRcp 0 RejRcp 0 DrpMsg 0 SftBncEvnt 0 CmpRcp 0 "
+                               "HrdBncRcp 0 DnsHrdBnc 0 5XXHrdBnc 0 FltrHrdBnc 0 ExpHrdBnc 0 OtrHrdBnc 0 DlvRcp 0 DelRcp 0 "
+                               "GlbUnsbHt 0 ActvRcp 0 UnatmptRcp 0 AtmptRcp 0 "
+                               "CrtCncIn 0 CrtCncOut 0 DnsReq 0 NetReq 0 CchHit 0 CchMis 0 CchEct 0 CchExp 0 CPUTTm 0 "
+                               "CPUETm 93784 MaxIO 0 RAMUsd 0 MMLen 0 DstInMem 0 ResCon 0 "
+                               "WorkQ 0 QuarMsgs 0 QuarQKUsd 0 LogUsd 0 SophLd 0 BMLd 0 CASELd 0 TotalLd 7 LogAvail 148G "
+                               "EuQ 0 EuqRls 0 CmrkLd 0 McafLd 0 SwIn 0 SwOut 0 SwPgIn 0 "
+                               "SwPgOut 0 SwapUsage 0% RptLd 0 QtnLd 0 EncrQ 0 InjBytes 99";
     struct counters *c = counters_new();
     struct status_view v = view(c);
 
@@ -194,8 +201,9 @@ static void schedules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row),   cmocka_unit_test(folds),          cmocka_unit_test(rates),     cmocka_unit_test(reset_and_saving),
-        cmocka_unit_test(status_keys), cmocka_unit_test(status_columns), cmocka_unit_test(schedules),
+        cmocka_unit_test(every_row),        cmocka_unit_test(folds),       cmocka_unit_test(rates),
+        cmocka_unit_test(reset_and_saving), cmocka_unit_test(status_keys), cmocka_unit_test(status_columns),
+        cmocka_unit_test(schedules),
     };
     int failed;
 

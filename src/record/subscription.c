@@ -1,8 +1,8 @@
 /*
  * Log subscriptions. See subscription.h.
  *
- * Called by record.c. Owns the renderer and the open log files. A subscription that the settings no longer name is closed and
- * its files stay. Bad schedules are refused where settings are checked; here they mean "none".
+ * Called by record.c. Owns the renderer and the open log files. A subscription that the settings no longer name is closed
+ * and its files stay. Bad schedules are refused where settings are checked; here they mean "none".
  */
 #include "record/subscription.h"
 
@@ -61,7 +61,8 @@ void serial_in_dialect(struct str serial, bool classic, char out[80])
     size_t dash = str_find(serial, '-');
 
     if (classic && dash < serial.n)
-        snprintf(out, 80, "%.*s-%.*s", STR(str_first(str_first(serial, dash), 12)), STR(str_first(str_from(serial, dash + 1), 7)));
+        snprintf(out, 80, "%.*s-%.*s", STR(str_first(str_first(serial, dash), 12)),
+                 STR(str_first(str_from(serial, dash + 1), 7)));
     else
         snprintf(out, 80, "%.*s", STR(serial));
 }
@@ -164,7 +165,8 @@ static struct subscription *make(struct subscriptions *s, const struct wanted *w
     return one;
 }
 
-static void want(struct subscriptions *s, struct subscription **next, size_t *n, struct wanted *w, subscription_saved_fn *saved, void *ctx)
+static void want(struct subscriptions *s, struct subscription **next, size_t *n, struct wanted *w,
+                 subscription_saved_fn *saved, void *ctx)
 {
     char stem[LOGFILE_STEM];
     struct subscription *one;
@@ -230,11 +232,15 @@ void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subsc
     for (size_t i = 0; i < n_conf; i++) {
         const struct conf_log *l = &conf->log.items[i];
 
-        want(s, next, &n, &(struct wanted){l->name, l->file, (enum log_type)l->type, (enum event_level)l->level, l->size, l->max_files, l->rollover},
+        want(s, next, &n,
+             &(struct wanted){l->name, l->file, (enum log_type)l->type, (enum event_level)l->level, l->size, l->max_files,
+                              l->rollover},
              saved, ctx);
     }
     for (size_t i = 0; !n_conf && i < sizeof defaults / sizeof *defaults; i++)
-        want(s, next, &n, &(struct wanted){str_c(defaults[i].name), STR_NONE, defaults[i].type, defaults[i].level, DEFAULT_SIZE, DEFAULT_FILES, STR_NONE},
+        want(s, next, &n,
+             &(struct wanted){str_c(defaults[i].name), STR_NONE, defaults[i].type, defaults[i].level, DEFAULT_SIZE,
+                              DEFAULT_FILES, STR_NONE},
              saved, ctx);
     for (size_t i = 0; i < s->n; i++)
         if (s->items[i]) {

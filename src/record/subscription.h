@@ -20,17 +20,17 @@ struct subscription {
     enum event_level level;
     uint64_t size, max_files;
     struct schedule schedule;
-    uint64_t due_s;          /* of the open file */
+    uint64_t due_s; /* of the open file */
     bool roll_now;
     struct logfile file;
     struct subscriptions *owner;
 };
 
 struct subscriptions {
-    char *dir;               /* HOME/log */
+    char *dir; /* HOME/log */
     char serial[80];
     struct renderer *renderer;
-    uint32_t shape;          /* dialect and conditions the renderer was made for */
+    uint32_t shape; /* dialect and conditions the renderer was made for */
     struct subscription *items[SUBSCRIPTIONS_MOST];
     size_t n;
     uint32_t shown[EVENT_TYPE_COUNT]; /* bit i: items[i] gets a line of this type */

@@ -40,7 +40,8 @@ static void verb_rollovernow(struct record *r, struct str user, struct str arg, 
     }
     if (!r->save.running)
         record_save(r, NULL); /* done before the answer, but for a save that is under way */
-    buf_add(&a->text, arg.n && !str_eqi(arg, str_lit("all")) ? str_lit("Log file rolled over.\n") : str_lit("All logs rolled over.\n"));
+    buf_add(&a->text, arg.n && !str_eqi(arg, str_lit("all")) ? str_lit("Log file rolled over.\n")
+                                                             : str_lit("All logs rolled over.\n"));
 }
 
 static void verb_resetcounters(struct record *r, struct str user, struct str arg, struct answer *a)
