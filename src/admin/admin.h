@@ -39,6 +39,11 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
 /* Sends the snapshot in force to a peer that came. */
 void store_send(struct admin *a, struct bus_peer *p);
 
+/* --- checks.c -------------------------------------------------------------------------------------------------------- */
+
+/* conf_check() and the checks that need the rooms which use a setting. */
+enum rc admin_check(const struct conf *c, const struct conf *old, bool force, struct err *e);
+
 /* --- control.c: HOME/run/control.sock ------------------------------------------------------------------------------ */
 
 /* Mode 0600; peers with another user id (root aside) are refused. */

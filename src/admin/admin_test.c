@@ -140,6 +140,12 @@ static void a_refused_change_leaves_everything_as_it_was(void **state)
                         "user.op.password: not an Argon2id hash; use `passwd` to set a passphrase\n");
     assert_string_equal(say(&b, "", "settings load \"<config><roles><scan>900</scan></roles></config>\""),
                         "Parsing failed.  Aborting.\nline 1: roles.scan: 900 is not between 0 and 64 processes\n");
+    assert_non_null(strstr(say(&b, "", "settings set sender_group.X.members=10.0.0.0/99"), "sender_group.X.members: \"10.0.0.0/99\""));
+    assert_non_null(strstr(say(&b, "", "settings set listener.InboundMail.xclient_from=nonsense"), "listener.InboundMail.xclient_from: "));
+    assert_non_null(strstr(say(&b, "", "settings set \"listener.InboundMail.rat=a.test PERHAPS\""), "listener.InboundMail.rat: "));
+    assert_non_null(strstr(say(&b, "", "settings set route.a.test.hosts=b.test:99999"), "route[a.test].hosts: \"b.test:99999\""));
+    assert_non_null(strstr(say(&b, "", "settings set route.a.test.hosts=fe80::1"), "route[a.test].hosts: "));
+    assert_non_null(strstr(say(&b, "", "settings set listener.New.port=26"), "listener.New.interface: an open listener needs"));
     assert_true(conf_now(b.admin.conf)->version == 1 && conf_now(b.admin.conf)->roles.scan == 1);
     bench_close(&b);
 }

@@ -92,7 +92,7 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
         *version_out = 0;
         return RC_OK;
     }
-    TRY(conf_check(&d->conf, &a->current->conf, force, e));
+    TRY(admin_check(&d->conf, &a->current->conf, force, e));
     TRY(conf_versions_commit(a->home, &d->conf, user, comment, &version, e));
     d->conf.version = version;
     TRY(put_in_force(a, d, e));

@@ -1,6 +1,6 @@
 /*
- * `status`: counters, rates and gauges come from record, which sums the events; control adds its services and, last, what is
- * stopped and how to start it again (spec/cli.md 7.1).
+ * `status` (spec/cli.md 7.1): counters, rates, gauges and what is stopped come from record, which sums the events; with `detail`
+ * control adds the services.
  *
  * Called through spec/verbs.def. Reads shared memory and the configuration. Without record it says so and shows the rest.
  */
@@ -28,25 +28,10 @@ static void services(struct verb_call *c)
     }
 }
 
-static void what_is_stopped(struct verb_call *c)
-{
-    const struct strs *off = &c->admin->current->conf.receiving.suspended;
-
-    for (size_t i = 0; i < off->n; i++)
-        buf_addf(&c->text, "%s%.*s%s", i ? ", " : "Suspended listeners: ", STR(off->items[i]),
-                 i + 1 == off->n ? ". Use resumelistener to resume.\n" : "");
-    if (board_gauge(c->admin->board, GAUGE_DELIVERY_SUSPENDED))
-        buf_add(&c->text, str_lit("Delivery is suspended. Use resumedel to resume.\n"));
-    if (board_gauge(c->admin->board, GAUGE_WORK_QUEUE_PAUSED))
-        buf_add(&c->text, str_lit("The work queue is paused. Use workqueue resume to resume.\n"));
-}
-
 static void finish(struct verb_call *c)
 {
     if (c->admin->board && c->args.n)
         services(c);
-    if (c->admin->board)
-        what_is_stopped(c);
 }
 
 void verb_status(struct verb_call *c)

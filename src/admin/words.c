@@ -5,7 +5,7 @@
  */
 #include "admin/client.h"
 
-enum { WORDS_MAX = 1000 };
+enum { WORDS_MAX = 10000 };
 
 static bool is_blank(char c)
 {
@@ -39,14 +39,14 @@ bool words_take(struct arena *a, struct str *line, struct strs *words_out, struc
     struct buf word = BUF(line->n + 64);
     size_t n = 0;
 
-    while (words && n < WORDS_MAX) {
+    while (words) {
         while (line->n && (is_blank(line->p[0]) || (line->p[0] == ';' && n == 0)))
             *line = str_from(*line, 1);
         if (line->n == 0 || line->p[0] == ';')
             break;
         buf_clear(&word);
-        if (!take_word(line, &word)) {
-            err_set(e, RC_SYNTAX, "a quote is not closed");
+        if (n == WORDS_MAX || !take_word(line, &word)) {
+            err_set(e, RC_SYNTAX, n == WORDS_MAX ? "too many words" : "a quote is not closed");
             n = 0;
             break;
         }

@@ -167,12 +167,64 @@ static bool overlap(const struct conf *c, const struct conf_listener *a, const s
 static enum rc check_ports(const struct conf *c, struct err *e)
 {
     for (size_t i = 0; i < c->listener.n; i++) {
+        if (c->listener.items[i].enabled && !c->listener.items[i].interface.n && !c->listener.items[i].address.n)
+            return err_set(e, RC_INVALID, "listener.%.*s.interface: an open listener needs an interface or an address",
+                           STR(c->listener.items[i].name));
         for (size_t j = 0; j < i; j++) {
             const struct conf_listener *a = &c->listener.items[j], *b = &c->listener.items[i];
 
             if (a->enabled && b->enabled && a->port == b->port && overlap(c, a, b))
                 return err_set(e, RC_INVALID, "listener.%.*s.port: %u is taken by listener %.*s", STR(b->name), (unsigned)b->port,
                                STR(a->name));
+        }
+    }
+    return RC_OK;
+}
+
+/* Digits up to the end, at most `most`. */
+static bool is_number(struct str s, uint64_t most)
+{
+    uint64_t v;
+
+    return str_u64(s, &v) && v <= most;
+}
+
+/* A next hop as route.def says: host, host:port, [address]:port, USEDNS or /dev/null, each with " /pri=N". */
+static bool is_next_hop(struct str line)
+{
+    struct str word, pri, more, port;
+    size_t end;
+
+    if (!str_word(&line, &word))
+        return false;
+    if (str_word(&line, &pri) && (!str_startsi(pri, str_lit("/pri=")) || !is_number(str_from(pri, 5), 65535) || str_word(&line, &more)))
+        return false;
+    if (str_eqi(word, str_lit("USEDNS")) || str_eqi(word, str_lit("/dev/null")))
+        return true;
+    end = word.p[0] == '[' ? str_find(word, ']') + 1 : str_find(word, ':');
+    port = str_from(word, end);
+    if (port.n && (port.p[0] != ':' || !is_number(str_from(port, 1), 65535) || port.n == 1))
+        return false;
+    if (word.p[0] == '[')
+        return end <= word.n && (is_address(str_of(word.p + 1, end - 2), AF_INET) || is_address(str_of(word.p + 1, end - 2), AF_INET6));
+    for (size_t i = 0; i < end; i++) {
+        if (!ascii_alpha(word.p[i]) && !ascii_digit(word.p[i]) && !strchr(".-_", word.p[i]) && (unsigned char)word.p[i] < 0x80)
+            return false;
+    }
+    return end > 0;
+}
+
+static enum rc check_routes(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->route.n; i++) {
+        const struct conf_route *r = &c->route.items[i];
+
+        if (r->hosts.n == 0)
+            return err_set(e, RC_INVALID, "route[%.*s].hosts: names no host", STR(r->name));
+        for (size_t j = 0; j < r->hosts.n; j++) {
+            if (!is_next_hop(r->hosts.items[j]))
+                return err_set(e, RC_INVALID, "route[%.*s].hosts: \"%.*s\" is not host, host:port, [address]:port, USEDNS or /dev/null",
+                               STR(r->name), STR(str_first(r->hosts.items[j], 100)));
         }
     }
     return RC_OK;
@@ -232,6 +284,7 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
         TRY(check_reference(c, &references[i], e));
     TRY(check_interfaces(c, e));
     TRY(check_ports(c, e));
+    TRY(check_routes(c, e));
     TRY(check_users(c, e));
     return check_relay(c, old, force, e);
 }

@@ -156,7 +156,7 @@ static int run_line(struct console *c, struct str line, bool *leave)
     int status = 0;
     struct arena a;
 
-    arena_init(&a, 65536, (size_t)FILE_MAX * 3);
+    arena_init(&a, 65536, (size_t)FILE_MAX * 4);
     while (status == 0 && !*leave && words_take(&a, &line, &words, &e)) {
         *leave = is_word(&words, 0, "exit") || is_word(&words, 0, "quit") || is_word(&words, 0, "q");
         status = *leave ? 0 : run_command(c, &a, words);

@@ -7,8 +7,7 @@
 #include "role/commands.h"
 #include "role/init.h"
 
-#include "base/clock.h"
-#include "conf/rules.h"
+#include "admin/admin.h"
 #include "conf/versions.h"
 
 #include <errno.h>
@@ -228,7 +227,7 @@ int cmd_init(int argc, char **argv)
     if (rc == RC_OK)
         rc = own_settings(d, &w, home, &say, &e);
     if (rc == RC_OK)
-        rc = conf_check(&d->conf, NULL, w.force, &e);
+        rc = admin_check(&d->conf, NULL, w.force, &e);
     if (rc == RC_OK)
         rc = conf_versions_commit(home, &d->conf, str_lit("admin"), str_lit("postern init"), &version, &e);
     if (rc == RC_OK)
