@@ -16,6 +16,7 @@ enum { PATIENCE_MS = 10000 };
 struct adopted {
     uint8_t deliverer;
     uint16_t slot;
+    bool dead;               /* the process that had it is gone */
     uint64_t mid, piece;
 };
 
@@ -48,8 +49,10 @@ static bool apply(struct queue *q, const struct adopted *a, uint32_t message)
 
 static bool owner_is_dead(struct queue *q, const struct adopted *a)
 {
+    if (a->dead)
+        return true;
     if (!bus_peer(q->bus, ROLE_deliver, a->deliverer))
-        return clock_mono_ms() > q->started_ms + PATIENCE_MS || q->deliverers[a->deliverer];
+        return clock_mono_ms() > q->started_ms + PATIENCE_MS;
     for (unsigned i = 0; i < BOARD_ROLES; i++) {
         struct board_role *role = &q->board->roles[i];
 
@@ -94,11 +97,19 @@ void adopt_look(struct queue *q)
             i++;
 }
 
+void adopt_gone(struct queue *q, unsigned deliverer)
+{
+    for (size_t i = 0; i < q->n_adopted; i++)
+        if (q->adopted[i].deliverer == deliverer)
+            q->adopted[i].dead = true;
+    adopt_look(q);
+}
+
 /* Its message is held, whatever its pieces were about to do. */
 static void adopt(struct queue *q, unsigned deliverer, unsigned slot)
 {
     struct board_slot *b = &q->board->slots[deliverer][slot];
-    struct adopted a = {(uint8_t)deliverer, (uint16_t)slot, board_load(&b->mid), board_load(&b->piece)};
+    struct adopted a = {(uint8_t)deliverer, (uint16_t)slot, false, board_load(&b->mid), board_load(&b->piece)};
     uint32_t message = message_find(q, a.mid);
     struct adopted *more = realloc(q->adopted, (q->n_adopted + 1) * sizeof *more);
 

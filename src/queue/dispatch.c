@@ -282,7 +282,7 @@ void dispatch_peer_gone(struct queue *q, struct bus_peer *p)
         if (destination_at(q, i)->home == p->index + 1)
             destination_at(q, i)->home = 0;
     free(d);
-    adopt_look(q);
+    adopt_gone(q, p->index);
 }
 
 void dispatch_peer_come(struct queue *q, struct bus_peer *p)

@@ -134,7 +134,8 @@ static inline void fix_on_free(void *ctx, const struct bus_in *in)
 
     f->freed = ((const struct bus_segment_free *)in->msg)->segment;
     f->n_freed++;
-    spool_writer_reuse(f->writer, f->freed, false);
+    if (f->writer)
+        spool_writer_reuse(f->writer, f->freed, false);
 }
 
 static inline void fix_on_state(void *ctx, const struct bus_in *in)
@@ -257,7 +258,8 @@ static inline int fix_end(void **state)
     struct fix *f = *state;
     char cmd[128];
 
-    spool_writer_free(f->writer);
+    if (f->writer)
+        spool_writer_free(f->writer);
     if (f->q)
         fix_queue_stop(f);
     conf_source_free(f->conf);

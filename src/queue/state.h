@@ -341,6 +341,8 @@ void dispatch_done(struct queue *q);
 /* ---- adopt.c: flight slots that an earlier life of queue left ------------------------------------------------------------- */
 void adopt_boards(struct queue *q);
 void adopt_look(struct queue *q);
+/* This deliver process is gone. */
+void adopt_gone(struct queue *q, unsigned deliverer);
 
 /* ---- outcome.c: what became of a piece ---------------------------------------------------------------------------------- */
 /* Results of one try (n = 0: none of them was answered, all wait). The slot is freed when everything is settled. */
