@@ -176,10 +176,10 @@ enum rc body_finish_file(struct spool_body *b, uint64_t mid, struct err *e)
     snprintf(dir, sizeof dir, "%s/big", b->w->dir);
     temp_path(b, from);
     layout_big_path(to, b->w->dir, mid);
-    TRY(io_sync("spool.big", b->fd, e));
-    TRY(io_rename("spool.big", from, to, e));
+    TRY(io_sync("spool.big_sync", b->fd, e));
+    TRY(io_rename("spool.big_name", from, to, e));
     b->temp = 0;
-    return io_sync_dir("spool.big", dir, e);
+    return io_sync_dir("spool.big_name", dir, e);
 }
 
 /* Temporary files that an earlier process of this column left behind. */

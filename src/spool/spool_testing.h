@@ -2,10 +2,13 @@
 #ifndef SPOOL_SPOOL_TESTING_H
 #define SPOOL_SPOOL_TESTING_H
 
+#include "base/io.h"
 #include "spool/spool.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,7 +34,8 @@ struct fixture {
     unsigned n_told, n_done;
     struct spool_void closed[100];
     uint64_t closed_size[100];
-    unsigned n_closed;
+    unsigned n_closed, n_freed;
+    struct str pattern;
     struct spool_options options;
 };
 
@@ -124,6 +128,64 @@ static inline void settle(struct fixture *f)
     for (unsigned i = 0; i < f->n_told; i++)
         while (!f->told[i].done)
             loop_turn(f->loop, true);
+}
+
+/* The first n octets of a fixed pattern. */
+static inline struct str pattern(struct fixture *f, size_t n)
+{
+    if (!f->pattern.p) {
+        char *p = arena_alloc(&f->arena, 2 << 20);
+
+        for (size_t i = 0; i < 2 << 20; i++)
+            p[i] = (char)(i * 31 + i / 251);
+        f->pattern = str_of(p, 2 << 20);
+    }
+    return str_first(f->pattern, n);
+}
+
+/* The record says RC_OK and holds this body. */
+static inline struct spool_head read_back(struct fixture *f, const struct told *t, struct str body)
+{
+    char *out = malloc(body.n + 1);
+    struct spool_head head;
+    struct str envelope;
+    uint32_t crc = 0;
+
+    assert_int_equal(t->rc, RC_OK);
+    assert_int_equal(spool_read_head(f->reader, t->ref, &f->arena, &head, &envelope, &f->err), RC_OK);
+    assert_true(head.body_bytes == body.n);
+    for (size_t at = 0; at < body.n; at += 50000)
+        assert_int_equal(
+            spool_read_body(f->reader, &head, at, out + at, body.n - at < 50000 ? body.n - at : 50000, &crc, &f->err), RC_OK);
+    assert_true(crc == head.body_crc && (body.n == 0 || memcmp(out, body.p, body.n) == 0));
+    free(out);
+    return head;
+}
+
+/* NULL = no fault from now on. */
+static inline void fault(const char *text)
+{
+    if (text)
+        setenv("POSTERN_FAULT", text, 1);
+    else
+        unsetenv("POSTERN_FAULT");
+    io_init("test");
+}
+
+static inline unsigned count_files(const struct fixture *f, const char *sub)
+{
+    char path[128];
+    struct dirent *entry;
+    unsigned n = 0;
+    DIR *d;
+
+    snprintf(path, sizeof path, "%s/%s", f->dir, sub);
+    d = opendir(path);
+    while (d && (entry = readdir(d)))
+        n += entry->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
 }
 
 #define SPOOL_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_start, fixture_end)
