@@ -261,7 +261,8 @@ class Home:
         wait_for('the SMTP port', up, 30)
 
     def stderr(self):
-        return open(os.path.join(self.dir, 'stderr'), errors='replace').read()[-4000:]
+        path = os.path.join(self.dir, 'stderr')
+        return open(path, errors='replace').read()[-4000:] if os.path.exists(path) else ''
 
     def stop(self, sig=signal.SIGTERM):
         if self.proc and self.proc.poll() is None:
