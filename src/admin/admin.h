@@ -15,13 +15,13 @@ struct auth;
 
 struct admin {
     struct loop *loop;
-    struct bus *bus;                 /* NULL in tests: nothing is published, other roles count as away */
-    struct conf_source *conf;        /* control's own view; fed by every commit */
+    struct bus *bus;          /* NULL in tests: nothing is published, other roles count as away */
+    struct conf_source *conf; /* control's own view; fed by every commit */
     struct events *events;
-    struct board *board;             /* NULL in tests */
+    struct board *board; /* NULL in tests */
     const char *home;
-    struct conf_draft *current;      /* the version in force; owned by store.c */
-    void (*applied)(void *ctx, const struct conf *now);   /* after each change; may be NULL */
+    struct conf_draft *current;                         /* the version in force; owned by store.c */
+    void (*applied)(void *ctx, const struct conf *now); /* after each change; may be NULL */
     void *applied_ctx;
     struct control_socket *socket;
     struct auth *auth;
@@ -34,8 +34,8 @@ enum rc store_open(struct admin *a, struct err *e);
 void store_close(struct admin *a);
 /* Checks the draft as a whole, writes it as a new version, publishes it. On success the draft belongs to the store and
  * changes_out (may be NULL) got the lines of conf_diff(); RC_OK and version_out 0 when nothing differs. */
-enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, struct str comment, bool force, uint64_t *version_out,
-                     struct buf *changes_out, struct err *e);
+enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, struct str comment, bool force,
+                     uint64_t *version_out, struct buf *changes_out, struct err *e);
 /* Sends the snapshot in force to a peer that came. */
 void store_send(struct admin *a, struct bus_peer *p);
 

@@ -23,17 +23,18 @@
 struct bench {
     char home[64];
     struct admin admin;
-    enum rc rc;                  /* of the last verb */
+    enum rc rc; /* of the last verb */
     char text[65536];
     bool done;
 };
 
-static const char first_lines[] = "interface.Management.address=127.0.0.1\n"
-                                  "mail_flow_policy.ACCEPTED\nmail_flow_policy.RELAYED.behavior=relay\n"
-                                  "listener.InboundMail.interface=Management\nlistener.InboundMail.port=2025\n"
-                                  "listener.OutboundMail.interface=Management\nlistener.OutboundMail.type=private\nlistener.OutboundMail.port=2587\n"
-                                  "user.admin.role=administrator\nuser.op.role=operator\nuser.guest.role=guest\n"
-                                  "roles.scan=1";
+static const char first_lines[] =
+    "interface.Management.address=127.0.0.1\n"
+    "mail_flow_policy.ACCEPTED\nmail_flow_policy.RELAYED.behavior=relay\n"
+    "listener.InboundMail.interface=Management\nlistener.InboundMail.port=2025\n"
+    "listener.OutboundMail.interface=Management\nlistener.OutboundMail.type=private\nlistener.OutboundMail.port=2587\n"
+    "user.admin.role=administrator\nuser.op.role=operator\nuser.guest.role=guest\n"
+    "roles.scan=1";
 
 static void bench_open(struct bench *b)
 {
@@ -140,12 +141,17 @@ static void a_refused_change_leaves_everything_as_it_was(void **state)
                         "user.op.password: not an Argon2id hash; use `passwd` to set a passphrase\n");
     assert_string_equal(say(&b, "", "settings load \"<config><roles><scan>900</scan></roles></config>\""),
                         "Parsing failed.  Aborting.\nline 1: roles.scan: 900 is not between 0 and 64 processes\n");
-    assert_non_null(strstr(say(&b, "", "settings set sender_group.X.members=10.0.0.0/99"), "sender_group.X.members: \"10.0.0.0/99\""));
-    assert_non_null(strstr(say(&b, "", "settings set listener.InboundMail.xclient_from=nonsense"), "listener.InboundMail.xclient_from: "));
-    assert_non_null(strstr(say(&b, "", "settings set \"listener.InboundMail.rat=a.test PERHAPS\""), "listener.InboundMail.rat: "));
-    assert_non_null(strstr(say(&b, "", "settings set route.a.test.hosts=b.test:99999"), "route[a.test].hosts: \"b.test:99999\""));
+    assert_non_null(
+        strstr(say(&b, "", "settings set sender_group.X.members=10.0.0.0/99"), "sender_group.X.members: \"10.0.0.0/99\""));
+    assert_non_null(strstr(say(&b, "", "settings set listener.InboundMail.xclient_from=nonsense"),
+                           "listener.InboundMail.xclient_from: "));
+    assert_non_null(
+        strstr(say(&b, "", "settings set \"listener.InboundMail.rat=a.test PERHAPS\""), "listener.InboundMail.rat: "));
+    assert_non_null(
+        strstr(say(&b, "", "settings set route.a.test.hosts=b.test:99999"), "route[a.test].hosts: \"b.test:99999\""));
     assert_non_null(strstr(say(&b, "", "settings set route.a.test.hosts=fe80::1"), "route[a.test].hosts: "));
-    assert_non_null(strstr(say(&b, "", "settings set listener.New.port=26"), "listener.New.interface: an open listener needs"));
+    assert_non_null(
+        strstr(say(&b, "", "settings set listener.New.port=26"), "listener.New.interface: an open listener needs"));
     assert_true(conf_now(b.admin.conf)->version == 1 && conf_now(b.admin.conf)->roles.scan == 1);
     bench_close(&b);
 }
@@ -157,14 +163,19 @@ static void HD_07_relay_on_a_public_listener_needs_force(void **state)
 
     (void)state;
     bench_open(&b);
-    assert_non_null(strstr(say(&b, "", "settings set sender_group.R.policy=RELAYED sender_group.R.members=10.0.0.0/8"), "(HD-07)"));
+    assert_non_null(
+        strstr(say(&b, "", "settings set sender_group.R.policy=RELAYED sender_group.R.members=10.0.0.0/8"), "(HD-07)"));
     assert_int_equal(b.rc, RC_NOT_PERMITTED);
-    assert_non_null(strstr(say(&b, "", "settings set sender_group.R.listener=OutboundMail sender_group.R.policy=RELAYED "
-                                       "sender_group.R.members=10.0.0.0/8"), "in force"));
+    assert_non_null(strstr(say(&b, "",
+                               "settings set sender_group.R.listener=OutboundMail sender_group.R.policy=RELAYED "
+                               "sender_group.R.members=10.0.0.0/8"),
+                           "in force"));
     assert_non_null(strstr(say(&b, "", "settings set sender_group.R.listener=all"), "(HD-07)"));
     assert_non_null(strstr(say(&b, "", "settings set listener.OutboundMail.type=public"), "(HD-07)"));
-    assert_non_null(strstr(say(&b, "", "settings set mail_flow_policy.ACCEPTED.behavior=relay sender_group.A.policy=ACCEPTED "
-                                       "sender_group.A.members=ALL"), "(HD-07)"));
+    assert_non_null(strstr(say(&b, "",
+                               "settings set mail_flow_policy.ACCEPTED.behavior=relay sender_group.A.policy=ACCEPTED "
+                               "sender_group.A.members=ALL"),
+                           "(HD-07)"));
     assert_non_null(strstr(say(&b, "", "settings set --force sender_group.R.listener=all"), "in force"));
     assert_non_null(strstr(say(&b, "", "settings set roles.scan=2"), "in force"));
     bench_close(&b);
@@ -190,6 +201,38 @@ static void a_broken_current_version_leaves_the_last_good_one_in_force(void **st
     conf_source_free(again.conf);
     events_free(again.events);
     bench_close(&b);
+}
+
+/* Every write, sync and rename of a commit fails once: the change is refused, the old version stays in force here and on
+ * disk. */
+static void a_disk_that_fails_leaves_the_old_version_in_force(void **state)
+{
+    static const char *const points[] = {"conf.version", "conf.current"};
+    unsigned hits = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        struct conf_draft *d = NULL;
+        char fault[60];
+        struct err e = ERR_NONE;
+        struct bench b;
+
+        bench_open(&b);
+        snprintf(fault, sizeof fault, "control:%s:%u:%s", points[i / 5], i % 5 + 1, i % 2 ? "eio" : "enospc");
+        setenv("POSTERN_FAULT", fault, 1);
+        io_init("control");
+        say(&b, "", "settings set roles.scan=2");
+        unsetenv("POSTERN_FAULT");
+        io_init("control");
+        hits += b.rc != RC_OK;                  /* not every pass can fail in every way */
+        assert_true(conf_now(b.admin.conf)->roles.scan == (b.rc == RC_OK ? 2 : 1));
+        assert_int_equal(conf_versions_current(b.home, &d, NULL, &e), RC_OK);
+        assert_true(d->conf.roles.scan == conf_now(b.admin.conf)->roles.scan);
+        conf_draft_free(d);
+        assert_non_null(strstr(say(&b, "", "settings set roles.scan=3"), "in force"));
+        bench_close(&b);
+    }
+    assert_true(hits >= 6);
 }
 
 static void verbs_are_known_permitted_and_used_as_their_rows_say(void **state)
@@ -250,17 +293,18 @@ static void passphrases_are_checked_and_changed(void **state)
 
     (void)state;
     bench_open(&b);
-    assert_int_equal(login(&b, "op", ""), 0);   /* none set: no login */
+    assert_int_equal(login(&b, "op", ""), 0); /* none set: no login */
     assert_string_equal(say(&b, "", "passwd op \"\" correct-horse"), "Passphrase changed.\n");
     assert_int_equal(login(&b, "op", "correct-horse"), 1);
     assert_int_equal(login(&b, "op", "correct-horse"), 1);
     assert_int_equal(login(&b, "op", "wrong"), 0);
     assert_int_equal(login(&b, "nobody", "correct-horse"), 0);
     assert_string_equal(say(&b, "op", "passwd \"\" wrong battery-staple"), "The old passphrase is wrong.\n");
-    assert_string_equal(say(&b, "op", "passwd guest \"\" battery-staple"), "Only an administrator sets the passphrases of others\n");
+    assert_string_equal(say(&b, "op", "passwd guest \"\" battery-staple"),
+                        "Only an administrator sets the passphrases of others\n");
     assert_string_equal(say(&b, "op", "passwd \"\" correct-horse short"), "A passphrase has at least 8 characters\n");
     assert_string_equal(say(&b, "op", "passwd \"\" correct-horse battery-staple"), "Passphrase changed.\n");
-    assert_int_equal(login(&b, "op", "correct-horse"), 0);       /* a remembered login ends with its passphrase */
+    assert_int_equal(login(&b, "op", "correct-horse"), 0); /* a remembered login ends with its passphrase */
     assert_int_equal(login(&b, "op", "battery-staple"), 1);
     assert_non_null(strstr(say(&b, "", "settings show user.op.password"), "=********\n"));
     assert_null(strstr(say(&b, "", "settings save"), "$argon2id"));
@@ -278,7 +322,7 @@ static void a_good_login_is_remembered_for_five_minutes(void **state)
     say(&b, "", "passwd op \"\" correct-horse");
     assert_int_equal(login(&b, "op", "correct-horse"), 1);
     auth_check(&b.admin, str_lit("op"), str_lit("correct-horse"), on_checked, &ok);
-    assert_int_equal(ok, 1);                    /* at once: no hash */
+    assert_int_equal(ok, 1); /* at once: no hash */
     clock_test_set(clock_wall_ms(), clock_mono_ms());
     clock_test_advance(300001);
     ok = -1;
@@ -370,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_refused_change_leaves_everything_as_it_was),
         cmocka_unit_test(HD_07_relay_on_a_public_listener_needs_force),
         cmocka_unit_test(a_broken_current_version_leaves_the_last_good_one_in_force),
+        cmocka_unit_test(a_disk_that_fails_leaves_the_old_version_in_force),
         cmocka_unit_test(verbs_are_known_permitted_and_used_as_their_rows_say),
         cmocka_unit_test(suspended_listeners_are_a_setting),
         cmocka_unit_test(passphrases_are_checked_and_changed),

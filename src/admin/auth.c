@@ -2,8 +2,8 @@
  * Passphrases: is it right, and what is its hash. Argon2id by libsodium, in the thread pool.
  *
  * Called by receive over the bus (SMTP AUTH) and by verb passwd. Owns the waiting questions and the memory of good logins: a
- * keyed HMAC of user, stored hash and passphrase, kept five minutes, so that a client that logs in for each message costs one
- * hash (224 ms, 64 MiB), not hundreds. At most two hashes run at once. A user that does not exist costs the same time.
+ * keyed HMAC of user, stored hash and passphrase, kept five minutes, so that a client that logs in for each message costs
+ * one hash (224 ms, 64 MiB), not hundreds. At most two hashes run at once. A user that does not exist costs the same time.
  */
 #include "admin/admin.h"
 
@@ -17,13 +17,14 @@
 enum { AT_ONCE = 2, WAITING_MAX = 256, REMEMBERED = 1024, REMEMBER_MS = 300000, PASSWORD_MAX = 1024 };
 
 /* Made from a passphrase nobody knows: what an unknown user's is held against. */
-static const char nobody[] = "$argon2id$v=19$m=65536,t=2,p=1$6Lq3TcXkWoTskli3mc3xrA$K3Rxi1qirAf3ESIc/qYsw8XGS+TOUaleBDBIqcynvkY";
+static const char nobody[] =
+    "$argon2id$v=19$m=65536,t=2,p=1$6Lq3TcXkWoTskli3mc3xrA$K3Rxi1qirAf3ESIc/qYsw8XGS+TOUaleBDBIqcynvkY";
 
 struct job {
     struct job *next;
     struct admin *admin;
-    bool make;                       /* a hash instead of a comparison */
-    bool known;                      /* the user exists and may log in */
+    bool make;  /* a hash instead of a comparison */
+    bool known; /* the user exists and may log in */
     bool ok;
     char hash[crypto_pwhash_STRBYTES];
     unsigned char mark[crypto_auth_hmacsha256_BYTES];
@@ -66,8 +67,7 @@ static size_t place(const unsigned char *mark)
 
 static bool remembered(const struct auth *a, const unsigned char *mark)
 {
-    return a->good[place(mark)].until_ms > clock_mono_ms() &&
-           crypto_verify_32(a->good[place(mark)].mark, mark) == 0;
+    return a->good[place(mark)].until_ms > clock_mono_ms() && crypto_verify_32(a->good[place(mark)].mark, mark) == 0;
 }
 
 static void remember(struct auth *a, const unsigned char *mark)
@@ -81,7 +81,8 @@ static void work(void *ctx)
     struct job *j = ctx;
 
     if (j->make)
-        j->ok = crypto_pwhash_str(j->hash, j->password, j->n, crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
+        j->ok = crypto_pwhash_str(j->hash, j->password, j->n, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                  crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
     else
         j->ok = crypto_pwhash_str_verify(j->hash, j->password, j->n) == 0 && j->known;
 }
@@ -148,7 +149,8 @@ static void enqueue(struct admin *a, struct job *j)
 }
 
 /* False: too many wait. */
-static bool check(struct admin *a, const struct conf_user *u, struct str user, struct str password, void (*fn)(void *ctx, bool ok), void *ctx)
+static bool check(struct admin *a, const struct conf_user *u, struct str user, struct str password,
+                  void (*fn)(void *ctx, bool ok), void *ctx)
 {
     struct job *j = new_job(a, password);
 
@@ -241,12 +243,12 @@ static void on_question(void *ctx, const struct bus_in *in)
     q->call = in->call;
     copy(q->user, sizeof q->user, m->user);
     copy(q->peer, sizeof q->peer, m->peer);
-    if (u && !u->smtp_auth)
-        u = NULL;                               /* costs the same time, then no */
+    if (u && (!u->smtp_auth || u->must_change))
+        u = NULL; /* costs the same time, then no; a first passphrase is for nothing but its change */
     if (u && conf_choice(conf_setting_find(conf_section_find(str_lit("user")), str_lit("role")), u->role, &role))
         copy(q->role_name, sizeof q->role_name, role);
     if (!check(a, u, m->user, m->password, answer, q))
-        free(q);                                /* no answer: a temporary failure there */
+        free(q); /* no answer: a temporary failure there */
 }
 
 void auth_open(struct admin *a)

@@ -1,8 +1,8 @@
 /*
  * Checks of settings that need the rooms which use them: members of sender groups, recipient access tables, address lists.
  *
- * Called by store.c before a commit and by `postern init`, after conf's own rules. Owns a scratch arena for one call. The rooms leave out
- * what they cannot read; here it is refused, so nothing is left out in silence.
+ * Called by store.c before a commit and by `postern init`, after conf's own rules. Owns a scratch arena for one call. The
+ * rooms leave out what they cannot read; here it is refused, so nothing is left out in silence.
  */
 #include "admin/admin.h"
 
@@ -20,14 +20,15 @@ static enum rc check_members(const struct conf *c, struct err *e)
 
         for (size_t j = 0; j < g->members.n; j++) {
             if (!hat_member_fits(g->members.items[j]))
-                return err_set(e, RC_INVALID, "sender_group.%.*s.members: \"%.*s\" is no member of a sender group", STR(g->name),
-                               STR(str_first(g->members.items[j], 100)));
+                return err_set(e, RC_INVALID, "sender_group.%.*s.members: \"%.*s\" is no member of a sender group",
+                               STR(g->name), STR(str_first(g->members.items[j], 100)));
         }
     }
     return RC_OK;
 }
 
-static enum rc check_addresses(struct arena *a, const struct conf_listener *l, const char *field, struct strs lines, struct err *e)
+static enum rc check_addresses(struct arena *a, const struct conf_listener *l, const char *field, struct strs lines,
+                               struct err *e)
 {
     struct ip_table t;
 

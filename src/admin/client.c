@@ -65,8 +65,8 @@ static enum rc read_frame(int fd, struct buf *in, struct str *body_out, struct e
     return RC_OK;
 }
 
-enum rc client_ask(int fd, struct str user, const struct str *words, size_t n, enum rc *rc_out, struct buf *text, struct buf *json,
-                   struct err *e)
+enum rc client_ask(int fd, struct str user, const struct str *words, size_t n, enum rc *rc_out, struct buf *text,
+                   struct buf *json, struct err *e)
 {
     struct buf b = BUF((size_t)WIRE_MAX + (1 << 20));
     struct str body, t, j;

@@ -2,10 +2,11 @@
  * The control socket: HOME/run/control.sock, where `postern cli`, `settings` and `stop` meet the control role.
  *
  * Opened by main_control.c. Owns the listening pipe and its connections. Whoever connects must be our own user or root
- * (SO_PEERCRED; the socket's mode says the same). A frame that is too large or malformed ends its connection and nothing else.
+ * (SO_PEERCRED; the socket's mode says the same). A frame that is too large or malformed ends its connection and nothing
+ * else.
  */
-#include "admin/wire.h"
 #include "admin/verbs.h"
+#include "admin/wire.h"
 
 #include "base/must.h"
 
@@ -20,17 +21,17 @@
 enum { CONNECTIONS_MAX = 64, BACKLOG = 64 };
 
 struct connection {
-    uv_pipe_t pipe;              /* first: a handle is a connection */
+    uv_pipe_t pipe; /* first: a handle is a connection */
     struct control_socket *owner;
     struct buf in;
-    struct verb_call *call;      /* running now */
+    struct verb_call *call; /* running now */
     bool busy, closing;
-    char *reply;                 /* being written */
+    char *reply; /* being written */
     uv_write_t write;
 };
 
 struct control_socket {
-    uv_pipe_t pipe;              /* first */
+    uv_pipe_t pipe; /* first */
     struct admin *admin;
     unsigned connections;
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
@@ -84,7 +85,7 @@ static void on_done(void *ctx, struct verb_call *call)
         close_connection(c);
         return;
     }
-    c->reply = out.p;                           /* freed when written */
+    c->reply = out.p; /* freed when written */
     b = uv_buf_init(out.p, (unsigned)out.n);
     c->write.data = c;
     if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &b, 1, on_written) != 0)
@@ -114,7 +115,7 @@ static void take_request(struct connection *c)
     c->busy = true;
     c->call = verb_start(c->owner->admin, user, words, on_done, c);
     arena_done(&a);
-    buf_drop(&c->in, body.n + 4);               /* the verb has its own copy */
+    buf_drop(&c->in, body.n + 4); /* the verb has its own copy */
     buf_shrink(&c->in, 4096);
 }
 
@@ -179,7 +180,7 @@ enum rc control_socket_open(struct admin *a, struct err *e)
         free(s);
         return err_set(e, RC_INVALID, "%s is too long a path for a socket", a->home);
     }
-    unlink(s->path);                            /* left by an earlier life; run/ is ours alone */
+    unlink(s->path); /* left by an earlier life; run/ is ours alone */
     must(uv_pipe_init(loop_uv(a->loop), &s->pipe, 0) == 0);
     old = umask(0177);
     rc = uv_pipe_bind(&s->pipe, s->path);

@@ -75,8 +75,8 @@ void store_close(struct admin *a)
     a->current = NULL;
 }
 
-enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, struct str comment, bool force, uint64_t *version_out,
-                     struct buf *changes_out, struct err *e)
+enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, struct str comment, bool force,
+                     uint64_t *version_out, struct buf *changes_out, struct err *e)
 {
     struct buf changes = BUF(1 << 24);
     uint64_t version = 0;

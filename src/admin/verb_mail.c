@@ -1,8 +1,8 @@
 /*
  * Verbs whose state another role owns: the question goes there, its answer is the reply.
  *
- * Called through spec/verbs.def. Suspended listeners are a setting (receiving.suspended), so that the state survives a restart
- * and every receive process obeys it; the processes are asked besides, so that the answer says it is done.
+ * Called through spec/verbs.def. Suspended listeners are a setting (receiving.suspended), so that the state survives a
+ * restart and every receive process obeys it; the processes are asked besides, so that the answer says it is done.
  */
 #include "admin/verbs.h"
 
@@ -30,8 +30,8 @@ void verb_dnsflush(struct verb_call *c)
     verb_end(c, RC_OK);
 }
 
-/* The names in "[DELAY] [NAMES|all]", in either order: digits are the delay. They may come as one list with commas. Nothing is
- * cut off: sessions that are open end by themselves (receiving.total_ms). */
+/* The names in "[DELAY] [NAMES|all]", in either order: digits are the delay. They may come as one list with commas. Nothing
+ * is cut off: sessions that are open end by themselves (receiving.total_ms). */
 static struct strs names_of(struct verb_call *c)
 {
     struct str *names = arena_must_alloc(&c->arena, 1000 * sizeof *names);

@@ -23,7 +23,9 @@ static bool parse_options(const struct strs *args, struct options *o)
 {
     size_t i = 1;
 
-    for (; i < args->n && args->items[i].n > 1 && args->items[i].p[0] == '-' && str_find(args->items[i], '.') == args->items[i].n; i++) {
+    for (; i < args->n && args->items[i].n > 1 && args->items[i].p[0] == '-' &&
+           str_find(args->items[i], '.') == args->items[i].n;
+         i++) {
         if (str_eq(args->items[i], str_lit("--force")))
             o->force = true;
         else if (str_eq(args->items[i], str_lit("--plain")))
@@ -173,7 +175,7 @@ static void rollback(struct verb_call *c, struct options *o)
         return;
     if (o->comment.n == 0)
         o->comment = arena_printf(&c->arena, "rollback to %06" PRIu64, d->conf.version);
-    o->force = true;                            /* it was in force once: what needed force was confirmed then */
+    o->force = true; /* it was in force once: what needed force was confirmed then */
     finish(c, d, o);
 }
 

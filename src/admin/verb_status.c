@@ -1,6 +1,6 @@
 /*
- * `status` (spec/cli.md 7.1): counters, rates, gauges and what is stopped come from record, which sums the events; with `detail`
- * control adds the services.
+ * `status` (spec/cli.md 7.1): counters, rates, gauges and what is stopped come from record, which sums the events; with
+ * `detail` control adds the services.
  *
  * Called through spec/verbs.def. Reads shared memory and the configuration. Without record it says so and shows the rest.
  */
@@ -23,8 +23,10 @@ static void services(struct verb_call *c)
 
         if (state == 0 || state > 3 || r->role >= ROLE_COUNT)
             continue;
-        buf_addf(&c->text, "  %-10s %2" PRIu64 "%20" PRIu64 "%12" PRIu64 "%10" PRIu64 "%s%s\n", role_name((enum role)r->role), r->index, r->pid,
-                 r->restarts, state == 2 && now > started ? (now - started) / 1000 : 0, state == 2 ? "" : "  ", state == 2 ? "" : states[state]);
+        buf_addf(&c->text, "  %-10s %2" PRIu64 "%20" PRIu64 "%12" PRIu64 "%10" PRIu64 "%s%s\n",
+                 role_name((enum role)r->role), r->index, r->pid, r->restarts,
+                 state == 2 && now > started ? (now - started) / 1000 : 0, state == 2 ? "" : "  ",
+                 state == 2 ? "" : states[state]);
     }
 }
 

@@ -1,8 +1,8 @@
 /*
  * Verbs about who asks and what answers: passwd, version, help.
  *
- * Called through spec/verbs.def. passwd checks and hashes in the pool, then commits the new hash as a version of its own; the
- * surface has asked for the passphrases (`passwd [USER] OLD NEW`), they are wiped with the call's arena.
+ * Called through spec/verbs.def. passwd checks and hashes in the pool, then commits the new hash as a version of its own;
+ * the surface has asked for the passphrases (`passwd [USER] OLD NEW`), they are wiped with the call's arena.
  */
 #include "admin/verbs.h"
 
@@ -88,7 +88,8 @@ void verb_passwd(struct verb_call *c)
         auth_hash(c->admin, c->args.items[2], hashed, c);
 }
 
-/* --- version --------------------------------------------------------------------------------------------------------------- */
+/* --- version
+ * --------------------------------------------------------------------------------------------------------------- */
 
 void verb_version(struct verb_call *c)
 {
@@ -102,16 +103,19 @@ void verb_version(struct verb_call *c)
     stat(path, &st);
     buf_add(&c->text, str_lit("Current Version\n===============\n"));
     buf_addf(&c->text, "UDI: %s V01 %.*s\n", model, STR(now->system.serial));
-    buf_addf(&c->text, "Name: %s\nProduct: Postern %s Messaging %s Virtual\nModel: %s\n", model, model, manager ? "Manager" : "Gateway", model);
+    buf_addf(&c->text, "Name: %s\nProduct: Postern %s Messaging %s Virtual\nModel: %s\n", model, model,
+             manager ? "Manager" : "Gateway", model);
     buf_addf(&c->text, "Version: %s-%s\nBuild Date: %s\n", PRODUCT_VERSION, PRODUCT_BUILD, "2026-11-22");
     buf_addf(&c->text, "Install Date: %.*s\n", STR(conf_time_text((uint64_t)st.st_mtime * 1000, t)));
-    buf_addf(&c->text, "Serial #: %.*s\nBIOS: n/a\nCPUs: %ld\nMemory: %ld MB\n", STR(now->system.serial), sysconf(_SC_NPROCESSORS_ONLN),
-             sysconf(_SC_PHYS_PAGES) / 1024 * (sysconf(_SC_PAGESIZE) / 1024));
-    buf_addf(&c->text, "RAID: NA\nRAID Status: Unknown\nRAID Type: NA\nBMC: NA\nHypervisor: NA\nPostern: %s\n", PRODUCT_RELEASE);
+    buf_addf(&c->text, "Serial #: %.*s\nBIOS: n/a\nCPUs: %ld\nMemory: %ld MB\n", STR(now->system.serial),
+             sysconf(_SC_NPROCESSORS_ONLN), sysconf(_SC_PHYS_PAGES) / 1024 * (sysconf(_SC_PAGESIZE) / 1024));
+    buf_addf(&c->text, "RAID: NA\nRAID Status: Unknown\nRAID Type: NA\nBMC: NA\nHypervisor: NA\nPostern: %s\n",
+             PRODUCT_RELEASE);
     verb_end(c, RC_OK);
 }
 
-/* --- help -------------------------------------------------------------------------------------------------------------------- */
+/* --- help
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 void verb_help(struct verb_call *c)
 {

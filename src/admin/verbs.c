@@ -1,8 +1,8 @@
 /*
  * Looks up, permits, runs and ends verbs. See verbs.h.
  *
- * Called by the control socket (later by SSH and HTTP). Owns each struct verb_call until its reply was given. A verb that another
- * role answers waits for it at most 30 s; a role that is away counts as an answer.
+ * Called by the control socket (later by SSH and HTTP). Owns each struct verb_call until its reply was given. A verb that
+ * another role answers waits for it at most 30 s; a role that is away counts as an answer.
  */
 #include "admin/verbs.h"
 
@@ -49,7 +49,7 @@ bool verb_allowed(const struct verb *v, uint64_t user_role)
     };
 
     if (v->least == LEAST_OPERATOR && v->effect == VERB_SHOW && user_role == 2)
-        return true;                            /* a read-only operator sees what an operator sees */
+        return true; /* a read-only operator sees what an operator sees */
     return user_role < 7 && may[v->least][user_role];
 }
 
@@ -100,7 +100,8 @@ static bool permitted(struct verb_call *c)
     return u && !u->locked && verb_allowed(c->verb, u->role);
 }
 
-struct verb_call *verb_start(struct admin *a, struct str user, struct strs words, void (*done)(void *ctx, struct verb_call *c), void *ctx)
+struct verb_call *verb_start(struct admin *a, struct str user, struct strs words,
+                             void (*done)(void *ctx, struct verb_call *c), void *ctx)
 {
     struct verb_call *c = calloc(1, sizeof *c);
     struct str *args, first = words.n ? words.items[0] : STR_NONE;
@@ -120,7 +121,7 @@ struct verb_call *verb_start(struct admin *a, struct str user, struct strs words
         verb_end(c, RC_UNKNOWN_COMMAND);
         return NULL;
     }
-    c->waiting = 1;                             /* the verb itself: verb_wait() takes it off */
+    c->waiting = 1; /* the verb itself: verb_wait() takes it off */
     c->running = true;
     c->verb->run(c);
     c->running = false;

@@ -23,13 +23,13 @@ struct verb {
 struct verb_call {
     struct admin *admin;
     const struct verb *verb;
-    struct arena arena;              /* of everything below */
+    struct arena arena; /* of everything below */
     struct str user;
-    struct strs args;                /* without the verb */
-    struct buf text, json;           /* the reply */
-    unsigned waiting;                /* answers of other roles that are still out */
-    void (*last)(struct verb_call *c);   /* adds to the reply when all have answered; may be NULL */
-    bool running, ended;             /* inside run(); verb_end() was called */
+    struct strs args;                  /* without the verb */
+    struct buf text, json;             /* the reply */
+    unsigned waiting;                  /* answers of other roles that are still out */
+    void (*last)(struct verb_call *c); /* adds to the reply when all have answered; may be NULL */
+    bool running, ended;               /* inside run(); verb_end() was called */
     enum rc rc;
     void (*done)(void *ctx, struct verb_call *c);
     void *ctx;
@@ -37,16 +37,17 @@ struct verb_call {
 
 enum { VERB_REQUEST_MAX = 65 << 20, VERB_REPLY_MAX = 65 << 20 };
 
-/* Runs words[0] with the other words for `user` (empty = admin, the local console). done(ctx, call) runs once, now or in a later
- * turn, with rc, text and json of the reply; the call ends when it returns. Returns the call while it goes on, NULL when done
- * has run already. */
-struct verb_call *verb_start(struct admin *a, struct str user, struct strs words, void (*done)(void *ctx, struct verb_call *c), void *ctx);
+/* Runs words[0] with the other words for `user` (empty = admin, the local console). done(ctx, call) runs once, now or in a
+ * later turn, with rc, text and json of the reply; the call ends when it returns. Returns the call while it goes on, NULL
+ * when done has run already. */
+struct verb_call *verb_start(struct admin *a, struct str user, struct strs words,
+                             void (*done)(void *ctx, struct verb_call *c), void *ctx);
 /* The asker is gone: the verb goes on, its reply goes nowhere. */
 void verb_forget(struct verb_call *c);
 
 /* By name or alias, ASCII case ignored; NULL when there is none. */
 const struct verb *verb_find(struct str name);
-const struct verb *verb_row(size_t i);   /* NULL beyond the last */
+const struct verb *verb_row(size_t i); /* NULL beyond the last */
 /* May a user of this role (index of user.role) use it? */
 bool verb_allowed(const struct verb *v, uint64_t user_role);
 
@@ -56,8 +57,8 @@ void verb_end(struct verb_call *c, enum rc rc);
 void verb_fail(struct verb_call *c, const struct err *e);
 /* `Invalid arguments` and the usage line, and the end. */
 void verb_usage(struct verb_call *c);
-/* Asks every present process of a role (BUS_verb_call); their texts become the reply, equal ones once. Without any the reply says
- * so (RC_UNAVAILABLE). `verb` and args as the role knows them. */
+/* Asks every present process of a role (BUS_verb_call); their texts become the reply, equal ones once. Without any the reply
+ * says so (RC_UNAVAILABLE). `verb` and args as the role knows them. */
 void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs args);
 /* The last thing a verb does that asked: ends it once all are answered. */
 void verb_wait(struct verb_call *c);

@@ -133,7 +133,8 @@ struct conf_source *conf_source_new(void);
 void conf_source_free(struct conf_source *s);
 /* Decodes a snapshot blob and makes it the newest. */
 enum rc conf_source_feed(struct conf_source *s, uint64_t version, struct str blob, struct err *e);
-/* Tests: defaults plus lines "path=value" ("listener.Inbound.port=25", "route[example.com].hosts=a,b"; naming an item makes it). */
+/* Tests: defaults plus lines "path=value" ("listener.Inbound.port=25", "route[example.com].hosts=a,b"; naming an item makes
+ * it). */
 struct conf_source *conf_source_test(const char *lines, struct err *e);
 
 /* Item of a LIST section by name (ASCII case ignored): conf_find(&c->destination, "x") through the typed macro. */

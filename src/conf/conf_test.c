@@ -13,10 +13,11 @@
 static void lines_make_a_configuration(void **state)
 {
     struct err e = ERR_NONE;
-    struct conf_source *s = conf_source_test("system.hostname=mx.example.org\n# comment\n interface.Management.address = 127.0.0.1 \n"
-                                             "interface[a.b].address6=::1\nalert.recipients=a@b.c,d\\,e@f.g\nalert.repeat_ms=90s\n"
-                                             "user.admin.role=administrator",
-                                             &e);
+    struct conf_source *s =
+        conf_source_test("system.hostname=mx.example.org\n# comment\n interface.Management.address = 127.0.0.1 \n"
+                         "interface[a.b].address6=::1\nalert.recipients=a@b.c,d\\,e@f.g\nalert.repeat_ms=90s\n"
+                         "user.admin.role=administrator",
+                         &e);
     const struct conf *c;
     const struct conf_interface *i;
 
@@ -47,7 +48,8 @@ static void a_bad_line_names_path_and_reason(void **state)
         {"roles.receive=5m", "roles.receive: \"5m\" has an unknown unit"},
         {"alert.repeat_ms=99999999999999999d", "alert.repeat_ms: \"99999999999999999d\" is too large"},
         {"system.lab=perhaps", "system.lab: \"perhaps\" is neither yes nor no"},
-        {"user.x.role=king", "user.x.role: \"king\" is not one of administrator|operator|read_only_operator|guest|technician|help_desk|mail"},
+        {"user.x.role=king",
+         "user.x.role: \"king\" is not one of administrator|operator|read_only_operator|guest|technician|help_desk|mail"},
         {"system.hostname=", "system.hostname: 0 octets long, not between 1 and 255"},
         {"system.hostname=a\001b", "system.hostname: holds the control character 1"},
         {"nosuch.thing=1", "nosuch.thing: no section \"nosuch\""},
@@ -69,14 +71,16 @@ static void a_bad_line_names_path_and_reason(void **state)
     }
 }
 
-static const char lines_rich[] = "system.hostname=mx.example.org\nalert.recipients=a@b.c,d\\,e@f.g\n"
-                                 "user.admin.full_name=J\xc3\xbcrgen <&> #\nuser.admin.password=$argon2id$x\nuser[x.y].role=mail\n"
-                                 "interface.Management.address=";
+static const char lines_rich[] =
+    "system.hostname=mx.example.org\nalert.recipients=a@b.c,d\\,e@f.g\n"
+    "user.admin.full_name=J\xc3\xbcrgen <&> #\nuser.admin.password=$argon2id$x\nuser[x.y].role=mail\n"
+    "interface.Management.address=";
 
 static void xml_comes_back_identical(void **state)
 {
     struct conf_draft *d = conf_draft_new(), *back = conf_draft_new();
-    struct conf_header h = {.version = 7, .user = str_lit("admin"), .comment = str_lit("-- why > not --"), .time_ms = 1795308070000};
+    struct conf_header h = {
+        .version = 7, .user = str_lit("admin"), .comment = str_lit("-- why > not --"), .time_ms = 1795308070000};
     struct conf_header h2;
     struct buf one = BUF(1 << 24), two = BUF(1 << 24);
     struct err e = ERR_NONE;
@@ -85,7 +89,9 @@ static void xml_comes_back_identical(void **state)
     (void)state;
     arena_init(&a, 512, 65536);
     assert_int_equal(conf_draft_lines(d, str_c(lines_rich), &e), RC_OK);
-    assert_int_equal(conf_draft_set(d, str_lit("user.admin.full_name"), str_lit("two\n                              lines#\n"), &e), RC_OK);
+    assert_int_equal(
+        conf_draft_set(d, str_lit("user.admin.full_name"), str_lit("two\n                              lines#\n"), &e),
+        RC_OK);
     conf_xml_write(&d->conf, &h, true, &one);
     assert_int_equal(conf_xml_read(back, buf_str(&one), &e), RC_OK);
     conf_xml_header(&a, buf_str(&one), &h2);
@@ -121,7 +127,7 @@ static void snapshot_comes_back_identical_and_cut_ones_are_refused(void **state)
         conf_draft_free(cut);
     }
     buf_clear(&two);
-    conf_encode(&d->conf, "receive", &two);     /* H6: no password hashes outside control */
+    conf_encode(&d->conf, "receive", &two); /* H6: no password hashes outside control */
     assert_true(str_find_str(buf_str(&one), str_lit("$argon2id$x")) < one.n);
     assert_true(str_find_str(buf_str(&two), str_lit("$argon2id$x")) == two.n);
     buf_done(&one);
@@ -139,7 +145,8 @@ static void a_bad_file_names_line_and_reason(void **state)
         {"", "line 1: Document is empty"},
         {"<config>\n<nosuch/></config>", "line 2: no section <nosuch>"},
         {"<nosuch/>", "line 1: the outermost element is not <config>"},
-        {"<config>\n<roles>\n<receive>99</receive></roles></config>", "line 3: roles.receive: 99 is not between 0 and 16 processes"},
+        {"<config>\n<roles>\n<receive>99</receive></roles></config>",
+         "line 3: roles.receive: 99 is not between 0 and 16 processes"},
         {"<config><roles>\n\n<x>1</x></roles></config>", "line 3: no setting \"x\" in section roles"},
         {"<config><roles/>\n<roles/></config>", "line 2: section <roles> appears twice"},
         {"<config><roles><scan>1</scan>\n<scan>2</scan></roles></config>", "line 2: roles.scan: appears twice"},

@@ -6,7 +6,8 @@
 #include "conf/rules.h"
 #include "conf/value.h"
 
-static void changed(const struct conf_section *s, const struct conf_setting *f, const void *old, const void *now, struct buf *out)
+static void changed(const struct conf_section *s, const struct conf_setting *f, const void *old, const void *now,
+                    struct buf *out)
 {
     conf_path_format(s, conf_item_name(s, now), f->name, out);
     if (f->type == CONF_TYPE_SECRET) {

@@ -38,7 +38,7 @@ struct conf_draft *conf_draft_new(void)
     }
     if (e.rc == RC_OK)
         conf_draft_always(d, &e);
-    if (e.rc != RC_OK)                          /* a row's default breaks its own range: the unit tests of conf say which */
+    if (e.rc != RC_OK) /* a row's default breaks its own range: the unit tests of conf say which */
         fprintf(stderr, "postern: %s\n", err_text(&e));
     must(e.rc == RC_OK);
     return d;
@@ -101,7 +101,7 @@ enum rc conf_draft_item(struct conf_draft *d, const struct conf_section *s, stru
     l = conf_list_get(&d->conf, s);
     if (l.n >= ITEMS_MAX)
         return err_set(e, RC_LIMIT, "more than %d items", ITEMS_MAX);
-    if ((l.n & (l.n - 1)) == 0) {               /* full: see conf_list_room() */
+    if ((l.n & (l.n - 1)) == 0) { /* full: see conf_list_room() */
         void *more = conf_list_room(&d->arena, s, l.n ? 2 * l.n : 1);
 
         if (!more)
@@ -145,7 +145,8 @@ enum rc conf_path_parse(struct str path, bool want_field, struct conf_path *out,
         n++;
     p.section = conf_section_find(str_first(path, n));
     if (!p.section)
-        return err_set(e, RC_NOT_FOUND, "%.*s: no section \"%.*s\"", STR(str_first(path, 100)), STR(str_first(path, n < 60 ? n : 60)));
+        return err_set(e, RC_NOT_FOUND, "%.*s: no section \"%.*s\"", STR(str_first(path, 100)),
+                       STR(str_first(path, n < 60 ? n : 60)));
     rest = str_from(path, n < path.n && path.p[n] == '.' ? n + 1 : n);
     field = rest;
     if (p.section->list && rest.n && rest.p[0] == '[' && n < path.n && path.p[n] == '[') {
@@ -192,7 +193,8 @@ enum rc conf_draft_set(struct conf_draft *d, struct str path, struct str value, 
     void *item;
 
     TRY(conf_path_parse(path, true, &p, e));
-    if (conf_draft_item(d, p.section, p.name, &item, e) != RC_OK || conf_value_set(&d->arena, item, p.field, value, e) != RC_OK)
+    if (conf_draft_item(d, p.section, p.name, &item, e) != RC_OK ||
+        conf_value_set(&d->arena, item, p.field, value, e) != RC_OK)
         return err_wrap(e, RC_INVALID, "%.*s", STR(str_first(path, 150)));
     return RC_OK;
 }

@@ -1,8 +1,8 @@
 /*
  * A configuration in the making: a struct conf that may be changed, with the arena that holds its texts.
  *
- * Paths: `receiving.idle_ms`, `listener.Inbound.port`, `route[example.com].hosts`; with dots the item's name reaches to the last
- * dot. Setting a field of an item that does not exist makes it, with defaults, at the end of its list.
+ * Paths: `receiving.idle_ms`, `listener.Inbound.port`, `route[example.com].hosts`; with dots the item's name reaches to the
+ * last dot. Setting a field of an item that does not exist makes it, with defaults, at the end of its list.
  */
 #ifndef CONF_DRAFT_H
 #define CONF_DRAFT_H

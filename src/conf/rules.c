@@ -15,14 +15,10 @@
 static const struct reference {
     const char *section, *field, *target, *also;
 } references[] = {
-    {"listener", "interface", "interface", ""},
-    {"listener", "certificate", "certificate", ""},
-    {"listener", "bounce_profile", "bounce_profile", ""},
-    {"sender_group", "policy", "mail_flow_policy", ""},
-    {"sender_group", "listener", "listener", "all"},
-    {"destination", "bounce_profile", "bounce_profile", ""},
-    {"delivery", "source_interface", "interface", ""},
-    {"receiving", "suspended", "listener", "all"},
+    {"listener", "interface", "interface", ""},           {"listener", "certificate", "certificate", ""},
+    {"listener", "bounce_profile", "bounce_profile", ""}, {"sender_group", "policy", "mail_flow_policy", ""},
+    {"sender_group", "listener", "listener", "all"},      {"destination", "bounce_profile", "bounce_profile", ""},
+    {"delivery", "source_interface", "interface", ""},    {"receiving", "suspended", "listener", "all"},
 };
 
 static enum rc bad(const struct conf_section *s, const void *item, const char *field, struct err *e)
@@ -132,12 +128,15 @@ static enum rc check_interfaces(const struct conf *c, struct err *e)
         const struct conf_interface *f = &c->interface.items[i];
 
         if (f->address.n && !is_address(f->address, AF_INET))
-            return err_set(e, RC_INVALID, "interface.%.*s.address: \"%.*s\" is not an IPv4 address", STR(f->name), STR(f->address));
+            return err_set(e, RC_INVALID, "interface.%.*s.address: \"%.*s\" is not an IPv4 address", STR(f->name),
+                           STR(f->address));
         if (f->address6.n && !is_address(f->address6, AF_INET6))
-            return err_set(e, RC_INVALID, "interface.%.*s.address6: \"%.*s\" is not an IPv6 address", STR(f->name), STR(f->address6));
+            return err_set(e, RC_INVALID, "interface.%.*s.address6: \"%.*s\" is not an IPv6 address", STR(f->name),
+                           STR(f->address6));
         if (c->system.lab && ((f->address.n && !str_starts(f->address, str_lit("127."))) ||
                               (f->address6.n && !str_eq(f->address6, str_lit("::1")))))
-            return err_set(e, RC_INVALID, "interface.%.*s: a laboratory machine listens on loopback addresses only", STR(f->name));
+            return err_set(e, RC_INVALID, "interface.%.*s: a laboratory machine listens on loopback addresses only",
+                           STR(f->name));
     }
     return RC_OK;
 }
@@ -159,7 +158,8 @@ static bool overlap(const struct conf *c, const struct conf_listener *a, const s
     if (!x || !y || x == y)
         return true;
     return (x->address.n && y->address.n &&
-            (str_eq(x->address, y->address) || str_eq(x->address, str_lit("0.0.0.0")) || str_eq(y->address, str_lit("0.0.0.0")))) ||
+            (str_eq(x->address, y->address) || str_eq(x->address, str_lit("0.0.0.0")) ||
+             str_eq(y->address, str_lit("0.0.0.0")))) ||
            (x->address6.n && y->address6.n &&
             (str_eq(x->address6, y->address6) || str_eq(x->address6, str_lit("::")) || str_eq(y->address6, str_lit("::"))));
 }
@@ -174,8 +174,8 @@ static enum rc check_ports(const struct conf *c, struct err *e)
             const struct conf_listener *a = &c->listener.items[j], *b = &c->listener.items[i];
 
             if (a->enabled && b->enabled && a->port == b->port && overlap(c, a, b))
-                return err_set(e, RC_INVALID, "listener.%.*s.port: %u is taken by listener %.*s", STR(b->name), (unsigned)b->port,
-                               STR(a->name));
+                return err_set(e, RC_INVALID, "listener.%.*s.port: %u is taken by listener %.*s", STR(b->name),
+                               (unsigned)b->port, STR(a->name));
         }
     }
     return RC_OK;
@@ -197,7 +197,8 @@ static bool is_next_hop(struct str line)
 
     if (!str_word(&line, &word))
         return false;
-    if (str_word(&line, &pri) && (!str_startsi(pri, str_lit("/pri=")) || !is_number(str_from(pri, 5), 65535) || str_word(&line, &more)))
+    if (str_word(&line, &pri) &&
+        (!str_startsi(pri, str_lit("/pri=")) || !is_number(str_from(pri, 5), 65535) || str_word(&line, &more)))
         return false;
     if (str_eqi(word, str_lit("USEDNS")) || str_eqi(word, str_lit("/dev/null")))
         return true;
@@ -206,9 +207,11 @@ static bool is_next_hop(struct str line)
     if (port.n && (port.p[0] != ':' || !is_number(str_from(port, 1), 65535) || port.n == 1))
         return false;
     if (word.p[0] == '[')
-        return end <= word.n && (is_address(str_of(word.p + 1, end - 2), AF_INET) || is_address(str_of(word.p + 1, end - 2), AF_INET6));
+        return end <= word.n &&
+               (is_address(str_of(word.p + 1, end - 2), AF_INET) || is_address(str_of(word.p + 1, end - 2), AF_INET6));
     for (size_t i = 0; i < end; i++) {
-        if (!ascii_alpha(word.p[i]) && !ascii_digit(word.p[i]) && !strchr(".-_", word.p[i]) && (unsigned char)word.p[i] < 0x80)
+        if (!ascii_alpha(word.p[i]) && !ascii_digit(word.p[i]) && !strchr(".-_", word.p[i]) &&
+            (unsigned char)word.p[i] < 0x80)
             return false;
     }
     return end > 0;
@@ -223,7 +226,8 @@ static enum rc check_routes(const struct conf *c, struct err *e)
             return err_set(e, RC_INVALID, "route[%.*s].hosts: names no host", STR(r->name));
         for (size_t j = 0; j < r->hosts.n; j++) {
             if (!is_next_hop(r->hosts.items[j]))
-                return err_set(e, RC_INVALID, "route[%.*s].hosts: \"%.*s\" is not host, host:port, [address]:port, USEDNS or /dev/null",
+                return err_set(e, RC_INVALID,
+                               "route[%.*s].hosts: \"%.*s\" is not host, host:port, [address]:port, USEDNS or /dev/null",
                                STR(r->name), STR(str_first(r->hosts.items[j], 100)));
         }
     }
@@ -264,7 +268,8 @@ static const struct conf_listener *open_relay(const struct conf *c, const struct
 static enum rc check_relay(const struct conf *c, const struct conf *old, bool force, struct err *e)
 {
     for (size_t i = 0; i < c->sender_group.n && !force; i++) {
-        const struct conf_sender_group *g = &c->sender_group.items[i], *before = old ? conf_find(&old->sender_group, g->name) : NULL;
+        const struct conf_sender_group *g = &c->sender_group.items[i],
+                                       *before = old ? conf_find(&old->sender_group, g->name) : NULL;
         const struct conf_listener *l = open_relay(c, g), *was = before ? open_relay(old, before) : NULL;
 
         if (l && !(was && str_eqi(was->name, l->name)))

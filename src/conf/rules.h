@@ -4,8 +4,8 @@
 
 #include "conf/draft.h"
 
-/* Every value within its row, names unique, references lead somewhere, ports free, and the rules of rules.c. `old` (may be NULL)
- * is the configuration in force: what was forced into it is not refused again. `force` lets through what is risky but
+/* Every value within its row, names unique, references lead somewhere, ports free, and the rules of rules.c. `old` (may be
+ * NULL) is the configuration in force: what was forced into it is not refused again. `force` lets through what is risky but
  * possible (RC_NOT_PERMITTED without it, HD-07). The error names path and reason. */
 enum rc conf_check(const struct conf *c, const struct conf *old, bool force, struct err *e);
 

@@ -1,8 +1,8 @@
 /*
  * Configuration to octets and back. See snapshot.h.
  *
- * Called by control (encode) and by conf_source in every role (decode). Owns nothing but what it puts into the draft's arena.
- * Nothing in a blob is believed: counts are held against the octets left, values against their rows.
+ * Called by control (encode) and by conf_source in every role (decode). Owns nothing but what it puts into the draft's
+ * arena. Nothing in a blob is believed: counts are held against the octets left, values against their rows.
  */
 #include "conf/snapshot.h"
 
@@ -90,7 +90,7 @@ static bool get_texts(struct arena *a, struct str *in, struct strs *out)
 
     if (!get_count(in, &n))
         return false;
-    while (room < n)                            /* as conf_value_add_line() wants it */
+    while (room < n) /* as conf_value_add_line() wants it */
         room *= 2;
     items = n ? arena_array(a, struct str, room) : NULL;
     if (n && !items)
@@ -117,7 +117,7 @@ static enum rc decode_field(struct arena *a, struct str *in, void *item, const s
     if (!fits)
         return err_set(e, RC_CORRUPT, "%s is cut", f->name);
     if (f->type == CONF_TYPE_TEXT || f->type == CONF_TYPE_SECRET)
-        return RC_OK;                           /* may be empty where secrets are left out, or not yet set in a draft */
+        return RC_OK; /* may be empty where secrets are left out, or not yet set in a draft */
     if (conf_value_check(item, f, e) != RC_OK)
         return err_wrap(e, RC_CORRUPT, "%s", f->name);
     return RC_OK;

@@ -1,9 +1,9 @@
 /*
  * A configuration as octets: what control sends to every role (bus row conf_snapshot).
  *
- * Form: u64 fingerprint of the tables, then each section in the order of sections.def: a LIST its count (varint), then each item:
- * name (LIST only) and each setting in the order of its rows: numbers as varint, texts with length, lists with count. Both
- * ends come from one build; a blob of other tables is refused by its fingerprint.
+ * Form: u64 fingerprint of the tables, then each section in the order of sections.def: a LIST its count (varint), then each
+ * item: name (LIST only) and each setting in the order of its rows: numbers as varint, texts with length, lists with count.
+ * Both ends come from one build; a blob of other tables is refused by its fingerprint.
  */
 #ifndef CONF_SNAPSHOT_H
 #define CONF_SNAPSHOT_H

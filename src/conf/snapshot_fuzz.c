@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf blob = BUF((size_t)1 << 26), out = BUF((size_t)1 << 26);
 
     must(d && again);
-    buf_put_u64(&blob, conf_fingerprint());     /* a mutator would never find it */
+    buf_put_u64(&blob, conf_fingerprint()); /* a mutator would never find it */
     buf_add(&blob, str_of(data, size));
     if (conf_decode(d, buf_str(&blob), NULL) == RC_OK) {
         conf_encode(&d->conf, NULL, &out);

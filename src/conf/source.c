@@ -113,7 +113,7 @@ enum rc conf_source_feed(struct conf_source *s, uint64_t version, struct str blo
         free(new);
         return rc;
     }
-    new->draft = *d;                            /* the arena holds no pointer to itself */
+    new->draft = *d; /* the arena holds no pointer to itself */
     free(d);
     new->draft.conf.version = version;
     make_newest(s, new);

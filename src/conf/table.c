@@ -115,8 +115,16 @@ static const struct conf_setting rows_alert[] = {
 
 const struct conf_section conf_sections[] = {
 #define SECTION(section, kind, element, level, secrets, always, help) \
-    {#section, element, KIND_##kind, CONF_LEVEL_##level, secrets, always, help, offsetof(struct conf, section), \
-     sizeof(struct conf_##section), rows_##section},
+    {#section, \
+     element, \
+     KIND_##kind, \
+     CONF_LEVEL_##level, \
+     secrets, \
+     always, \
+     help, \
+     offsetof(struct conf, section), \
+     sizeof(struct conf_##section), \
+     rows_##section},
 #include "spec/sections.def"
 #undef SECTION
 };

@@ -13,12 +13,12 @@ enum conf_apply { CONF_APPLY_NOW, CONF_APPLY_NEW_CONVERSATIONS, CONF_APPLY_RESTA
 enum conf_level { CONF_LEVEL_MACHINE, CONF_LEVEL_CLUSTER };
 
 struct conf_setting {
-    const char *name;            /* NULL ends the table */
+    const char *name; /* NULL ends the table */
     enum conf_type type;
-    size_t offset;               /* in the section's struct */
-    const char *initial;         /* default in exchange form */
+    size_t offset;       /* in the section's struct */
+    const char *initial; /* default in exchange form */
     uint64_t least, most;
-    const char *unit;            /* or the choices of an ENUM */
+    const char *unit; /* or the choices of an ENUM */
     enum conf_apply apply;
     const char *help, *question;
 };
@@ -28,8 +28,8 @@ struct conf_section {
     bool list;
     enum conf_level level;
     const char *secrets, *always, *help;
-    size_t offset;               /* in struct conf */
-    size_t size;                 /* of one item (or of the section's struct) */
+    size_t offset; /* in struct conf */
+    size_t size;   /* of one item (or of the section's struct) */
     const struct conf_setting *settings;
 };
 
@@ -48,7 +48,7 @@ const char *conf_level_name(enum conf_level l);
 /* How many items a section of c has (ONE: 1), and the i-th. Items of a LIST begin with their name. */
 size_t conf_items(const struct conf *c, const struct conf_section *s);
 const void *conf_item(const struct conf *c, const struct conf_section *s, size_t i);
-struct str conf_item_name(const struct conf_section *s, const void *item);   /* empty for ONE */
+struct str conf_item_name(const struct conf_section *s, const void *item); /* empty for ONE */
 /* Index of the item with this name, or SIZE_MAX. */
 size_t conf_item_index(const struct conf *c, const struct conf_section *s, struct str name);
 

@@ -1,8 +1,8 @@
 /*
  * Values in exchange form. See value.h.
  *
- * Called by the path editor, the file reader and writer, `postern settings` and the HTTP schema. Owns nothing: text goes into
- * the caller's arena. A bad value leaves the field as it was and says why, without the path.
+ * Called by the path editor, the file reader and writer, `postern settings` and the HTTP schema. Owns nothing: text goes
+ * into the caller's arena. A bad value leaves the field as it was and says why, without the path.
  */
 #include "conf/value.h"
 
@@ -14,10 +14,11 @@ struct suffix {
 };
 
 /* Largest first, so that the written form takes the first that divides. */
-static const struct suffix suffixes_ms[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
+static const struct suffix suffixes_ms[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000},
+                                            {"s", 1000},     {"ms", 1},      {NULL, 0}};
 static const struct suffix suffixes_s[] = {{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}, {NULL, 0}};
-static const struct suffix suffixes_bytes[] = {
-    {"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}, {NULL, 0}};
+static const struct suffix suffixes_bytes[] = {{"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20},
+                                               {"K", 1ull << 10}, {"", 1},           {NULL, 0}};
 static const struct suffix suffixes_none[] = {{"", 1}, {NULL, 0}};
 
 static const struct suffix *suffixes_of(const char *unit)
@@ -159,7 +160,7 @@ enum rc conf_value_add_line(struct arena *a, void *item, const struct conf_setti
     if (list->n >= CONF_LINES_MAX)
         return err_set(e, RC_LIMIT, "more than %d lines", CONF_LINES_MAX);
     TRY(keep(a, line, &copy, e));
-    if ((list->n & (list->n - 1)) == 0) {       /* full: the room is always the next power of two */
+    if ((list->n & (list->n - 1)) == 0) { /* full: the room is always the next power of two */
         struct str *more = arena_array(a, struct str, list->n ? 2 * list->n : 1);
 
         if (!more)

@@ -13,7 +13,8 @@
 /* Longest TEXT of a row that says 0..0, and most lines of a list. */
 enum { CONF_TEXT_MAX = 65536, CONF_LINES_MAX = 100000 };
 
-/* Parses `text` into the field of `item`. The error names the reason alone; the caller adds the path. Text is copied into a. */
+/* Parses `text` into the field of `item`. The error names the reason alone; the caller adds the path. Text is copied into a.
+ */
 enum rc conf_value_set(struct arena *a, void *item, const struct conf_setting *f, struct str text, struct err *e);
 /* Adds one line to a TEXTS field, taken as it is (no commas split). */
 enum rc conf_value_add_line(struct arena *a, void *item, const struct conf_setting *f, struct str line, struct err *e);

@@ -89,12 +89,32 @@ static uint64_t current_number(const char *home)
     return v;
 }
 
+static enum rc point_to(const char *home, uint64_t version, struct err *e)
+{
+    char path[PATH_MAX], text[24];
+    int n = snprintf(text, sizeof text, "%06" PRIu64 "\n", version);
+
+    path_to(home, 0, path);
+    return io_replace_file("conf.current", path, str_of(text, (size_t)n), e);
+}
+
+/* Makes the version written the current one. When that fails half-way the pointer is put back, as far as the disk allows. */
+static enum rc make_current(const char *home, uint64_t version, struct err *e)
+{
+    uint64_t old = current_number(home);
+    enum rc rc = point_to(home, version, e);
+
+    if (rc != RC_OK && old)
+        point_to(home, old, NULL);
+    return rc;
+}
+
 enum rc conf_versions_commit(const char *home, const struct conf *c, struct str user, struct str comment, uint64_t *version_out,
                              struct err *e)
 {
     struct buf numbers = BUF(1 << 24), file = BUF(FILE_LIMIT);
     struct conf_header h = {.version = 1, .user = user, .comment = comment, .time_ms = clock_wall_ms()};
-    char path[PATH_MAX], text[24];
+    char path[PATH_MAX];
     enum rc rc = list(home, &numbers, e);
 
     if (rc == RC_OK && numbers.n) {
@@ -108,9 +128,8 @@ enum rc conf_versions_commit(const char *home, const struct conf *c, struct str 
     path_to(home, h.version, path);
     if (rc == RC_OK)
         rc = io_replace_file("conf.version", path, buf_str(&file), e);
-    path_to(home, 0, path);
     if (rc == RC_OK)
-        rc = io_replace_file("conf.current", path, str_of(text, (size_t)snprintf(text, sizeof text, "%06" PRIu64 "\n", h.version)), e);
+        rc = make_current(home, h.version, e);
     if (rc == RC_OK)
         *version_out = h.version;
     buf_done(&numbers);
@@ -166,7 +185,8 @@ enum rc conf_versions_current(const char *home, struct conf_draft **out, struct 
     return rc;
 }
 
-enum rc conf_versions_each(const char *home, bool (*fn)(void *ctx, const struct conf_header *h, bool current), void *ctx, struct err *e)
+enum rc conf_versions_each(const char *home, bool (*fn)(void *ctx, const struct conf_header *h, bool current), void *ctx,
+                           struct err *e)
 {
     struct buf numbers = BUF(1 << 24), file = BUF(FILE_LIMIT);
     uint64_t current = current_number(home), v;

@@ -1,8 +1,8 @@
 /*
  * Reads the configuration file with libxml2. See xml.h.
  *
- * Called by versions.c at start and by `settings load`. Owns the parsed tree for the time of one call. The file may come from
- * anyone who may load settings: no network, no entities, no huge documents; each error names its line.
+ * Called by versions.c at start and by `settings load`. Owns the parsed tree for the time of one call. The file may come
+ * from anyone who may load settings: no network, no entities, no huge documents; each error names its line.
  */
 #include "conf/value.h"
 #include "conf/xml.h"
@@ -61,7 +61,8 @@ static enum rc with_place(const struct conf_section *s, struct str name, const x
     return RC_INVALID;
 }
 
-static enum rc read_value(struct conf_draft *d, const struct conf_setting *f, void *item, struct str value, bool first, struct err *e)
+static enum rc read_value(struct conf_draft *d, const struct conf_setting *f, void *item, struct str value, bool first,
+                          struct err *e)
 {
     struct strs *lines = (struct strs *)(void *)((char *)item + f->offset);
 
@@ -82,7 +83,7 @@ static enum rc read_fields(struct conf_draft *d, const struct conf_section *s, v
 {
     struct str name = conf_item_name(s, item);
     struct buf text = BUF((size_t)CONF_TEXT_MAX * 4);
-    uint64_t seen[4] = {0};                     /* of the first 256 rows: enough, and tools/rooms says when it is not */
+    uint64_t seen[4] = {0}; /* of the first 256 rows: enough, and tools/rooms says when it is not */
     enum rc rc = next_element(n, &n, e);
 
     for (; rc == RC_OK && n; rc = rc == RC_OK ? next_element(n->next, &n, e) : rc) {
@@ -93,7 +94,8 @@ static enum rc read_fields(struct conf_draft *d, const struct conf_section *s, v
         if (s->list && str_eq(name_of(n), str_lit("name")))
             continue;
         if (!f) {
-            rc = err_set(e, RC_NOT_FOUND, "line %d: no setting \"%s\" in section %s", line_of(n), (const char *)n->name, s->name);
+            rc = err_set(e, RC_NOT_FOUND, "line %d: no setting \"%s\" in section %s", line_of(n), (const char *)n->name,
+                         s->name);
             break;
         }
         seen[row / 64] |= 1ull << row % 64;
@@ -113,11 +115,13 @@ static enum rc read_item(struct conf_draft *d, const struct conf_section *s, con
     enum rc rc = next_element(n->children, &first, e);
 
     if (rc == RC_OK && (!str_eq(name_of(n), str_c(s->name)) || !first || !str_eq(name_of(first), str_lit("name"))))
-        rc = err_set(e, RC_SYNTAX, "line %d: <%s> holds <%s> elements that begin with <name>", line_of(n), s->element, s->name);
+        rc = err_set(e, RC_SYNTAX, "line %d: <%s> holds <%s> elements that begin with <name>", line_of(n), s->element,
+                     s->name);
     if (rc == RC_OK)
         rc = text_of(first, &name, e);
     if (rc == RC_OK && conf_item_index(&d->conf, s, buf_str(&name)) != SIZE_MAX)
-        rc = err_set(e, RC_EXISTS, "line %d: %s \"%.*s\" appears twice", line_of(n), s->name, STR(str_first(buf_str(&name), 100)));
+        rc = err_set(e, RC_EXISTS, "line %d: %s \"%.*s\" appears twice", line_of(n), s->name,
+                     STR(str_first(buf_str(&name), 100)));
     if (rc == RC_OK && conf_draft_item(d, s, buf_str(&name), &item, e) != RC_OK)
         rc = with_place(s, buf_str(&name), first, e);
     buf_done(&name);
@@ -189,7 +193,8 @@ enum rc conf_xml_read(struct conf_draft *d, struct str file, struct err *e)
         return err_set(e, RC_NO_MEMORY, "no memory for the XML parser");
     ctxt->_private = &first;
     ctxt->sax->serror = keep_first;
-    doc = xmlCtxtReadMemory(ctxt, file.p, (int)file.n, "configuration", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    doc = xmlCtxtReadMemory(ctxt, file.p, (int)file.n, "configuration", NULL,
+                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (!doc)
         rc = err_set(e, RC_SYNTAX, "%s", first.rc ? first.text : "line 1: not XML");
     else if (doc->intSubset && doc->intSubset->children)

@@ -41,8 +41,8 @@ static uint32_t code_point(struct str *s)
     return v;
 }
 
-/* The value itself. A `#` goes as reference because a line "word#" reads as a prompt; a space that begins a line because 25 of
- * them read as a continuation. */
+/* The value itself. A `#` goes as reference because a line "word#" reads as a prompt; a space that begins a line because 25
+ * of them read as a continuation. */
 static void escape(struct str s, struct buf *out)
 {
     bool line_start = false;
@@ -91,7 +91,8 @@ static void header(const struct conf *c, const struct conf_header *h, struct buf
     const char *model = manager ? PRODUCT_MODEL_MANAGER : PRODUCT_MODEL_GATEWAY;
     char t[40];
 
-    buf_add(out, str_lit("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<!DOCTYPE config SYSTEM \"config.dtd\">\n<!--\n"));
+    buf_add(out,
+            str_lit("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<!DOCTYPE config SYSTEM \"config.dtd\">\n<!--\n"));
     buf_addf(out, "  Product: %s %s Messaging Gateway\n  Model Number: %s\n  Version: %s-%s\n", PRODUCT_NAME, model, model,
              PRODUCT_VERSION, PRODUCT_BUILD);
     header_line("Serial Number", c->system.serial, out);

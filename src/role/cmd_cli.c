@@ -1,6 +1,6 @@
 /*
- * postern cli: operator commands on the local console. With words after the options: exec mode (spec/cli.md 1.5), `;` between
- * commands, stops at the first that fails. Without: reads command lines from standard input.
+ * postern cli: operator commands on the local console. With words after the options: exec mode (spec/cli.md 1.5), `;`
+ * between commands, stops at the first that fails. Without: reads command lines from standard input.
  *
  * Called by main_postern.c. Talks to the control role over HOME/run/control.sock; files that a command names are read and
  * written here, with the rights of whoever typed it. Exit status 0 done, 1 failed or refused, 2 wrong usage.
@@ -130,7 +130,8 @@ static int run_command(struct console *c, struct arena *a, struct strs words)
         as_json = true;
         words.n--;
     }
-    if ((is_word(&words, 0, "passwd") || is_word(&words, 0, "password") || is_word(&words, 0, "passphrase")) && !passwd(a, &words))
+    if ((is_word(&words, 0, "passwd") || is_word(&words, 0, "password") || is_word(&words, 0, "passphrase")) &&
+        !passwd(a, &words))
         return 1;
     if (is_word(&words, 0, "settings") && is_word(&words, 1, "load") && words.n > 2 && !load_file(a, &words))
         return 1;
@@ -141,7 +142,8 @@ static int run_command(struct console *c, struct arena *a, struct strs words)
         rc = e.rc;
         status = 1;
     } else {
-        status = rc == RC_OK ? show(as_json && json.n ? buf_str(&json) : buf_str(&text), save) : (show(buf_str(&text), STR_NONE), 1);
+        status = rc == RC_OK ? show(as_json && json.n ? buf_str(&json) : buf_str(&text), save)
+                             : (show(buf_str(&text), STR_NONE), 1);
     }
     buf_done(&text);
     buf_done(&json);

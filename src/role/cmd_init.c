@@ -23,70 +23,67 @@ enum { LAB_BASE_MAX = 57000 };
 
 struct wish {
     const char *home, *role, *lab;
-    uint64_t base;               /* 0 = not a lab */
+    uint64_t base; /* 0 = not a lab */
     bool force;
     const char *set[256];
     size_t n_set;
 };
 
 /* What every home begins with (spec/central.md 14). */
-static const char lines_all[] =
-    "interface.Management.address=0.0.0.0\n"
-    "certificate.self_signed.cert_file=" INIT_CERTIFICATE "\n"
-    "certificate.self_signed.key_file=" INIT_KEY "\n"
-    "mail_flow_policy.ACCEPTED\n"
-    "mail_flow_policy.TRUSTED\n"
-    "mail_flow_policy.BLOCKED.behavior=reject\n"
-    "mail_flow_policy.THROTTLED.max_messages=10\n"
-    "mail_flow_policy.THROTTLED.max_recipients=20\n"
-    "mail_flow_policy.THROTTLED.max_message_bytes=1M\n"
-    "mail_flow_policy.THROTTLED.max_connections=10\n"
-    "mail_flow_policy.THROTTLED.recipients_per_hour=20\n"
-    "mail_flow_policy.RELAYED.behavior=relay\n";
+static const char lines_all[] = "interface.Management.address=0.0.0.0\n"
+                                "certificate.self_signed.cert_file=" INIT_CERTIFICATE "\n"
+                                "certificate.self_signed.key_file=" INIT_KEY "\n"
+                                "mail_flow_policy.ACCEPTED\n"
+                                "mail_flow_policy.TRUSTED\n"
+                                "mail_flow_policy.BLOCKED.behavior=reject\n"
+                                "mail_flow_policy.THROTTLED.max_messages=10\n"
+                                "mail_flow_policy.THROTTLED.max_recipients=20\n"
+                                "mail_flow_policy.THROTTLED.max_message_bytes=1M\n"
+                                "mail_flow_policy.THROTTLED.max_connections=10\n"
+                                "mail_flow_policy.THROTTLED.recipients_per_hour=20\n"
+                                "mail_flow_policy.RELAYED.behavior=relay\n";
 
-static const char lines_gateway[] =
-    "listener.InboundMail.type=public\n"
-    "listener.InboundMail.interface=Management\n"
-    "listener.InboundMail.port=25\n"
-    "listener.InboundMail.certificate=self_signed\n"
-    "listener.InboundMail.rat=ALL REJECT\n"
-    "listener.OutboundMail.type=private\n"
-    "listener.OutboundMail.interface=Management\n"
-    "listener.OutboundMail.port=587\n"
-    "listener.OutboundMail.certificate=self_signed\n"
-    "listener.OutboundMail.enabled=no\n"
-    "sender_group.RELAYLIST.listener=OutboundMail\n"
-    "sender_group.RELAYLIST.policy=RELAYED\n"
-    "sender_group.ALLOWLIST.listener=InboundMail\n"
-    "sender_group.ALLOWLIST.policy=TRUSTED\n"
-    "sender_group.BLOCKLIST.listener=InboundMail\n"
-    "sender_group.BLOCKLIST.policy=BLOCKED\n"
-    "sender_group.SUSPECTLIST.listener=InboundMail\n"
-    "sender_group.SUSPECTLIST.policy=THROTTLED\n"
-    "sender_group.UNKNOWNLIST.listener=InboundMail\n"
-    "sender_group.UNKNOWNLIST.policy=ACCEPTED\n"
-    "sender_group.UNKNOWNLIST.members=ALL\n";
+static const char lines_gateway[] = "listener.InboundMail.type=public\n"
+                                    "listener.InboundMail.interface=Management\n"
+                                    "listener.InboundMail.port=25\n"
+                                    "listener.InboundMail.certificate=self_signed\n"
+                                    "listener.InboundMail.rat=ALL REJECT\n"
+                                    "listener.OutboundMail.type=private\n"
+                                    "listener.OutboundMail.interface=Management\n"
+                                    "listener.OutboundMail.port=587\n"
+                                    "listener.OutboundMail.certificate=self_signed\n"
+                                    "listener.OutboundMail.enabled=no\n"
+                                    "sender_group.RELAYLIST.listener=OutboundMail\n"
+                                    "sender_group.RELAYLIST.policy=RELAYED\n"
+                                    "sender_group.ALLOWLIST.listener=InboundMail\n"
+                                    "sender_group.ALLOWLIST.policy=TRUSTED\n"
+                                    "sender_group.BLOCKLIST.listener=InboundMail\n"
+                                    "sender_group.BLOCKLIST.policy=BLOCKED\n"
+                                    "sender_group.SUSPECTLIST.listener=InboundMail\n"
+                                    "sender_group.SUSPECTLIST.policy=THROTTLED\n"
+                                    "sender_group.UNKNOWNLIST.listener=InboundMail\n"
+                                    "sender_group.UNKNOWNLIST.policy=ACCEPTED\n"
+                                    "sender_group.UNKNOWNLIST.members=ALL\n";
 
 /* Loopback only; ports are moved below. PROXY is optional so that plain clients work too. */
-static const char lines_lab[] =
-    "system.lab=yes\n"
-    "interface.Management.address=127.0.0.1\n"
-    "spool.segment_bytes=8M\n"
-    "spool.min_free_bytes=64M\n"
-    "spool.min_free_percent=0\n"
-    "spool.reserve_bytes=0\n";
+static const char lines_lab[] = "system.lab=yes\n"
+                                "interface.Management.address=127.0.0.1\n"
+                                "spool.segment_bytes=8M\n"
+                                "spool.min_free_bytes=64M\n"
+                                "spool.min_free_percent=0\n"
+                                "spool.reserve_bytes=0\n";
 
-static const char lines_lab_gateway[] =
-    "listener.InboundMail.xclient_from=127.0.0.0/8\n"
-    "listener.InboundMail.proxy_from=127.0.0.0/8\n"
-    "listener.InboundMail.proxy=optional\n"
-    "listener.OutboundMail.xclient_from=127.0.0.0/8\n"
-    "listener.OutboundMail.enabled=yes\n"
-    "sender_group.RELAYLIST.members=127.0.0.0/8\n";
+static const char lines_lab_gateway[] = "listener.InboundMail.xclient_from=127.0.0.0/8\n"
+                                        "listener.InboundMail.proxy_from=127.0.0.0/8\n"
+                                        "listener.InboundMail.proxy=optional\n"
+                                        "listener.OutboundMail.xclient_from=127.0.0.0/8\n"
+                                        "listener.OutboundMail.enabled=yes\n"
+                                        "sender_group.RELAYLIST.members=127.0.0.0/8\n";
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: postern init --home DIR --role gateway|manager|bastion [--lab BASE] [--force] [--set PATH=VALUE ...]\n");
+    fprintf(stderr,
+            "usage: postern init --home DIR --role gateway|manager|bastion [--lab BASE] [--force] [--set PATH=VALUE ...]\n");
     return 2;
 }
 
@@ -162,17 +159,20 @@ static enum rc first_settings(struct conf_draft *d, const struct wish *w, struct
 }
 
 /* A user with a new passphrase, printed for the one who runs init. */
-static enum rc add_user(struct conf_draft *d, const char *name, const char *role, bool must_change, struct buf *say, struct err *e)
+static enum rc add_user(struct conf_draft *d, const char *name, const char *role, bool must_change, struct buf *say,
+                        struct err *e)
 {
     char hash[crypto_pwhash_STRBYTES], lines[300], password[20];
 
     init_password(password);
-    if (crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
+    if (crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                          crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
         return err_set(e, RC_NO_MEMORY, "no memory for a password hash");
-    snprintf(lines, sizeof lines, "user.%s.role=%s\nuser.%s.must_change=%s\nuser.%s.password=%s", name, role, name, must_change ? "yes" : "no",
-             name, hash);
+    snprintf(lines, sizeof lines, "user.%s.role=%s\nuser.%s.must_change=%s\nuser.%s.password=%s", name, role, name,
+             must_change ? "yes" : "no", name, hash);
     TRY(conf_draft_lines(d, str_c(lines), e));
-    buf_addf(say, "login: %s  passphrase: %s%s\n", name, password, must_change ? "  (shown once; change it: postern cli passwd)" : "");
+    buf_addf(say, "login: %s  passphrase: %s%s\n", name, password,
+             must_change ? "  (shown once; change it: postern cli passwd)" : "");
     sodium_memzero(password, sizeof password);
     return RC_OK;
 }
@@ -200,7 +200,10 @@ static void tell(const struct conf *c, const char *home, struct str logins)
         const struct conf_listener *l = &c->listener.items[i];
         const struct conf_interface *f = conf_find(&c->interface, l->interface);
 
-        printf("listener %.*s: %.*s port %u%s\n", STR(l->name), STR(l->address.n ? l->address.items[0] : f ? f->address : STR_NONE),
+        printf("listener %.*s: %.*s port %u%s\n", STR(l->name),
+               STR(l->address.n ? l->address.items[0]
+                   : f          ? f->address
+                                : STR_NONE),
                (unsigned)l->port, l->enabled ? "" : " (off)");
     }
     fwrite(logins.p, 1, logins.n, stdout);

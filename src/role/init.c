@@ -25,7 +25,7 @@ void init_serial(const char *home, char out[40])
     if (io_read_file("/etc/machine-id", &b, NULL) != RC_OK || b.n == 0) {
         unsigned char own[16];
 
-        buf_clear(&b);                          /* no machine id: the number is kept in the configuration anyway */
+        buf_clear(&b); /* no machine id: the number is kept in the configuration anyway */
         random_bytes(own, sizeof own);
         buf_add(&b, str_of(own, sizeof own));
     }
@@ -76,7 +76,7 @@ static bool extensions(X509 *x, const char *host)
 static bool fill(X509 *x, EVP_PKEY *key, const char *host)
 {
     X509_NAME *name = X509_get_subject_name(x);
-    char common[65];                            /* RFC 5280: at most 64 characters; the whole name is in the alternative name */
+    char common[65]; /* RFC 5280: at most 64 characters; the whole name is in the alternative name */
 
     snprintf(common, sizeof common, "%.64s", host);
     return X509_set_version(x, 2) && ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), random_u64() >> 1) &&

@@ -4,7 +4,8 @@
 
 #include "conf/draft.h"
 
-/* Serial number in the virtual form, 20 hex - 12 hex: derived from the machine id and the home's path, so the same for ever. */
+/* Serial number in the virtual form, 20 hex - 12 hex: derived from the machine id and the home's path, so the same for ever.
+ */
 void init_serial(const char *home, char out[40]);
 /* 16 characters of base32, 80 bits. */
 void init_password(char out[20]);

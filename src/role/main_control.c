@@ -1,8 +1,9 @@
 /*
  * The control role: settings, operator verbs, logins. See admin/admin.h.
  *
- * Started by master without a snapshot: it is where snapshots come from. Loads the version in force, sends it to each process
- * that comes and to all at every commit, and tells master which listening sockets and how many processes that version wants.
+ * Started by master without a snapshot: it is where snapshots come from. Loads the version in force, sends it to each
+ * process that comes and to all at every commit, and tells master which listening sockets and how many processes that
+ * version wants.
  */
 #include "admin/admin.h"
 #include "base/must.h"
@@ -14,7 +15,7 @@
 struct control {
     struct admin admin;
     struct process *process;
-    struct arena arena;              /* of the wanted sockets */
+    struct arena arena; /* of the wanted sockets */
     struct role_listener *wanted;
     size_t n, room;
 };
@@ -105,8 +106,14 @@ static enum rc start(struct process *p, struct err *e)
     umask(0077);
     c->process = p;
     arena_init(&c->arena, 4096, 1 << 26);
-    c->admin = (struct admin){.loop = p->loop, .bus = p->bus, .conf = p->conf, .events = p->events, .board = p->board, .home = p->home,
-                              .applied = applied, .applied_ctx = c};
+    c->admin = (struct admin){.loop = p->loop,
+                              .bus = p->bus,
+                              .conf = p->conf,
+                              .events = p->events,
+                              .board = p->board,
+                              .home = p->home,
+                              .applied = applied,
+                              .applied_ctx = c};
     p->state = c;
     TRY(store_open(&c->admin, e));
     auth_open(&c->admin);
