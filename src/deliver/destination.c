@@ -172,7 +172,7 @@ static bool stale(const struct destination *to)
 
 static void wake_idle(struct destination *to)
 {
-    size_t wanted = to->pending.n;
+    size_t wanted = to->pending.n > to->n_woken ? to->pending.n - to->n_woken : 0;
 
     for (struct link *l = to->links; l && wanted; l = l->next)
         if (l->idle) {
@@ -187,7 +187,7 @@ static void open_links(struct destination *to)
     const struct conf *c = deliver_conf(to->d);
     size_t ready = to->n_links - to->n_starting, most = ready ? ready : 1;
 
-    while (to->n_starting < most && to->pending.n > to->n_idle + to->n_starting && to->n_links < to->limit &&
+    while (to->n_starting < most && to->pending.n > to->n_idle + to->n_woken + to->n_starting && to->n_links < to->limit &&
            to->d->n_links < c->delivery.max_connections) {
         size_t hop = hop_alive(to);
 

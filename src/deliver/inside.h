@@ -83,7 +83,7 @@ struct destination {
     uint64_t hash;
     struct pieces pending;
     struct link *links;
-    size_t n_links, n_idle, n_starting;
+    size_t n_links, n_idle, n_starting, n_woken;
     uint64_t limit; /* told by queue */
     enum destination_state state;
     struct resolve *resolve;
@@ -110,6 +110,7 @@ struct link {
     uint64_t dcid;
     bool starting; /* counted in n_starting */
     bool idle;     /* counted in n_idle */
+    bool woken;    /* counted in n_woken: has been told of work, has not asked for it yet */
     bool sts, verify, dane;
     uint64_t hops_life; /* of the hops that `hop` counts in; other ones may have come since */
     bool useful;        /* some recipient was judged over it */

@@ -24,6 +24,14 @@ static void set_idle(struct link *l, bool idle)
     l->to->n_idle += idle ? 1 : (size_t)-1;
 }
 
+static void set_woken(struct link *l, bool woken)
+{
+    if (l->woken == woken)
+        return;
+    l->woken = woken;
+    l->to->n_woken += woken ? 1 : (size_t)-1;
+}
+
 static void set_started(struct link *l)
 {
     if (l->starting)
@@ -67,6 +75,7 @@ static struct smtp_job *on_next(void *ctx, struct smtp_client *cl)
 
     (void)cl;
     set_idle(l, false);
+    set_woken(l, false);
     for (;;) {
         struct piece *p = d->stopping ? NULL : pieces_pop(&l->to->pending);
 
@@ -202,6 +211,7 @@ static void on_closed(void *ctx, struct smtp_client *cl)
         event(d->o.events, delivery_closed, .dcid = l->dcid);
     set_started(l);
     set_idle(l, false);
+    set_woken(l, false);
     if (l->prev)
         l->prev->next = l->next;
     else
@@ -349,6 +359,7 @@ bool link_open(struct destination *to, size_t hop)
 void link_wake(struct link *l)
 {
     set_idle(l, false);
+    set_woken(l, true);
     smtp_client_wake(l->client);
 }
 
