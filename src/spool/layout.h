@@ -25,8 +25,8 @@ struct record_header {
     uint32_t envelope_bytes;
     uint32_t body_crc;
     uint64_t body_bytes;
-    uint32_t synced_to;        /* everything of this life below this offset was synced when the record was written */
-    uint32_t crc;              /* of the 60 octets before and the envelope */
+    uint32_t synced_to; /* everything of this life below this offset was synced when the record was written */
+    uint32_t crc;       /* of the 60 octets before and the envelope */
 };
 _Static_assert(sizeof(struct record_header) == RECORD_HEADER, "record header");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "coded as the processor has it");

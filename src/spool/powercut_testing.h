@@ -9,13 +9,13 @@
 
 #include "base/buf.h"
 
-enum { CUT_ALL, CUT_NONE, CUT_RANDOM };   /* what becomes of uncertain writes; CUT_RANDOM and above are seeds */
+enum { CUT_ALL, CUT_NONE, CUT_RANDOM }; /* what becomes of uncertain writes; CUT_RANDOM and above are seeds */
 
 struct trace;
 
 /* Records everything under `dir` from now on. Files there before are not known. */
 struct trace *trace_begin(const char *dir);
-void trace_end(struct trace *t);          /* stops recording, keeps the trace */
+void trace_end(struct trace *t); /* stops recording, keeps the trace */
 void trace_free(struct trace *t);
 /* A fact of the test itself at this point of the order. */
 void trace_mark(struct trace *t, uint64_t what, uint64_t id);

@@ -15,7 +15,7 @@ struct edit {
     struct str replacement;
 };
 struct edits {
-    const struct edit *items;  /* ascending, not overlapping */
+    const struct edit *items; /* ascending, not overlapping */
     size_t n;
 };
 
@@ -28,9 +28,9 @@ struct rope {
     struct spool_reader *reader;
     struct spool_head head;
     struct edits edits;
-    size_t edit;               /* the next or current one */
-    uint64_t at;               /* in the original */
-    size_t in;                 /* octets of the current replacement that are out */
+    size_t edit; /* the next or current one */
+    uint64_t at; /* in the original */
+    size_t in;   /* octets of the current replacement that are out */
     uint32_t crc;
 };
 

@@ -1,14 +1,15 @@
-/* Segment files of one writer: made, taken, freed. Everything here blocks and runs in the pool. Only spool/ includes this. */
+/* Segment files of one writer: made, taken, freed. Everything here blocks and runs in the pool. Only spool/ includes this.
+ */
 #ifndef SPOOL_SEGMENT_H
 #define SPOOL_SEGMENT_H
 
 #include "spool/layout.h"
 
 struct segment {
-    int fd;                    /* -1 = none */
+    int fd; /* -1 = none */
     uint64_t id, generation, salt, size;
-    uint64_t used;             /* where the next group goes */
-    bool certain;              /* a group of it is on stable storage */
+    uint64_t used; /* where the next group goes */
+    bool certain;  /* a group of it is on stable storage */
 };
 
 /* DIR, DIR/seg, DIR/big where missing. */

@@ -2,7 +2,8 @@
  * The spool: accepted messages in segment files (design section 3, design-notes C).
  *
  * A writer (one per receive process, one in queue) appends records and makes them durable in groups with one sync. Readers
- * (queue, scan windows, deliver) pread records by reference and check segment, generation, MID and CRC; nobody maps a segment.
+ * (queue, scan windows, deliver) pread records by reference and check segment, generation, MID and CRC; nobody maps a
+ * segment.
  *
  * Layout of a record: 64-byte header (magic, kind, flags, segment, generation, mid, lengths, synced_to, CRC of header +
  * envelope, CRC of body), envelope (mail/envelope.h), body without dot-stuffing and with CRLF line ends. Bodies over
@@ -32,22 +33,22 @@ enum { BODY_HAS_DOT = 1, BODY_HAS_8BIT = 2, BODY_HAS_BARE = 4, BODY_LONG_LINE = 
 struct spool_head {
     struct spool_ref ref;
     uint64_t mid;
-    uint64_t flags;            /* BODY_... */
+    uint64_t flags; /* BODY_... */
     uint64_t envelope_bytes;
     uint64_t body_bytes;
-    uint64_t record_bytes;     /* header + envelope + inline body, padded: next record of the group begins there */
+    uint64_t record_bytes; /* header + envelope + inline body, padded: next record of the group begins there */
     uint64_t body_crc;
-    bool big;                  /* body in its own file */
+    bool big; /* body in its own file */
 };
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 struct spool_options {
-    const char *dir;           /* HOME/spool */
-    uint64_t segment_bytes;    /* 64 MiB, 8 in the lab */
-    uint64_t min_free_bytes;   /* refuse new mail below this much free space (I3) */
-    unsigned column;           /* process index: board column and owner of the segments; queue's own = BOARD_RECEIVERS - 1 */
-    unsigned keep_free;        /* most emptied segments kept for use again; 0 = 16 */
-    bool wipe;                 /* zero an emptied segment before it is kept */
+    const char *dir;         /* HOME/spool */
+    uint64_t segment_bytes;  /* 64 MiB, 8 in the lab */
+    uint64_t min_free_bytes; /* refuse new mail below this much free space (I3) */
+    unsigned column;         /* process index: board column and owner of the segments; queue's own = BOARD_RECEIVERS - 1 */
+    unsigned keep_free;      /* most emptied segments kept for use again; 0 = 16 */
+    bool wipe;               /* zero an emptied segment before it is kept */
 };
 
 /* The writer keeps the words `segment`, `generation` and `spare` of its column in board->receivers up to date; `segment` is
@@ -56,7 +57,8 @@ struct spool_options {
  * generation numbers are taken only while board->numbers_ready is set: until then appended records wait. */
 struct spool_writer;
 /* Called by the writer when a segment is closed for good (full, failed or at close): tell queue. void range empty = none. */
-typedef void spool_closed_fn(void *ctx, uint64_t segment, uint64_t generation, uint64_t size, uint64_t void_from, uint64_t void_to);
+typedef void spool_closed_fn(void *ctx, uint64_t segment, uint64_t generation, uint64_t size, uint64_t void_from,
+                             uint64_t void_to);
 
 /* Makes the directories; the first segment is made in the pool. `closed` may be NULL. */
 struct spool_writer *spool_writer_new(struct loop *loop, struct board *board, const struct spool_options *o,
@@ -67,7 +69,8 @@ void spool_writer_free(struct spool_writer *w);
 /* An emptied segment file of this writer to be used again (queue's segment_free): marked free on disk, kept or unlinked. */
 void spool_writer_reuse(struct spool_writer *w, uint64_t segment, bool drop);
 
-/* A body being received. Gathers in memory (64 MiB a process, then spills early), beyond SPOOL_INLINE_MAX in its own file. */
+/* A body being received. Gathers in memory (64 MiB a process, then spills early), beyond SPOOL_INLINE_MAX in its own file.
+ */
 struct spool_body;
 struct spool_body *spool_body_new(struct spool_writer *w);
 /* RC_NO_SPACE / RC_IO / RC_NO_MEMORY: the body is unusable, free it. */
@@ -94,7 +97,7 @@ enum rc spool_space(struct spool_writer *w, uint64_t bytes);
 void spool_writer_counts(const struct spool_writer *w, uint64_t *syncs_out, uint64_t *records_out);
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
-struct spool_reader;           /* cache of open segment fds */
+struct spool_reader; /* cache of open segment fds */
 struct spool_reader *spool_reader_new(const char *dir);
 void spool_reader_free(struct spool_reader *r);
 void spool_reader_forget(struct spool_reader *r, uint64_t segment);
@@ -116,10 +119,10 @@ void spool_append_copy(struct spool_writer *w, struct spool_reader *r, const str
 /* ---- recovery ---------------------------------------------------------------------------------------------------- */
 struct spool_found {
     uint64_t segment, generation, owner, size;
-    uint64_t good_to;          /* where the next group begins or would begin */
-    bool corrupt;              /* a bad record lies below a synced_to mark: set aside whole (C4) */
-    bool empty;                /* no record in it */
-    bool free;                 /* marked as free for its owner: no record in it counts, leave it alone */
+    uint64_t good_to; /* where the next group begins or would begin */
+    bool corrupt;     /* a bad record lies below a synced_to mark: set aside whole (C4) */
+    bool empty;       /* no record in it */
+    bool free;        /* marked as free for its owner: no record in it counts, leave it alone */
 };
 /* Ranges of segments that a failed sync made void (B6). Read once before the scans; void records come first in a segment. */
 struct spool_void {
@@ -136,12 +139,13 @@ enum rc spool_read_voids(const char *dir, struct arena *a, struct spool_voids *o
 typedef void spool_found_fn(void *ctx, const struct spool_head *head, struct str envelope);
 enum rc spool_scan(const char *dir, uint64_t segment, uint64_t from, uint64_t to, const struct spool_voids *voids,
                    spool_found_fn *fn, void *ctx, struct spool_found *out, struct err *e);
-/* What the header page alone says (the whole segment is read only when the page is damaged): `good_to` and `empty` are not set. */
+/* What the header page alone says (the whole segment is read only when the page is damaged): `good_to` and `empty` are not
+ * set. */
 enum rc spool_look(const char *dir, uint64_t segment, struct spool_found *out, struct err *e);
 /* Every segment id in the directory, ascending, into the arena. */
 enum rc spool_list(const char *dir, struct arena *a, const uint64_t **ids_out, size_t *n_out, struct err *e);
-/* Marks a segment as free on disk and syncs that, so that no later recovery takes its old records for mail. The queue calls it
- * before it forgets the segment and tells its owner. RC_CORRUPT when the file holds another generation by now. */
+/* Marks a segment as free on disk and syncs that, so that no later recovery takes its old records for mail. The queue calls
+ * it before it forgets the segment and tells its owner. RC_CORRUPT when the file holds another generation by now. */
 enum rc spool_mark_free(const char *dir, uint64_t segment, uint64_t generation, struct err *e);
 /* Moves a corrupt segment to DIR/aside/. */
 enum rc spool_set_aside(const char *dir, uint64_t segment, struct err *e);

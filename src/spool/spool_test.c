@@ -42,7 +42,7 @@ static void records_of_one_turn_share_one_sync(void **state)
 /* All sizes about the edges of chunks, pages and the inline limit. */
 static void bodies_of_all_sizes_come_back(void **state)
 {
-    static const size_t sizes[] = {0,     1,     4095,  4096,   4097,   16384,  65535,  65536,
+    static const size_t sizes[] = {0,     1,      4095,   4096,   4097,   16384,  65535,  65536,
                                    65537, 131072, 200000, 262143, 262144, 262145, 300000, 1000000};
     struct fixture *f = *state;
 
@@ -159,7 +159,8 @@ static void an_emptied_segment_is_used_again_with_a_new_generation(void **state)
             spool_writer_reuse(f->writer, c->segment, false);
         }
         for (uint64_t k = 0; k < i && !again; k++)
-            again = f->told[k].ref.segment == f->told[i].ref.segment && f->told[k].ref.generation != f->told[i].ref.generation;
+            again =
+                f->told[k].ref.segment == f->told[i].ref.segment && f->told[k].ref.generation != f->told[i].ref.generation;
     }
     assert_true(again);
     first = f->told[0].ref.segment;

@@ -39,7 +39,8 @@ struct fixture {
     struct spool_options options;
 };
 
-static inline void fixture_closed(void *ctx, uint64_t segment, uint64_t generation, uint64_t size, uint64_t from, uint64_t to)
+static inline void fixture_closed(void *ctx, uint64_t segment, uint64_t generation, uint64_t size, uint64_t from,
+                                  uint64_t to)
 {
     struct fixture *f = ctx;
 
@@ -156,7 +157,8 @@ static inline struct spool_head read_back(struct fixture *f, const struct told *
     assert_true(head.body_bytes == body.n);
     for (size_t at = 0; at < body.n; at += 50000)
         assert_int_equal(
-            spool_read_body(f->reader, &head, at, out + at, body.n - at < 50000 ? body.n - at : 50000, &crc, &f->err), RC_OK);
+            spool_read_body(f->reader, &head, at, out + at, body.n - at < 50000 ? body.n - at : 50000, &crc, &f->err),
+            RC_OK);
     assert_true(crc == head.body_crc && (body.n == 0 || memcmp(out, body.p, body.n) == 0));
     free(out);
     return head;

@@ -9,7 +9,7 @@
 struct transaction;
 
 struct transactions {
-    struct transaction *items;   /* items[0] heads the list of those in use; unused ones are chained by `next` */
+    struct transaction *items; /* items[0] heads the list of those in use; unused ones are chained by `next` */
     uint32_t n, unused;
 };
 

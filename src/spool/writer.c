@@ -322,6 +322,13 @@ void spool_writer_reuse(struct spool_writer *w, uint64_t segment, bool drop)
     loop_work(w->loop, reuse_work, reuse_done, u);
 }
 
+/* C8: when space is short a few free files are enough; one goes at a time. */
+static void trim_free(struct spool_writer *w)
+{
+    if (w->space < w->o.min_free_bytes && w->n_free > FREE_LEAST)
+        spool_writer_reuse(w, w->free_ids[--w->n_free], true);
+}
+
 enum rc spool_space(struct spool_writer *w, uint64_t bytes)
 {
     uint64_t now = loop_now_ms(w->loop);
@@ -330,6 +337,7 @@ enum rc spool_space(struct spool_writer *w, uint64_t bytes)
     if (!w->space_ms || now >= w->space_ms + 1000) {
         w->space_ms = now ? now : 1;
         w->space = statvfs(w->dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
+        trim_free(w);
     }
     return w->space >= w->o.min_free_bytes && w->space - w->o.min_free_bytes >= bytes ? RC_OK : RC_NO_SPACE;
 }

@@ -8,7 +8,15 @@
 #include <sys/uio.h>
 
 enum { GROUP_RECORDS = 64, GROUP_BYTES = 4 << 20, GROUP_WAIT_MS = 2, RECENT_MS = 50 };
-enum { BODY_START = 64 * 1024, BODY_CHUNK = 64 * 1024, BODY_CHUNKS = 4, BODY_SPILL_EARLY = 16 * 1024, FREE_MOST = 16, SEGMENT_LEAST = 2 << 20 };
+enum {
+    BODY_START = 64 * 1024,
+    BODY_CHUNK = 64 * 1024,
+    BODY_CHUNKS = 4,
+    BODY_SPILL_EARLY = 16 * 1024,
+    FREE_LEAST = 4,
+    FREE_MOST = 16,
+    SEGMENT_LEAST = 2 << 20
+};
 static const uint64_t BODY_MEMORY = 64 << 20, BODY_FLUSH = 8 << 20;
 
 struct chunk {
@@ -68,13 +76,13 @@ struct spool_writer {
     spool_closed_fn *closed;
     void *ctx;
     struct transactions transactions;
-    struct items waiting;      /* for the next group */
-    struct items refused;      /* never written: their callbacks are due */
-    uint64_t first_ms;         /* when the first of these came */
+    struct items waiting; /* for the next group */
+    struct items refused; /* never written: their callbacks are due */
+    uint64_t first_ms;    /* when the first of these came */
     struct segment open, spare;
     enum writer_state state;
     struct group group;
-    struct items limbo;        /* of a group that failed, until its void record is safe */
+    struct items limbo; /* of a group that failed, until its void record is safe */
     struct spool_void pending_void;
     enum rc limbo_rc;
     struct {
@@ -86,21 +94,21 @@ struct spool_writer {
         bool busy, quick, take;
         uint64_t id, generation;
         struct segment made;
-        enum rc rc;            /* of the last one that ended */
+        enum rc rc; /* of the last one that ended */
         struct err err;
     } prepare;
     uint64_t free_ids[FREE_MOST];
-    size_t n_free, reserved;   /* places taken, and promised to pool jobs */
+    size_t n_free, reserved;        /* places taken, and promised to pool jobs */
     uint64_t failed_ids[FREE_MOST]; /* segments with a failed write or sync: never used again, a ring */
     unsigned n_failed;
-    unsigned jobs;             /* pool jobs under way beside the group and the preparation */
-    uint64_t retry_ms;         /* after a failed preparation: not before */
-    struct loop_timer timer;   /* wakes the loop for the end of the window and for retries */
+    unsigned jobs;           /* pool jobs under way beside the group and the preparation */
+    uint64_t retry_ms;       /* after a failed preparation: not before */
+    struct loop_timer timer; /* wakes the loop for the end of the window and for retries */
     bool ending;
-    uint64_t memory;           /* octets of bodies in memory */
+    uint64_t memory; /* octets of bodies in memory */
     uint64_t temps;
     uint64_t syncs, records;
-    uint64_t space_ms, space;  /* cached statvfs */
+    uint64_t space_ms, space; /* cached statvfs */
 };
 
 void items_init(struct items *l);
@@ -113,7 +121,8 @@ int body_iov(const struct spool_body *b, struct iovec *out);
 enum rc body_finish_file(struct spool_body *b, uint64_t mid, struct err *e);
 void body_sweep(const struct spool_writer *w);
 
-/* prepare.c: starts making or taking the spare segment. False when it cannot now and nothing is under way: prepare.rc says why. */
+/* prepare.c: starts making or taking the spare segment. False when it cannot now and nothing is under way: prepare.rc says
+ * why. */
 bool prepare_start(struct spool_writer *w, bool urgent);
 
 /* group.c: starts what can be started now; hook of PHASE_STORE. */
