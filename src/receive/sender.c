@@ -100,6 +100,10 @@ enum smtp_next session_mail(struct smtp_server *s, const struct smtp_mail *m)
         err_set(&e, RC_WRONG_ORDER, "EHLO or HELO first");
         return refuse(se, RC_WRONG_ORDER, &e);
     }
+    if (p->tls_client_certificate && !(s->c.tls && s->c.tls->verified)) {
+        err_set(&e, RC_TLS_REQUIRED, "a valid client certificate is required");
+        return refuse(se, RC_TLS_REQUIRED, &e);
+    }
     if (s->auth_required && !s->user.n) {
         event(se->receive->o.events, smtp_auth_missing, .icid = se->icid);
         return refuse(se, RC_AUTH_REQUIRED, NULL);
