@@ -224,7 +224,7 @@ static void a_disk_that_fails_leaves_the_old_version_in_force(void **state)
         say(&b, "", "settings set roles.scan=2");
         unsetenv("POSTERN_FAULT");
         io_init("control");
-        hits += b.rc != RC_OK;                  /* not every pass can fail in every way */
+        hits += b.rc != RC_OK; /* not every pass can fail in every way */
         assert_true(conf_now(b.admin.conf)->roles.scan == (b.rc == RC_OK ? 2 : 1));
         assert_int_equal(conf_versions_current(b.home, &d, NULL, &e), RC_OK);
         assert_true(d->conf.roles.scan == conf_now(b.admin.conf)->roles.scan);

@@ -55,7 +55,7 @@ static void finish(struct verb_call *c, struct conf_draft *d, const struct optio
         buf_addf(&c->text, "Configuration %06" PRIu64 " is in force.\n", version);
     else
         buf_add(&c->text, str_lit("No changes detected from current configuration.\n"));
-    verb_end(c, RC_OK);
+    verb_wait_applied(c);
 }
 
 static void set(struct verb_call *c, const struct options *o)

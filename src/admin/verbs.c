@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { ASK_MS = 30000, ARENA_MAX = 1 << 27 };
+enum { ASK_MS = 30000, APPLIED_MS = 1000, ARENA_MAX = 1 << 27 };
 
 static const struct verb verbs[] = {
 #define VERB(name, aliases, product, least, scope, effect, function, usage, help) \
@@ -194,6 +194,30 @@ static void ask_one(void *ctx, struct bus_peer *p)
     q->asked++;
     q->call->waiting++;
     bus_call(q->call->admin->bus, p, BUS_verb_call, &q->msg, ASK_MS, answered, q->call);
+}
+
+/* Messages to one peer keep their order: whoever answers this, whatever the answer, has read the snapshot sent before it. */
+static void applied(void *ctx, enum rc rc, const void *msg)
+{
+    (void)rc;
+    (void)msg;
+    verb_wait(ctx);
+}
+
+static void ask_applied(void *ctx, struct bus_peer *p)
+{
+    const struct bus_verb_call m = {.verb = str_lit("applied")};
+    struct verb_call *c = ctx;
+
+    c->waiting++;
+    bus_call(c->admin->bus, p, BUS_verb_call, &m, APPLIED_MS, applied, c);
+}
+
+void verb_wait_applied(struct verb_call *c)
+{
+    if (c->admin->bus)
+        bus_each(c->admin->bus, ROLE_receive, ask_applied, c);
+    verb_wait(c);
 }
 
 void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs args)

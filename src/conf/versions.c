@@ -109,8 +109,8 @@ static enum rc make_current(const char *home, uint64_t version, struct err *e)
     return rc;
 }
 
-enum rc conf_versions_commit(const char *home, const struct conf *c, struct str user, struct str comment, uint64_t *version_out,
-                             struct err *e)
+enum rc conf_versions_commit(const char *home, const struct conf *c, struct str user, struct str comment,
+                             uint64_t *version_out, struct err *e)
 {
     struct buf numbers = BUF(1 << 24), file = BUF(FILE_LIMIT);
     struct conf_header h = {.version = 1, .user = user, .comment = comment, .time_ms = clock_wall_ms()};
