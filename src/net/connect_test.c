@@ -1,6 +1,8 @@
 /* Conversations on real sockets: the client's side, and how little an idle one holds. */
 #include "net/echo_world.h"
 
+#include "base/clock.h"
+
 #include <malloc.h>
 #include <sys/resource.h>
 
@@ -118,12 +120,62 @@ static void idle_sessions_are_small(void **state)
     teardown(&w);
 }
 
+static void a_connection_that_takes_too_long_is_told(void **state)
+{
+    struct world w;
+
+    (void)state;
+    clock_test_set(1000000, 1000000);
+    setup(&w, &echo);
+    listener_socket_pause(w.listener, true);
+    assert_non_null(conversation_connect(w.loop, &w.at, NULL, 1000, &caller, NULL, &w));
+    clock_test_advance(1001); /* before the loop sees that it is there */
+    turns(&w, 2);
+    assert_int_equal(w.rc, RC_TIMEOUT);
+    assert_int_equal(w.done, 1);
+    teardown(&w);
+}
+
+/* The rate is that of the last 10 seconds, or of the whole life when shorter. */
+static void the_rate_of_a_peer_is_known(void **state)
+{
+    struct world w;
+    int fd;
+
+    (void)state;
+    clock_test_set(1000000, 1000000);
+    setup(&w, &echo);
+    fd = client(&w);
+    expect(&w, fd, "hello\r\n");
+    for (int i = 0; i < 4; i++) {
+        say(fd, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
+        turns(&w, 2);
+        assert_int_equal(conversation_rate(w.last), 100);
+        clock_test_advance(1000);
+        turns(&w, 1);
+    }
+    assert_int_equal(conversation_rate(w.last), 80);
+    clock_test_advance(3500);
+    turns(&w, 1);
+    say(fd, "\r\n");
+    turns(&w, 2);
+    assert_int_equal(conversation_rate(w.last), 50);
+    clock_test_advance(4700);
+    turns(&w, 1);
+    assert_int_equal(conversation_rate(w.last), 10);
+    close(fd);
+    turns(&w, 5);
+    teardown(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_connects_and_both_sides_end),
         cmocka_unit_test(a_refused_connection_is_told),
         cmocka_unit_test(idle_sessions_are_small),
+        cmocka_unit_test(a_connection_that_takes_too_long_is_told),
+        cmocka_unit_test(the_rate_of_a_peer_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
