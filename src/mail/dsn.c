@@ -99,8 +99,9 @@ static void put_head(const struct dsn *d, bool utf8, struct buf *out)
     buf_add(out, str_lit("\r\n"));
     put_date(out, "Date", d->now_ms);
     buf_addf(out, "Message-ID: <%llu.%.*s@%.*s>\r\n", (unsigned long long)d->mid, STR(d->boundary), STR(d->host));
-    buf_addf(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report;\r\n"
-                  " report-type=%s; boundary=\"%.*s\"\r\n\r\nThis is a MIME-encapsulated message.\r\n\r\n",
+    buf_addf(out,
+             "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report;\r\n"
+             " report-type=%s; boundary=\"%.*s\"\r\n\r\nThis is a MIME-encapsulated message.\r\n\r\n",
              utf8 ? "global-delivery-status" : "delivery-status", STR(d->boundary));
 }
 

@@ -10,18 +10,30 @@
 #include <cmocka.h>
 
 static const struct dsn_recipient recipients[] = {
-    {.address = {"bob@example.net", 15}, .orcpt = {"rfc822;bob@example.com", 22}, .status = {"5.1.1", 5}, .code = 550,
-     .text = {"5.1.1 User unknown\nsee\x07 https://example.net/help", 48}, .mta = {"mx.example.net", 14}},
+    {.address = {"bob@example.net", 15},
+     .orcpt = {"rfc822;bob@example.com", 22},
+     .status = {"5.1.1", 5},
+     .code = 550,
+     .text = {"5.1.1 User unknown\nsee\x07 https://example.net/help", 48},
+     .mta = {"mx.example.net", 14}},
     {.address = {"carl@example.net", 16}, .status = {"5.4.7", 5}, .text = {"Delivery expired (message too old)", 34}},
 };
 
 static struct dsn sample(enum dsn_kind kind)
 {
-    return (struct dsn){.kind = kind, .host = str_lit("gw.example.org"), .to = str_lit("anna@example.org"),
-                        .subject = str_lit("Delivery Status Notification"), .mid = 5505, .now_ms = 1795305600000,
-                        .arrival_ms = 1795305000000, .retry_until_ms = 1795564200000, .envid = str_lit("QQ314159"),
-                        .recipients = recipients, .n_recipients = 2,
-                        .original = str_lit("From: anna@example.org\r\nSubject: Hi\r\n\r\nbody\r\n"), .full = true,
+    return (struct dsn){.kind = kind,
+                        .host = str_lit("gw.example.org"),
+                        .to = str_lit("anna@example.org"),
+                        .subject = str_lit("Delivery Status Notification"),
+                        .mid = 5505,
+                        .now_ms = 1795305600000,
+                        .arrival_ms = 1795305000000,
+                        .retry_until_ms = 1795564200000,
+                        .envid = str_lit("QQ314159"),
+                        .recipients = recipients,
+                        .n_recipients = 2,
+                        .original = str_lit("From: anna@example.org\r\nSubject: Hi\r\n\r\nbody\r\n"),
+                        .full = true,
                         .boundary = str_lit("b0123456789")};
 }
 
@@ -120,8 +132,8 @@ static void a_delay_says_until_when_it_is_tried(void **state)
 /* RFC 6533: an internationalized address makes it a global report. */
 static void an_address_beyond_ascii_makes_it_global(void **state)
 {
-    static const struct dsn_recipient r = {.address = {"j\xc3\xbcrg@example.net", 17}, .status = {"5.1.1", 5}, .code = 550,
-                                           .text = {"no", 2}};
+    static const struct dsn_recipient r = {
+        .address = {"j\xc3\xbcrg@example.net", 17}, .status = {"5.1.1", 5}, .code = 550, .text = {"no", 2}};
     struct dsn d = sample(DSN_FAILURE);
     struct buf b = BUF(65536);
     struct str status;

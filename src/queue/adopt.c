@@ -16,7 +16,7 @@ enum { PATIENCE_MS = 10000 };
 struct adopted {
     uint8_t deliverer;
     uint16_t slot;
-    bool dead;               /* the process that had it is gone */
+    bool dead; /* the process that had it is gone */
     uint64_t mid, piece;
 };
 

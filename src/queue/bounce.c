@@ -4,8 +4,8 @@
  * Called by outcome.c and once a turn. Owns the list of notices. The failed recipients of a message in one turn make one
  * notice (I4). Their pieces keep their flight slots until the notice is on stable storage in queue's own segment; then one
  * journal group holds the new message and the end of the old recipients, so that a crash before it repeats the bounce from
- * flight board or retry and a crash after it loses nothing. An unjournaled notice in the segment does not count. A notice that
- * cannot be stored is tried again every 10 s. Notices of delay and relay hold nothing: losing one loses no mail.
+ * flight board or retry and a crash after it loses nothing. An unjournaled notice in the segment does not count. A notice
+ * that cannot be stored is tried again every 10 s. Notices of delay and relay hold nothing: losing one loses no mail.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -38,7 +38,7 @@ struct settling {
     uint64_t mid, notice_mid, notice_bytes;
     enum dsn_kind kind;
     enum notice_state state;
-    struct arena arena;          /* texts */
+    struct arena arena; /* texts */
     struct told *told;
     struct held *held;
     size_t n_told, n_held;
@@ -146,8 +146,8 @@ static void say_double(struct queue *q, const struct message *m, const struct de
     for (size_t i = 0; i < n; i++) {
         struct event_class class = event_class_of(r[i].enhanced, (unsigned)r[i].code);
 
-        event(q->events, double_bounce, .mid = m->mid, .rid = r[i].recipient, .enhanced = class.enhanced, .class = class.text,
-              .code = r[i].code, .lines = r[i].text);
+        event(q->events, double_bounce, .mid = m->mid, .rid = r[i].recipient, .enhanced = class.enhanced,
+              .class = class.text, .code = r[i].code, .lines = r[i].text);
     }
 }
 
@@ -191,7 +191,8 @@ void bounce_delayed(struct queue *q, uint32_t piece, const struct delivery_resul
 {
     struct message *m = message_at(q, piece_at(q, piece)->message);
     const struct conf_bounce_profile *p = profile_of(q, piece);
-    struct delivery_result why = {.class = RESULT_DELAYED, .text = str_c(destination_at(q, piece_at(q, piece)->destination)->reason)};
+    struct delivery_result why = {.class = RESULT_DELAYED,
+                                  .text = str_c(destination_at(q, piece_at(q, piece)->destination)->reason)};
     struct spool_head head;
     struct envelope env;
     size_t told = 0;
@@ -226,7 +227,8 @@ void bounce_relayed(struct queue *q, uint32_t piece, const struct delivery_resul
     loop_again(q->loop);
 }
 
-/* --- the notice itself ---------------------------------------------------------------------------------------------------- */
+/* --- the notice itself ----------------------------------------------------------------------------------------------------
+ */
 
 /* The original, or its header section: an arena's octets. */
 static struct str original_of(struct queue *q, const struct spool_head *head, bool full)
@@ -258,9 +260,12 @@ static void list_recipients(struct queue *q, const struct settling *s, const str
     d->recipients = list;
     for (size_t i = 0; i < s->n_told; i++)
         if (s->told[i].index < env->n_recipients)
-            list[d->n_recipients++] = (struct dsn_recipient){
-                .address = env->recipients[s->told[i].index].address, .orcpt = env->recipients[s->told[i].index].orcpt,
-                .status = s->told[i].status, .code = s->told[i].code, .text = s->told[i].text, .mta = s->told[i].mta};
+            list[d->n_recipients++] = (struct dsn_recipient){.address = env->recipients[s->told[i].index].address,
+                                                             .orcpt = env->recipients[s->told[i].index].orcpt,
+                                                             .status = s->told[i].status,
+                                                             .code = s->told[i].code,
+                                                             .text = s->told[i].text,
+                                                             .mta = s->told[i].mta};
 }
 
 struct sink {
@@ -286,8 +291,13 @@ static enum rc store(struct settling *s, const struct dsn *d, struct str text)
     struct smtp_body scan;
     struct sink k = {spool_body_new(q->writer), RC_OK};
     struct buf octets = BUF(1 << 20);
-    struct envelope env = {.received_ms = d->now_ms, .parent_mid = s->mid, .smtputf8 = dsn_needs_utf8(d), .outgoing = 1,
-                           .subject = d->subject, .recipients = &to, .n_recipients = 1};
+    struct envelope env = {.received_ms = d->now_ms,
+                           .parent_mid = s->mid,
+                           .smtputf8 = dsn_needs_utf8(d),
+                           .outgoing = 1,
+                           .subject = d->subject,
+                           .recipients = &to,
+                           .n_recipients = 1};
 
     if (!k.body)
         return RC_NO_MEMORY;
@@ -315,8 +325,13 @@ static enum rc write_notice(struct settling *s, const struct message *m)
     struct spool_head head;
     struct envelope env;
     struct buf text = BUF(NOTICE_OVERHEAD + (size_t)p->dsn_original_max_bytes);
-    struct dsn d = {.kind = s->kind, .host = c->system.hostname, .from = c->queue.postmaster, .mid = s->mid,
-                    .now_ms = clock_wall_ms(), .arrival_ms = m->entered_ms, .retry_until_ms = m->entered_ms + p->max_age_ms};
+    struct dsn d = {.kind = s->kind,
+                    .host = c->system.hostname,
+                    .from = c->queue.postmaster,
+                    .mid = s->mid,
+                    .now_ms = clock_wall_ms(),
+                    .arrival_ms = m->entered_ms,
+                    .retry_until_ms = m->entered_ms + p->max_age_ms};
     enum rc rc;
 
     arena_reset(&q->scratch);
@@ -338,7 +353,8 @@ static enum rc write_notice(struct settling *s, const struct message *m)
     return rc;
 }
 
-/* --- after it is stored ---------------------------------------------------------------------------------------------------- */
+/* --- after it is stored
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* The recipients of a held piece are final: told of, or not to be told. */
 static void let_go(struct queue *q, const struct held *h)

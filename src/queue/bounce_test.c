@@ -155,7 +155,8 @@ static void notify_never_is_silent(void **state)
 {
     struct fix *f = *state;
     struct recipient r = {.address = str_lit("nobody@example.net"), .notify = NOTIFY_NEVER};
-    struct envelope env = {.sender = str_lit("anna@example.org"), .received_ms = clock_wall_ms(), .recipients = &r, .n_recipients = 1};
+    struct envelope env = {
+        .sender = str_lit("anna@example.org"), .received_ms = clock_wall_ms(), .recipients = &r, .n_recipients = 1};
     struct buf octets = BUF(65536);
     struct fix_storing *s = calloc(1, sizeof *s);
 

@@ -15,7 +15,7 @@ static struct change *change_at(const struct queue *q, uint32_t i)
 void changes_put(struct queue *q, uint32_t message, uint16_t index, const struct change *what)
 {
     struct message *m = message_at(q, message);
-    uint32_t i = m->pieces, next;
+    uint32_t i = m->pieces, next, destination;
 
     while (i && change_at(q, i)->index != index)
         i = change_at(q, i)->next;
@@ -27,9 +27,16 @@ void changes_put(struct queue *q, uint32_t message, uint16_t index, const struct
     }
     if (change_at(q, i)->final)
         return;
+    change_at(q, i)->index = index;
+    if (what->destination) {
+        change_at(q, i)->destination = what->destination;
+        return;
+    }
     next = change_at(q, i)->next;
+    destination = change_at(q, i)->destination;
     *change_at(q, i) = *what;
     change_at(q, i)->index = index;
+    change_at(q, i)->destination = destination;
     change_at(q, i)->next = next;
 }
 
@@ -68,6 +75,27 @@ static uint64_t next_try(struct queue *q, const struct piece *p, uint64_t wall_m
     return loop_now_ms(q->loop) + (wait < most ? wait : most);
 }
 
+/* Redirected by an operator: a piece of its own there, or one with others that were. */
+static void put_redirected(struct queue *q, uint32_t message, const struct change *c)
+{
+    uint32_t from = message_piece_with(q, message, c->index), to;
+
+    for (to = message_at(q, message)->pieces; to; to = piece_at(q, to)->sibling)
+        if (piece_at(q, to)->destination == c->destination && piece_at(q, to)->redirected && !piece_at(q, to)->tries &&
+            piece_at(q, to)->n < PIECE_RECIPIENTS)
+            break;
+    if (!from || from == to)
+        return;
+    if (!to) {
+        to = piece_new(q, message, c->destination);
+        piece_at(q, to)->redirected = true;
+    }
+    piece_remove(q, from, c->index);
+    piece_add(q, to, c->index);
+    if (!piece_at(q, from)->n)
+        piece_free(q, from);
+}
+
 /* Recipients that wait for the same try are one piece again. */
 static void put_waiting(struct queue *q, uint32_t message, const struct change *c)
 {
@@ -103,7 +131,9 @@ void changes_apply(struct queue *q, uint32_t message, uint32_t list)
 
         if (piece && piece_remove(q, piece, c->index) && !piece_at(q, piece)->n)
             piece_free(q, piece);
-        if (!c->final)
+        if (!c->final && c->destination)
+            put_redirected(q, message, c);
+        if (!c->final && c->tries)
             put_waiting(q, message, c);
     }
     give(q, list);

@@ -8,6 +8,7 @@ struct change {
     uint64_t next_wall_ms;
     uint16_t index, tries;
     bool final;
+    uint32_t destination; /* redirected to, 0 = not */
     uint32_t next;
 };
 

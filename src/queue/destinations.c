@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/must.h"
+#include "mail/address.h"
 #include "queue/state.h"
 
 #include <stdlib.h>
@@ -168,7 +169,8 @@ void destination_failed(struct queue *q, uint32_t i, struct str reason)
     d->window = WINDOW_FIRST;
     wait = back_off(&d->retry, d->failures);
     destination_block_until(q, i, now + wait);
-    event(q->events, destination_down, .domain = str_c(d->name), .reason = str_c(d->reason), .retry_ms = d->reason_ms + wait);
+    event(q->events, destination_down, .domain = str_c(d->name), .reason = str_c(d->reason),
+          .retry_ms = d->reason_ms + wait);
     outcome_destination_down(q, i);
 }
 
@@ -187,6 +189,24 @@ void destination_succeeded(struct queue *q, uint32_t i)
     loop_timer_cancel(q->loop, &d->timer);
     event(q->events, destination_up, .domain = str_c(d->name));
     destination_activate(q, i);
+}
+
+void destination_try_now(struct queue *q, uint32_t i, bool reset)
+{
+    struct destination *d = destination_at(q, i);
+
+    d->blocked_until_ms = d->period_recipients = 0;
+    d->down = false;
+    d->failures = 0;
+    loop_timer_cancel(q->loop, &d->timer);
+    if (reset)
+        d->delivered = d->soft = d->hard = d->deleted = d->dns_hard = d->five_hard = d->expired_hard = d->other_hard = 0;
+    destination_activate(q, i);
+}
+
+struct str destination_lower(struct arena *a, struct str name)
+{
+    return address_lower(a, name);
 }
 
 static void forget(struct queue *q, uint32_t i)

@@ -4,7 +4,8 @@
  * Called once a turn and by the bus. Owns one table of slots for each deliver process. A destination keeps to one process as
  * long as that has slots, sends in runs of up to 20 and never more than its window, which grows with each success: so a slow
  * destination cannot take all slots. A slot is given back only after the journal group with its result was written. When a
- * deliver process dies its slots say what happened: assigned = again at once, dot sent = again with an event, answered = counts.
+ * deliver process dies its slots say what happened: assigned = again at once, dot sent = again with an event, answered =
+ * counts.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -51,7 +52,8 @@ void dispatch_slots_written(struct queue *q)
     q->n_free_slots = 0;
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------------ */
+/* --- sending ------------------------------------------------------------------------------------------------------------
+ */
 
 static struct deliverer *usable(struct queue *q, unsigned i)
 {
@@ -145,7 +147,8 @@ static bool within_limit(struct queue *q, uint32_t i, uint32_t n)
 
 static bool may_send(const struct queue *q, const struct destination *d)
 {
-    return d->first && !d->suspended && !q->delivery_suspended && !d->blocked_until_ms && d->flying < (d->down ? 1 : d->window);
+    return d->first && !d->suspended && !q->delivery_suspended && !d->blocked_until_ms &&
+           d->flying < (d->down ? 1 : d->window);
 }
 
 /* One run; false when there is no slot anywhere. */
@@ -188,7 +191,8 @@ void dispatch_run(struct queue *q)
     }
 }
 
-/* --- answers -------------------------------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------------------------------------
+ */
 
 /* The piece in a slot lands. */
 static uint32_t land(struct queue *q, struct deliverer *d, unsigned slot)
@@ -243,7 +247,8 @@ static void on_down(void *ctx, const struct bus_in *in)
         destination_failed(q, i, msg->reason);
 }
 
-/* --- processes ------------------------------------------------------------------------------------------------------------ */
+/* --- processes ------------------------------------------------------------------------------------------------------------
+ */
 
 static struct str rids_of(struct queue *q, uint32_t piece)
 {
@@ -264,7 +269,8 @@ static void slot_of_dead(struct queue *q, struct deliverer *d, unsigned slot)
         return;
     }
     if (state == SLOT_DOT_SENT)
-        event(q->events, delivery_uncertain, .mid = message_at(q, piece_at(q, piece)->message)->mid, .rids = rids_of(q, piece));
+        event(q->events, delivery_uncertain, .mid = message_at(q, piece_at(q, piece)->message)->mid,
+              .rids = rids_of(q, piece));
     outcome_again(q, piece);
 }
 

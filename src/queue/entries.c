@@ -3,8 +3,8 @@
  *
  * Called by whoever changes state, by the journal when it rotates (checkpoint) and at start (replay). An entry names its
  * message by MID. Replay builds messages without recipients; what is known of recipients is kept as a list of changes until
- * recover.c has read the records. An entry that cannot be read is skipped: the journal's CRC has vouched for its octets, so it
- * comes from another version.
+ * recover.c has read the records. An entry that cannot be read is skipped: the journal's CRC has vouched for its octets, so
+ * it comes from another version.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -85,6 +85,18 @@ void entry_wait(struct queue *q, uint32_t piece)
     end(q, ENTRY_WAIT);
 }
 
+void entry_redirect(struct queue *q, uint32_t piece)
+{
+    const struct piece *p = piece_at(q, piece);
+    struct buf *b = begin(q);
+
+    buf_put_varint(b, message_at(q, p->message)->mid);
+    buf_put_str(b, str_c(destination_at(q, p->destination)->name));
+    for (uint32_t r = p->recipients; r; r = recipient_at(q, r)->next)
+        buf_put_varint(b, recipient_at(q, r)->index);
+    end(q, ENTRY_REDIRECT);
+}
+
 void entry_done(struct queue *q, uint64_t mid)
 {
     buf_put_varint(begin(q), mid);
@@ -145,7 +157,8 @@ void entry_control(struct queue *q)
     end(q, ENTRY_CONTROL);
 }
 
-/* --- checkpoint ----------------------------------------------------------------------------------------------------------- */
+/* --- checkpoint -----------------------------------------------------------------------------------------------------------
+ */
 
 /* Recipients of the envelope that are in no piece are final. */
 static void checkpoint_final(struct queue *q, uint32_t message)
@@ -179,9 +192,12 @@ static void checkpoint_message(struct queue *q, uint32_t message)
     if (m->scan_tries || m->flags & MESSAGE_ALONE)
         entry_scan_try(q, message);
     checkpoint_final(q, message);
-    for (uint32_t p = m->pieces; p; p = piece_at(q, p)->sibling)
+    for (uint32_t p = m->pieces; p; p = piece_at(q, p)->sibling) {
+        if (piece_at(q, p)->redirected)
+            entry_redirect(q, p);
         if (piece_at(q, p)->tries)
             entry_wait(q, p);
+    }
 }
 
 /* Segments and switches first, then the messages in portions; entries of the same turns go between, and replay knows better
@@ -210,7 +226,8 @@ bool entries_checkpoint(void *ctx, struct journal *j, bool first)
     return q->checkpoint_at < q->messages.end;
 }
 
-/* --- replay ----------------------------------------------------------------------------------------------------------------- */
+/* --- replay
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t message_of(struct queue *q, struct str *in)
 {
@@ -301,6 +318,19 @@ static void replay_wait(struct queue *q, struct str in)
         changes_put(q, message, (uint16_t)index, &(struct change){.tries = (uint16_t)tries, .next_wall_ms = at});
 }
 
+static void replay_redirect(struct queue *q, struct str in)
+{
+    uint32_t message = message_of(q, &in), destination;
+    struct str name;
+    uint64_t index;
+
+    if (!message || !get_str(&in, &name))
+        return;
+    destination = destination_get(q, name);
+    while (get_varint(&in, &index))
+        changes_put(q, message, (uint16_t)index, &(struct change){.destination = destination});
+}
+
 static void replay_done(struct queue *q, struct str in)
 {
     uint32_t message = message_of(q, &in);
@@ -381,7 +411,7 @@ void entries_replay(void *ctx, uint64_t kind, struct str octets)
         [ENTRY_KNOWN] = replay_known,     [ENTRY_VERDICT] = replay_verdict, [ENTRY_FINAL] = replay_final,
         [ENTRY_WAIT] = replay_wait,       [ENTRY_DONE] = replay_done,       [ENTRY_DSN] = replay_dsn,
         [ENTRY_SEGMENT] = replay_segment, [ENTRY_CONTROL] = replay_control, [ENTRY_SCAN_TRY] = replay_scan_try,
-        [ENTRY_MOVED] = replay_moved,     [ENTRY_LIFE] = replay_life};
+        [ENTRY_MOVED] = replay_moved,     [ENTRY_LIFE] = replay_life,       [ENTRY_REDIRECT] = replay_redirect};
 
     if (kind < ENTRY_KINDS && replay[kind])
         replay[kind](ctx, octets);

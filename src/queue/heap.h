@@ -5,9 +5,9 @@
 #include "queue/slab.h"
 
 struct heap {
-    uint32_t *items;         /* from 1 */
+    uint32_t *items; /* from 1 */
     uint32_t n, cap;
-    struct slab *pieces;     /* struct piece of state.h: next_try_ms is the key, prev the place in the heap */
+    struct slab *pieces; /* struct piece of state.h: next_try_ms is the key, prev the place in the heap */
 };
 
 void heap_init(struct heap *h, struct slab *pieces);

@@ -55,7 +55,7 @@ uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head 
 struct walk {
     struct queue *q;
     uint32_t segment;
-    uint64_t certain_to;     /* from here on nobody may have been told */
+    uint64_t certain_to; /* from here on nobody may have been told */
     uint64_t taken;
 };
 
@@ -65,8 +65,8 @@ static void found(void *ctx, const struct spool_head *head, struct str envelope)
     struct queue *q = w->q;
 
     (void)envelope;
-    if (head->ref.generation != segment_at(q, w->segment)->generation || head->ref.offset < segment_at(q, w->segment)->known_to ||
-        message_find(q, head->mid))
+    if (head->ref.generation != segment_at(q, w->segment)->generation ||
+        head->ref.offset < segment_at(q, w->segment)->known_to || message_find(q, head->mid))
         return;
     arena_reset(&q->scratch);
     intake_take(q, w->segment, head, head->ref.offset >= w->certain_to);
@@ -200,9 +200,8 @@ static void settle_unheard(struct queue *q, unsigned owner)
     for (size_t i = 0; i < n; i++) {
         struct spool_found out = {0};
 
-        if (segment_with_id(q, ids[i]) ||
-            spool_look(q->dir, ids[i], &out, NULL) != RC_OK || out.free || !out.generation || out.owner != owner ||
-            board_load(&q->board->receivers[owner].spare) == ids[i])
+        if (segment_with_id(q, ids[i]) || spool_look(q->dir, ids[i], &out, NULL) != RC_OK || out.free || !out.generation ||
+            out.owner != owner || board_load(&q->board->receivers[owner].spare) == ids[i])
             continue;
         segment_get(q, ids[i], out.generation, owner);
     }

@@ -2,8 +2,8 @@
  * Messages in memory: made from a record in the spool, found by MID, ended.
  *
  * Called by intake (new mail), recover (start) and outcome (end). Owns the slab of messages and the index of MIDs, an open
- * addressing table of 32-bit places (linear probing, backward shift on removal). A record that cannot be read makes no pieces
- * and is reported as damaged; nothing else fails.
+ * addressing table of 32-bit places (linear probing, backward shift on removal). A record that cannot be read makes no
+ * pieces and is reported as damaged; nothing else fails.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -146,13 +146,16 @@ enum rc message_load(struct queue *q, uint32_t message, struct err *e)
     TRY(spool_read_head(q->reader, message_ref(q, m), &q->scratch, &head, &octets, e));
     TRY(envelope_decode(&q->scratch, octets, &env, e));
     if (head.mid != m->mid)
-        return err_set(e, RC_CORRUPT, "record of MID %llu in place of %llu", (unsigned long long)head.mid, (unsigned long long)m->mid);
+        return err_set(e, RC_CORRUPT, "record of MID %llu in place of %llu", (unsigned long long)head.mid,
+                       (unsigned long long)m->mid);
     segment_at(q, m->segment)->live_bytes += head.record_bytes - m->record_bytes;
     m->record_bytes = (uint32_t)head.record_bytes;
     m->body_bytes = head.body_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)head.body_bytes;
     m->entered_ms = env.received_ms;
+    m->sender = (uint32_t)str_hashi(env.sender);
     m->recipients = (uint16_t)env.n_recipients;
-    m->flags |= (uint8_t)((env.sender.n ? 0 : MESSAGE_BOUNCE) | (head.big ? MESSAGE_BIG : 0) | (env.outgoing ? MESSAGE_OUTGOING : 0));
+    m->flags |= (uint8_t)((env.sender.n ? 0 : MESSAGE_BOUNCE) | (head.big ? MESSAGE_BIG : 0) |
+                          (env.outgoing ? MESSAGE_OUTGOING : 0));
     q->live_bytes += m->body_bytes;
     add_recipients(q, message, &env);
     return RC_OK;

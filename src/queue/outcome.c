@@ -61,7 +61,9 @@ static void wait_again(struct queue *q, uint32_t piece)
     entry_wait(q, piece);
 }
 
-static const struct delivery_result expired = {.class = RESULT_BOUNCED, .reason = REASON_EXPIRED, .enhanced = {"5.4.7", 5},
+static const struct delivery_result expired = {.class = RESULT_BOUNCED,
+                                               .reason = REASON_EXPIRED,
+                                               .enhanced = {"5.4.7", 5},
                                                .text = {"Delivery expired (message too old)", 34}};
 
 static bool is_old(struct queue *q, uint32_t piece)
@@ -96,8 +98,8 @@ static void say_bounced(struct queue *q, uint32_t piece, const struct delivery_r
     for (size_t i = 0; i < n; i++)
         if (r[i].recipient < env.n_recipients)
             event(q->events, delivery_bounced, .mid = m->mid, .rid = r[i].recipient, .enhanced = r[i].enhanced,
-                  .class = event_class_of(r[i].enhanced, (unsigned)r[i].code).text, .code = r[i].code, .lines = r[i].text, .sender = env.sender,
-                  .recipient = env.recipients[r[i].recipient].address, .reason = r[i].reason);
+                  .class = event_class_of(r[i].enhanced, (unsigned)r[i].code).text, .code = r[i].code, .lines = r[i].text,
+                  .sender = env.sender, .recipient = env.recipients[r[i].recipient].address, .reason = r[i].reason);
 }
 
 void outcome_bounce(struct queue *q, uint32_t piece, const struct delivery_result *answer)

@@ -35,6 +35,22 @@ static void count(struct queue *q, const struct piece *p, int64_t n)
         q->unattempted += (uint64_t)n;
 }
 
+void piece_redirect(struct queue *q, uint32_t piece, uint32_t destination)
+{
+    struct piece *p = piece_at(q, piece);
+
+    piece_unlink(q, piece);
+    count(q, p, -(int64_t)p->n);
+    destination_at(q, p->destination)->pieces--;
+    if (destination_at(q, p->destination)->filling == piece)
+        destination_at(q, p->destination)->filling = 0;
+    p->destination = destination;
+    p->redirected = true;
+    destination_at(q, destination)->pieces++;
+    count(q, p, p->n);
+    entry_redirect(q, piece);
+}
+
 void piece_add(struct queue *q, uint32_t piece, uint16_t index)
 {
     struct piece *p = piece_at(q, piece);
@@ -74,6 +90,7 @@ uint32_t piece_split(struct queue *q, uint32_t piece, const uint16_t *indices, s
     uint32_t other = piece_new(q, piece_at(q, piece)->message, piece_at(q, piece)->destination);
 
     piece_at(q, other)->tries = piece_at(q, piece)->tries;
+    piece_at(q, other)->redirected = piece_at(q, piece)->redirected;
     for (size_t i = 0; i < n; i++)
         if (piece_remove(q, piece, indices[i]))
             piece_add(q, other, indices[i]);

@@ -1,9 +1,10 @@
 /*
  * The queue as a whole: start, turn, second, end.
  *
- * Called by role/main_queue.c and by tests. Owns struct queue. At the end of each turn, before the journal is written, work that
- * became possible is handed out, so that one turn makes one journal write and one bus write a peer (A2, B1); flight slots are
- * given back after the journal write. When the journal fails nothing is confirmed or handed out any more and mail is refused.
+ * Called by role/main_queue.c and by tests. Owns struct queue. At the end of each turn, before the journal is written, work
+ * that became possible is handed out, so that one turn makes one journal write and one bus write a peer (A2, B1); flight
+ * slots are given back after the journal write. When the journal fails nothing is confirmed or handed out any more and mail
+ * is refused.
  */
 #include "queue/queue.h"
 
@@ -59,14 +60,10 @@ static void set_gauges(struct queue *q)
     const struct {
         enum board_gauge gauge;
         uint64_t value;
-    } list[] = {{GAUGE_WORK_QUEUE, q->n_work + q->n_scanning},
-                {GAUGE_ACTIVE_RECIPIENTS, q->open_recipients},
-                {GAUGE_UNATTEMPTED, q->unattempted},
-                {GAUGE_ATTEMPTED, q->open_recipients - q->unattempted},
-                {GAUGE_DESTINATIONS, q->destinations.used},
-                {GAUGE_QUEUE_KB, q->live_bytes / 1024},
-                {GAUGE_WORK_QUEUE_PAUSED, q->work_paused},
-                {GAUGE_DELIVERY_SUSPENDED, q->delivery_suspended}};
+    } list[] = {{GAUGE_WORK_QUEUE, q->n_work + q->n_scanning}, {GAUGE_ACTIVE_RECIPIENTS, q->open_recipients},
+                {GAUGE_UNATTEMPTED, q->unattempted},           {GAUGE_ATTEMPTED, q->open_recipients - q->unattempted},
+                {GAUGE_DESTINATIONS, q->destinations.used},    {GAUGE_QUEUE_KB, q->live_bytes / 1024},
+                {GAUGE_WORK_QUEUE_PAUSED, q->work_paused},     {GAUGE_DELIVERY_SUSPENDED, q->delivery_suspended}};
 
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         board_gauge_set(q->board, QUEUE_COLUMN, list[i].gauge, list[i].value);
@@ -142,12 +139,13 @@ static void own_segment_closed(void *ctx, uint64_t segment, uint64_t generation,
     segment_closed(q, segment_get(q, segment, generation, QUEUE_COLUMN), size);
 }
 
-/* After recovery, which would take the writer's new segment for an old one; without a limit on free space, since bounces must
- * go out when the disk is nearly full (I3). */
+/* After recovery, which would take the writer's new segment for an old one; without a limit on free space, since bounces
+ * must go out when the disk is nearly full (I3). */
 static enum rc open_writer(struct queue *q, struct err *e)
 {
     const struct conf *c = conf_now(q->conf);
-    struct spool_options o = {.dir = q->dir, .segment_bytes = c->spool.segment_bytes, .column = QUEUE_COLUMN, .keep_free = 2};
+    struct spool_options o = {
+        .dir = q->dir, .segment_bytes = c->spool.segment_bytes, .column = QUEUE_COLUMN, .keep_free = 2};
 
     q->writer = spool_writer_new(q->loop, q->board, &o, own_segment_closed, q, e);
     return q->writer ? RC_OK : err_wrap(e, RC_IO, "queue's segments");
@@ -201,6 +199,7 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
     intake_init(q);
     work_init(q);
     dispatch_init(q);
+    verbs_init(q);
     bus_on_peer(q->bus, come, gone, q);
     conf_on_change(q->conf, conf_changed, q);
     second(q);
@@ -234,6 +233,7 @@ void queue_free(struct queue *q)
     while (q->n_freeing)
         loop_turn(q->loop, true);
     spool_writer_free(q->writer);
+    verbs_done(q);
     bounce_done(q);
     if (q->journal)
         journal_close(q->journal);
@@ -265,14 +265,14 @@ void queue_free(struct queue *q)
 
 void queue_counts(const struct queue *q, struct queue_counts *out)
 {
-    *out = (struct queue_counts){
-        .messages = q->messages.used,
-        .recipients = q->open_recipients,
-        .work = q->n_work + q->n_scanning,
-        .destinations = q->destinations.used,
-        .flying = q->n_flying,
-        .octets = slab_bytes(&q->messages) + slab_bytes(&q->pieces) + slab_bytes(&q->recipients) + slab_bytes(&q->destinations) +
-                  slab_bytes(&q->edits) + q->waiting.cap * sizeof *q->waiting.items + q->mids_cap * sizeof *q->mids +
-                  q->names_cap * sizeof *q->names,
-        .recovered_ms = q->recovered_ms};
+    *out = (struct queue_counts){.messages = q->messages.used,
+                                 .recipients = q->open_recipients,
+                                 .work = q->n_work + q->n_scanning,
+                                 .destinations = q->destinations.used,
+                                 .flying = q->n_flying,
+                                 .octets = slab_bytes(&q->messages) + slab_bytes(&q->pieces) + slab_bytes(&q->recipients) +
+                                           slab_bytes(&q->destinations) + slab_bytes(&q->edits) +
+                                           q->waiting.cap * sizeof *q->waiting.items + q->mids_cap * sizeof *q->mids +
+                                           q->names_cap * sizeof *q->names,
+                                 .recovered_ms = q->recovered_ms};
 }

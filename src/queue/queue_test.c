@@ -110,7 +110,8 @@ static void recipients_per_period_are_limited(void **state)
     assert_int_equal(f->n_work, 10);
 }
 
-/* B1, D2: a deliver process dies: what it had not begun is sent again, what was answered counts, in between with a log line. */
+/* B1, D2: a deliver process dies: what it had not begun is sent again, what was answered counts, in between with a log line.
+ */
 static void flight_slots_decide_when_deliver_dies(void **state)
 {
     struct fix *f = *state;

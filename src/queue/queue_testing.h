@@ -36,7 +36,7 @@ struct work_seen {
 
 struct side {
     struct bus *bus;
-    struct bus_peer *queue;      /* how this side knows queue */
+    struct bus_peer *queue; /* how this side knows queue */
 };
 
 struct fix {
@@ -46,7 +46,7 @@ struct fix {
     struct conf_source *conf;
     struct events *events;
     struct queue *q;
-    struct bus *bus;             /* queue's */
+    struct bus *bus; /* queue's */
     struct side receive, scan, deliver;
     struct scan *scanner;
     struct spool_writer *writer;
@@ -58,7 +58,7 @@ struct fix {
     uint64_t n_freed, freed;
     uint64_t receiving_rc;
     unsigned pending, stored;
-    bool quiet;                  /* receive stores but does not announce */
+    bool quiet; /* receive stores but does not announce */
     struct spool_ref last;
     uint64_t verb_rc;
     char verb_text[65536];
@@ -75,7 +75,10 @@ static inline void fix_done(struct fix *f, struct work_seen *w, uint64_t outcome
     board_store(&slot->state, SLOT_ANSWERED);
     w->open = false;
     bus_send(f->deliver.bus, f->deliver.queue, BUS_deliver_done,
-             &(struct bus_deliver_done){.slot = w->slot, .mid = w->mid, .outcome = outcome, .destination = str_c(w->destination),
+             &(struct bus_deliver_done){.slot = w->slot,
+                                        .mid = w->mid,
+                                        .outcome = outcome,
+                                        .destination = str_c(w->destination),
                                         .results = buf_str(&b)});
     buf_done(&b);
 }
@@ -83,8 +86,12 @@ static inline void fix_done(struct fix *f, struct work_seen *w, uint64_t outcome
 static const struct delivery_result fix_answers[] = {
     [ANSWER_OK] = {.class = RESULT_DELIVERED, .code = 250, .enhanced = {"2.0.0", 5}, .text = {"2.0.0 Ok", 8}},
     [ANSWER_DELAY] = {.class = RESULT_DELAYED, .code = 451, .enhanced = {"4.3.2", 5}, .text = {"4.3.2 later", 11}},
-    [ANSWER_BOUNCE] = {.class = RESULT_BOUNCED, .reason = REASON_5XX, .code = 550, .enhanced = {"5.1.1", 5},
-                       .text = {"5.1.1 User unknown", 18}, .mta = {"mx.example.net", 14}},
+    [ANSWER_BOUNCE] = {.class = RESULT_BOUNCED,
+                       .reason = REASON_5XX,
+                       .code = 550,
+                       .enhanced = {"5.1.1", 5},
+                       .text = {"5.1.1 User unknown", 18},
+                       .mta = {"mx.example.net", 14}},
 };
 
 /* Recipients of one piece under ANSWER_MIXED: delivered, delayed, bounced by turns. */
@@ -95,8 +102,9 @@ static inline void fix_answer(struct fix *f, struct work_seen *w, enum answer an
     if (answer == ANSWER_NONE)
         return;
     if (answer == ANSWER_DOWN) {
-        bus_send(f->deliver.bus, f->deliver.queue, BUS_destination_down,
-                 &(struct bus_destination_down){.destination = str_c(w->destination), .reason = str_lit("connection refused")});
+        bus_send(
+            f->deliver.bus, f->deliver.queue, BUS_destination_down,
+            &(struct bus_destination_down){.destination = str_c(w->destination), .reason = str_lit("connection refused")});
         fix_done(f, w, 1, NULL, 0);
         return;
     }
@@ -114,7 +122,10 @@ static inline void fix_on_work(void *ctx, const struct bus_in *in)
     struct work_seen *w = &f->work[f->n_work++ % (sizeof f->work / sizeof *f->work)];
     struct str list = msg->recipients;
 
-    *w = (struct work_seen){.slot = msg->slot, .mid = msg->mid, .attempt = msg->attempt, .open = true,
+    *w = (struct work_seen){.slot = msg->slot,
+                            .mid = msg->mid,
+                            .attempt = msg->attempt,
+                            .open = true,
                             .ref = {msg->segment, msg->generation, msg->offset}};
     assert_true(msg->destination.n < sizeof w->destination);
     memcpy(w->destination, msg->destination.p, msg->destination.n);
@@ -219,7 +230,8 @@ static inline void fix_closed(void *ctx, uint64_t segment, uint64_t generation, 
     struct fix *f = ctx;
 
     if (f->q)
-        bus_send(f->receive.bus, f->receive.queue, BUS_segment_closed, &(struct bus_segment_closed){segment, generation, size, from, to});
+        bus_send(f->receive.bus, f->receive.queue, BUS_segment_closed,
+                 &(struct bus_segment_closed){segment, generation, size, from, to});
 }
 
 static inline int fix_start_with(void **state, const char *settings)
@@ -299,8 +311,13 @@ static inline void fix_stored(void *ctx, enum rc rc, const struct spool_ref *ref
 static inline uint64_t fix_store_from(struct fix *f, const char *sender, const char *recipients, const char *body)
 {
     struct recipient list[200];
-    struct envelope env = {.sender = str_c(sender), .received_ms = clock_wall_ms(), .icid = 7, .listener = str_lit("In"),
-                           .client_ip = str_lit("192.0.2.1"), .subject = str_lit("Hello"), .recipients = list};
+    struct envelope env = {.sender = str_c(sender),
+                           .received_ms = clock_wall_ms(),
+                           .icid = 7,
+                           .listener = str_lit("In"),
+                           .client_ip = str_lit("192.0.2.1"),
+                           .subject = str_lit("Hello"),
+                           .recipients = list};
     struct str rest = str_c(recipients), one;
     struct fix_storing *s = calloc(1, sizeof *s);
     struct spool_body *b = spool_body_new(f->writer);

@@ -3,7 +3,8 @@
  *
  * Called once by queue_new() before any bus message is taken. What the journal knows is replayed, then each message's record
  * is read for its recipients; records behind the known offset of a segment that nobody writes any more are taken as new. A
- * message whose record cannot be read is reported and given up; a corrupt segment goes aside once its readable messages are out.
+ * message whose record cannot be read is reported and given up; a corrupt segment goes aside once its readable messages are
+ * out.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -105,7 +106,8 @@ static bool is_spare(const struct queue *q, const struct file *f)
     return f->owner < QUEUE_COLUMN && board_load(&q->board->receivers[f->owner].spare) == f->id;
 }
 
-/* Own segments hold nothing that counts without an entry; a receive process may live on with its open one; the rest is read. */
+/* Own segments hold nothing that counts without an entry; a receive process may live on with its open one; the rest is read.
+ */
 static void settle_files(struct queue *q, const struct files *files)
 {
     for (size_t i = 0; i < files->n; i++) {
@@ -150,8 +152,11 @@ enum rc recover_run(struct queue *q, struct err *e)
     uint64_t begun = clock_mono_ms();
     struct files files = {0};
     bool torn = false;
-    struct journal_options jo = {.dir = q->dir, .rotate_bytes = conf_now(q->conf)->spool.journal_bytes, .checkpoint = entries_checkpoint,
-                                 .failed = queue_journal_failed, .ctx = q};
+    struct journal_options jo = {.dir = q->dir,
+                                 .rotate_bytes = conf_now(q->conf)->spool.journal_bytes,
+                                 .checkpoint = entries_checkpoint,
+                                 .failed = queue_journal_failed,
+                                 .ctx = q};
     struct journal *j;
 
     slab_init(&q->changes, sizeof(struct change));
@@ -172,6 +177,7 @@ enum rc recover_run(struct queue *q, struct err *e)
     arena_reset(&q->scan);
     q->recovered_ms = clock_mono_ms() - begun;
     if (q->messages.used || q->segments.used)
-        event(q->events, queue_recovered, .messages = q->messages.used, .recipients = q->open_recipients, .ms = q->recovered_ms);
+        event(q->events, queue_recovered, .messages = q->messages.used, .recipients = q->open_recipients,
+              .ms = q->recovered_ms);
     return RC_OK;
 }

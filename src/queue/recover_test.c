@@ -165,7 +165,8 @@ static void numbers_never_repeat(void **state)
     assert_in_range(board_last(f->board, NUMBER_MID), 100000, 100100);
 }
 
-/* Issue 2: at most 300 octets a queued message, recovery of 100,000 under 5 s (here under sanitizers too, so a part of it). */
+/* Issue 2: at most 300 octets a queued message, recovery of 100,000 under 5 s (here under sanitizers too, so a part of it).
+ */
 static void a_long_queue_is_small_and_back_soon(void **state)
 {
     enum { MANY = 20000 };
@@ -208,7 +209,8 @@ static void a_rotated_journal_says_the_same(void **state)
 
     f->answer = ANSWER_MIXED;
     for (int i = 0; i < 12000; i++) {
-        fix_store_from(f, "", i % 100 ? "a@example.net" : "a@example.net,b@example.net,c@example.com,d@example.net", "x\r\n");
+        fix_store_from(f, "", i % 100 ? "a@example.net" : "a@example.net,b@example.net,c@example.com,d@example.net",
+                       "x\r\n");
         if (i % 64 == 63)
             fix_until(f, f->pending < 64);
     }

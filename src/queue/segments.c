@@ -108,8 +108,8 @@ static bool may_go(const struct queue *q, const struct queue_segment *s)
 {
     uint64_t synced = board_load(&q->board->events_synced_ms);
 
-    return s->id && s->closed && !s->live && !s->freeing && !s->undecided && journal_synced(q->journal) >= s->emptied_entry &&
-           synced >= s->emptied_ms;
+    return s->id && s->closed && !s->live && !s->freeing && !s->undecided &&
+           journal_synced(q->journal) >= s->emptied_entry && synced >= s->emptied_ms;
 }
 
 void segments_recycle(struct queue *q)

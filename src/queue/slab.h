@@ -14,10 +14,10 @@ enum { SLAB_CHUNK_BITS = 10, SLAB_CHUNK = 1 << SLAB_CHUNK_BITS };
 struct slab {
     char **chunks;
     uint32_t n_chunks, cap_chunks;
-    uint32_t end;            /* numbers ever given are below this */
-    uint32_t free;           /* head of the free list */
-    uint32_t used;           /* items in use */
-    size_t item;             /* octets of one */
+    uint32_t end;  /* numbers ever given are below this */
+    uint32_t free; /* head of the free list */
+    uint32_t used; /* items in use */
+    size_t item;   /* octets of one */
 };
 
 void slab_init(struct slab *s, size_t item);

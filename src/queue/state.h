@@ -6,7 +6,7 @@
  *            place: the ready list of its destination, the heap of waiting ones, a flight slot, or being settled
  *   recipient  index in the envelope
  *
- * Numbers of 32 bits are places in slabs. A queued message with one recipient costs 56 + 40 + 8 octets here, 4 in the heap
+ * Numbers of 32 bits are places in slabs. A queued message with one recipient costs 64 + 40 + 8 octets here, 4 in the heap
  * and 6 to 11 in the index of MIDs.
  */
 #ifndef QUEUE_STATE_H
@@ -24,38 +24,42 @@ enum { QUEUE_COLUMN = BOARD_RECEIVERS - 1, SCANNERS_MAX = 64, PIECE_RECIPIENTS =
 
 enum message_state { MESSAGE_FREE, MESSAGE_WORK, MESSAGE_SCANNING, MESSAGE_DELIVERY };
 enum {
-    MESSAGE_BOUNCE = 1,      /* null sender: is never bounced */
-    MESSAGE_BIG = 2,         /* body in a file of its own */
-    MESSAGE_OUTGOING = 4,    /* came by RELAY */
-    MESSAGE_ALONE = 8,       /* was with a scan worker that died: goes alone */
-    MESSAGE_MOVING = 16,     /* being copied forward */
-    MESSAGE_CHANGES = 32     /* replay: `pieces` is a list of changes */
+    MESSAGE_BOUNCE = 1,   /* null sender: is never bounced */
+    MESSAGE_BIG = 2,      /* body in a file of its own */
+    MESSAGE_OUTGOING = 4, /* came by RELAY */
+    MESSAGE_ALONE = 8,    /* was with a scan worker that died: goes alone */
+    MESSAGE_MOVING = 16,  /* being copied forward */
+    MESSAGE_CHANGES = 32  /* replay: `pieces` is a list of changes */
 };
 
 struct message {
     uint64_t mid;
-    uint64_t entered_ms;     /* wall clock */
-    uint32_t segment;        /* place in q->segments */
+    uint64_t entered_ms; /* wall clock */
+    uint32_t segment;    /* place in q->segments */
     uint32_t offset;
     uint32_t record_bytes, body_bytes;
-    uint32_t pieces;         /* first piece */
-    uint32_t prev, next;     /* work queue */
-    uint16_t recipients;     /* in the envelope */
-    uint16_t open;           /* not final yet */
+    uint32_t pieces;     /* first piece */
+    uint32_t prev, next; /* work queue */
+    uint16_t recipients; /* in the envelope */
+    uint16_t open;       /* not final yet */
     uint8_t state, flags, scan_tries, delay_dsns;
-    uint32_t edits;          /* place in q->edits, 0 = none; last: see slab.h */
+    uint32_t edits;  /* place in q->edits, 0 = none */
+    uint32_t sender; /* hash of the envelope sender, case ignored */
+    uint32_t unused;
 };
-_Static_assert(sizeof(struct message) == 56, "memory of a message");
+_Static_assert(sizeof(struct message) == 64, "memory of a message");
 
 enum piece_state { PIECE_FREE, PIECE_HELD, PIECE_READY, PIECE_WAITING, PIECE_FLYING, PIECE_SETTLING };
 
 struct piece {
-    uint64_t next_try_ms;    /* monotonic; while waiting */
+    uint64_t next_try_ms; /* monotonic; while waiting */
     uint32_t message, destination;
-    uint32_t sibling;        /* next piece of the message */
-    uint32_t prev, next;     /* ready list; prev = place in the heap while waiting */
-    uint32_t recipients;     /* first one */
-    uint16_t n, tries;
+    uint32_t sibling;    /* next piece of the message */
+    uint32_t prev, next; /* ready list; prev = place in the heap while waiting */
+    uint32_t recipients; /* first one */
+    uint16_t tries;
+    uint8_t n;
+    bool redirected; /* by an operator: the destination is not that of the address */
     uint8_t state, deliverer;
     uint16_t slot;
 };
@@ -76,15 +80,15 @@ struct edits {
 /* One life of a segment file. */
 struct queue_segment {
     uint64_t id, generation;
-    uint64_t known_to;       /* every record below is known */
-    uint64_t size;           /* of the file; 0 = unknown */
+    uint64_t known_to; /* every record below is known */
+    uint64_t size;     /* of the file; 0 = unknown */
     uint64_t live_bytes;
-    uint64_t emptied_entry;  /* number of the journal entry that emptied it */
-    uint64_t emptied_ms;     /* monotonic */
-    uint32_t live;           /* messages in it */
-    uint8_t owner;           /* column */
+    uint64_t emptied_entry; /* number of the journal entry that emptied it */
+    uint64_t emptied_ms;    /* monotonic */
+    uint32_t live;          /* messages in it */
+    uint8_t owner;          /* column */
     bool closed, freeing, dirty, undecided, corrupt;
-    uint32_t next;           /* free for slab.h */
+    uint32_t next; /* free for slab.h */
 };
 
 struct retry_rule {
@@ -94,20 +98,20 @@ struct retry_rule {
 
 /* A domain that mail goes to. */
 struct destination {
-    char *name;              /* lower case */
+    char *name; /* lower case */
     uint64_t hash;
     uint32_t hash_next;
-    uint32_t first, last;    /* ready pieces, oldest first */
-    uint32_t active_next;    /* list of destinations to be looked at this turn */
-    uint32_t pieces;         /* all pieces, in any state */
-    uint32_t flying;         /* pieces with deliver */
-    uint32_t window;         /* most pieces with deliver now: grows with each success */
-    uint32_t filling;        /* while a message is taken in: its piece here */
+    uint32_t first, last; /* ready pieces, oldest first */
+    uint32_t active_next; /* list of destinations to be looked at this turn */
+    uint32_t pieces;      /* all pieces, in any state */
+    uint32_t flying;      /* pieces with deliver */
+    uint32_t window;      /* most pieces with deliver now: grows with each success */
+    uint32_t filling;     /* while a message is taken in: its piece here */
     uint64_t filling_mid;
     bool active, down, suspended, ever_up;
-    uint8_t home;            /* deliver process + 1 that was told of it, 0 = none */
-    uint32_t told;           /* connections that process was told */
-    uint32_t failures;       /* in a row */
+    uint8_t home;      /* deliver process + 1 that was told of it, 0 = none */
+    uint32_t told;     /* connections that process was told */
+    uint32_t failures; /* in a row */
     /* settings (destination controls) */
     uint32_t max_connections, recipient_limit;
     uint64_t period_ms;
@@ -116,15 +120,15 @@ struct destination {
     /* back-off and recipient limit */
     uint64_t blocked_until_ms, period_start_ms, period_recipients;
     struct loop_timer timer;
-    char *reason;            /* of the last failure */
-    uint64_t reason_ms, active_ms;   /* wall clock */
+    char *reason;                  /* of the last failure */
+    uint64_t reason_ms, active_ms; /* wall clock */
     /* for tophosts and hoststatus */
     uint64_t recipients, attempted, delivered, soft, hard, deleted, dns_hard, five_hard, expired_hard, other_hard;
     uint64_t last_5xx_ms;
     char *last_5xx;
-    struct queue *queue;     /* for the timer */
+    struct queue *queue; /* for the timer */
     uint32_t self;
-    uint32_t spare;          /* free for slab.h */
+    uint32_t spare; /* free for slab.h */
 };
 
 /* One deliver process: what its flight slots hold. */
@@ -140,9 +144,9 @@ enum { WINDOWS = 2, WINDOW_BYTES = 2 << 20, WINDOW_MESSAGES = 64 };
 struct scan_window {
     unsigned char *p;
     int fd;
-    uint32_t used;           /* octets filled */
-    uint32_t sent, left;     /* messages put in, and those of them that are not answered */
-    uint32_t messages[WINDOW_MESSAGES];   /* 0 = answered */
+    uint32_t used;                      /* octets filled */
+    uint32_t sent, left;                /* messages put in, and those of them that are not answered */
+    uint32_t messages[WINDOW_MESSAGES]; /* 0 = answered */
 };
 
 /* One scan process. */
@@ -150,7 +154,7 @@ struct scanner {
     struct bus_peer *peer;
     struct scan_window windows[WINDOWS];
     uint64_t idle_since_ms;
-    bool alone;              /* has one message that already was with a worker that died */
+    bool alone; /* has one message that already was with a worker that died */
 };
 
 /* Failed recipients whose DSN is being written: see bounce.c. */
@@ -162,26 +166,26 @@ struct queue {
     struct conf_source *conf;
     struct events *events;
     struct board *board;
-    char *home, *dir;        /* HOME, HOME/spool */
+    char *home, *dir; /* HOME, HOME/spool */
     struct journal *journal;
     struct spool_reader *reader;
     struct spool_writer *writer;
-    struct arena scratch;    /* for one handler */
-    struct arena scan;       /* while segments are read */
-    struct buf entry, list;  /* journal entry, recipient list being made */
+    struct arena scratch;   /* for one handler */
+    struct arena scan;      /* while segments are read */
+    struct buf entry, list; /* journal entry, recipient list being made */
     bool broken, stopping;
-    bool fresh_boot;         /* nobody was there before on this board: whether peers were answered is not known */
+    bool fresh_boot; /* nobody was there before on this board: whether peers were answered is not known */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 
     struct slab messages, pieces, recipients, segments, destinations, edits, changes;
-    uint32_t *mids;          /* open addressing: place of message by MID */
+    uint32_t *mids; /* open addressing: place of message by MID */
     uint32_t mids_cap, mids_used;
     struct heap waiting;
     struct loop_timer waiting_timer, second_timer;
     uint64_t open_recipients, unattempted, live_bytes;
 
-    uint32_t *names;         /* destinations by hash */
+    uint32_t *names; /* destinations by hash */
     uint32_t names_cap;
     uint64_t names_seed;
     uint32_t active_first, active_last;
@@ -200,17 +204,18 @@ struct queue {
     struct free_slot {
         uint8_t deliverer;
         uint16_t slot;
-    } *free_slots;           /* to be given back once this turn's journal group is written */
+    } * free_slots; /* to be given back once this turn's journal group is written */
     size_t n_free_slots, cap_free_slots;
     uint64_t n_flying;
     struct adopted *adopted; /* flight slots of an earlier life that are not decided */
     size_t n_adopted;
-    uint64_t started_ms;     /* monotonic */
+    uint64_t started_ms; /* monotonic */
 
-    uint32_t known[BOARD_RECEIVERS];   /* newest segment of each: confirmed once a turn when dirty */
-    uint64_t lives[BOARD_RECEIVERS];   /* bus life + 1 of the process that these segments are from; 0 = not known */
+    uint32_t known[BOARD_RECEIVERS]; /* newest segment of each: confirmed once a turn when dirty */
+    uint64_t lives[BOARD_RECEIVERS]; /* bus life + 1 of the process that these segments are from; 0 = not known */
     unsigned n_freeing;
-    struct settling *settling;         /* waiting for a DSN, this turn's first */
+    struct verb_question *questions;
+    struct settling *settling; /* waiting for a DSN, this turn's first */
     uint64_t ceilings[NUMBER_COUNT];
     enum rc receiving_state;
     uint64_t recovered_ms;
@@ -265,6 +270,8 @@ void piece_add(struct queue *q, uint32_t piece, uint16_t index);
 bool piece_has(const struct queue *q, uint32_t piece, uint64_t index);
 /* Moves these recipients to a new piece, held, of the same message, destination and number of tries. */
 uint32_t piece_split(struct queue *q, uint32_t piece, const uint16_t *indices, size_t n);
+/* Goes to another destination, held; the next try is its first there. */
+void piece_redirect(struct queue *q, uint32_t piece, uint32_t destination);
 /* One more try is behind it. */
 void piece_tried(struct queue *q, uint32_t piece);
 /* Takes the recipient with this index out (it is final or moves to another piece); false when it is not there. */
@@ -283,6 +290,9 @@ void pieces_wake(struct queue *q);
 /* ---- destinations.c ------------------------------------------------------------------------------------------------ */
 uint32_t destination_find(const struct queue *q, struct str name);
 uint32_t destination_get(struct queue *q, struct str name);
+struct str destination_lower(struct arena *a, struct str name);
+/* Forgets back-off and period; `reset`: its counters too. */
+void destination_try_now(struct queue *q, uint32_t destination, bool reset);
 void destination_activate(struct queue *q, uint32_t destination);
 void destination_failed(struct queue *q, uint32_t destination, struct str reason);
 void destination_succeeded(struct queue *q, uint32_t destination);
@@ -328,7 +338,8 @@ void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str
 void work_tidy(struct queue *q);
 void work_done(struct queue *q);
 
-/* ---- dispatch.c: pieces to deliver, flight slots ------------------------------------------------------------------------ */
+/* ---- dispatch.c: pieces to deliver, flight slots ------------------------------------------------------------------------
+ */
 void dispatch_init(struct queue *q);
 void dispatch_run(struct queue *q);
 void dispatch_peer_come(struct queue *q, struct bus_peer *p);
@@ -338,13 +349,15 @@ void dispatch_free_slot(struct queue *q, uint8_t deliverer, uint16_t slot);
 void dispatch_slots_written(struct queue *q);
 void dispatch_done(struct queue *q);
 
-/* ---- adopt.c: flight slots that an earlier life of queue left ------------------------------------------------------------- */
+/* ---- adopt.c: flight slots that an earlier life of queue left
+ * ------------------------------------------------------------- */
 void adopt_boards(struct queue *q);
 void adopt_look(struct queue *q);
 /* This deliver process is gone. */
 void adopt_gone(struct queue *q, unsigned deliverer);
 
-/* ---- outcome.c: what became of a piece ---------------------------------------------------------------------------------- */
+/* ---- outcome.c: what became of a piece ----------------------------------------------------------------------------------
+ */
 /* Results of one try (n = 0: none of them was answered, all wait). The slot is freed when everything is settled. */
 void outcome_apply(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n);
 /* The piece goes back as if it had not been tried. */
@@ -357,9 +370,24 @@ void outcome_destination_down(struct queue *q, uint32_t destination);
 /* These recipients are final: journal, memory. The message is not ended. */
 void outcome_final(struct queue *q, uint32_t piece, const uint16_t *indices, size_t n);
 
-/* ---- entries.c: the journal ------------------------------------------------------------------------------------------------ */
-enum entry { ENTRY_NONE, ENTRY_KNOWN, ENTRY_VERDICT, ENTRY_FINAL, ENTRY_WAIT, ENTRY_DONE, ENTRY_DSN, ENTRY_SEGMENT, ENTRY_CONTROL,
-             ENTRY_SCAN_TRY, ENTRY_MOVED, ENTRY_LIFE, ENTRY_KINDS };
+/* ---- entries.c: the journal
+ * ------------------------------------------------------------------------------------------------ */
+enum entry {
+    ENTRY_NONE,
+    ENTRY_KNOWN,
+    ENTRY_VERDICT,
+    ENTRY_FINAL,
+    ENTRY_WAIT,
+    ENTRY_DONE,
+    ENTRY_DSN,
+    ENTRY_SEGMENT,
+    ENTRY_CONTROL,
+    ENTRY_SCAN_TRY,
+    ENTRY_MOVED,
+    ENTRY_LIFE,
+    ENTRY_REDIRECT,
+    ENTRY_KINDS
+};
 void entry_known(struct queue *q, uint32_t message);
 void entry_verdict(struct queue *q, uint32_t message, uint64_t action, struct str edits);
 void entry_final(struct queue *q, uint32_t message, const uint16_t *indices, size_t n);
@@ -370,24 +398,35 @@ void entry_segment(struct queue *q, uint32_t segment, bool freed);
 void entry_control(struct queue *q);
 void entry_life(struct queue *q, unsigned owner);
 void entry_scan_try(struct queue *q, uint32_t message);
+void entry_redirect(struct queue *q, uint32_t piece);
 void entry_moved(struct queue *q, uint32_t message);
 bool entries_checkpoint(void *ctx, struct journal *j, bool first);
 void entries_replay(void *ctx, uint64_t kind, struct str octets);
 
-/* ---- recover.c ----------------------------------------------------------------------------------------------------------------- */
+/* ---- recover.c
+ * ----------------------------------------------------------------------------------------------------------------- */
 enum rc recover_run(struct queue *q, struct err *e);
 
 /* The journal cannot be written: nothing is confirmed or handed out any more. */
 void queue_journal_failed(void *ctx, enum rc rc, const struct err *e);
 
-/* ---- numbers.c ------------------------------------------------------------------------------------------------------------------- */
+/* ---- verbs.c
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
+void verbs_init(struct queue *q);
+void verbs_done(struct queue *q);
+
+/* ---- numbers.c
+ * ------------------------------------------------------------------------------------------------------------------- */
 enum rc numbers_init(struct queue *q, struct err *e);
 void numbers_check(struct queue *q);
 void numbers_stop(struct queue *q);
 
-/* ---- bounce.c ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- bounce.c
+ * ---------------------------------------------------------------------------------------------------------------------- */
 /* The failed recipients of a piece (all it has). When somebody is to be told, the piece settles until the notification is on
- * stable storage and the slot (-1 = none) stays taken so long: true. Else they are final at once, the piece is empty: false. */
+ * stable storage and the slot (-1 = none) stays taken so long: true. Else they are final at once, the piece is empty: false.
+ */
 bool bounce_add(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n, int deliverer, int slot);
 /* The piece waits (r = what was said of its last try): is its sender to be told? */
 void bounce_delayed(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n);

@@ -3,9 +3,9 @@
  *
  * Called by intake (new mail), the bus (verdicts, workers that come and go) and once a turn. Owns the list of waiting
  * messages and each worker's two windows: memory files that queue fills and the worker maps read-only (E1). As many messages
- * as fit, up to queue.scan_batch, go in one window and thus in one wake-up; a window is filled again when all its messages are
- * answered. When a worker dies its messages are scanned once more, one at a time; a second death makes the message wait and
- * raises an alert (E6). The try count is journaled before the second run.
+ * as fit, up to queue.scan_batch, go in one window and thus in one wake-up; a window is filled again when all its messages
+ * are answered. When a worker dies its messages are scanned once more, one at a time; a second death makes the message wait
+ * and raises an alert (E6). The try count is journaled before the second run.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -93,8 +93,9 @@ static bool window_put(struct queue *q, struct scan_window *w, const struct spoo
     if (inline_bytes > WINDOW_BYTES - w->used || envelope.n > WINDOW_BYTES - w->used - inline_bytes)
         return false;
     memcpy(w->p + w->used, envelope.p, envelope.n);
-    return head->big || (spool_read_body(q->reader, head, 0, w->p + w->used + envelope.n, inline_bytes, &crc, NULL) == RC_OK &&
-                         crc == head->body_crc);
+    return head->big ||
+           (spool_read_body(q->reader, head, 0, w->p + w->used + envelope.n, inline_bytes, &crc, NULL) == RC_OK &&
+            crc == head->body_crc);
 }
 
 static bool scanner_busy(const struct scanner *s)
@@ -242,7 +243,8 @@ static void on_verdict(void *ctx, const struct bus_in *in)
     work_verdict(q, message, v->action, v->edits);
 }
 
-/* --- workers ------------------------------------------------------------------------------------------------------------ */
+/* --- workers ------------------------------------------------------------------------------------------------------------
+ */
 
 void work_peer_come(struct queue *q, struct bus_peer *p)
 {

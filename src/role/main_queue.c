@@ -1,5 +1,6 @@
 /*
- * postern-queue: envelope state, scheduling, retries, destinations. Wires room queue/ to the process; everything else is there.
+ * postern-queue: envelope state, scheduling, retries, destinations. Wires room queue/ to the process; everything else is
+ * there.
  */
 #include "queue/queue.h"
 #include "role/role.h"

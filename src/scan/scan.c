@@ -1,9 +1,9 @@
 /*
  * The scan worker's side of the work queue. See scan.h.
  *
- * Called by role/main_scan.c and by tests. Owns the mappings of its windows (read-only). Everything that queue says is checked
- * against the window's size; an envelope that cannot be read is judged all the same, since queue will find out. A window that
- * is not sealed against shrinking is refused: reading it could end the process.
+ * Called by role/main_scan.c and by tests. Owns the mappings of its windows (read-only). Everything that queue says is
+ * checked against the window's size; an envelope that cannot be read is judged all the same, since queue will find out. A
+ * window that is not sealed against shrinking is refused: reading it could end the process.
  */
 #include "scan/scan.h"
 

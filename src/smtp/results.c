@@ -2,8 +2,8 @@
  * Coding of per-recipient delivery results. See results.h.
  *
  * Called by deliver (bus deliver_done, flight board) and by queue. Owns nothing. An entry whose code and texts equal those
- * of the entry before it says so in one bit, so a message with one answer for all costs two octets a recipient. When space is
- * short the texts are cut evenly, codes never. Decoding refuses anything that does not fit exactly.
+ * of the entry before it says so in one bit, so a message with one answer for all costs two octets a recipient. When space
+ * is short the texts are cut evenly, codes never. Decoding refuses anything that does not fit exactly.
  *
  *   octet   class (bits 0-1), reason (2-4), same as before (5)        varint  recipient index
  *   unless same: varint code, octet class of the enhanced code (0 = none) [varint subject, varint detail], str text, str mta

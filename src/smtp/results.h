@@ -15,17 +15,25 @@ enum { RESULTS_MAX = 64 };
 
 enum result_class { RESULT_DELIVERED, RESULT_BOUNCED, RESULT_DELAYED, RESULT_DROPPED /* /dev/null */ };
 /* Why, for counters and the class text of the log (logs.md section 7). */
-enum result_reason { REASON_NONE, REASON_5XX, REASON_DNS, REASON_EXPIRED, REASON_FILTER, REASON_OTHER, REASON_NETWORK,
-                     REASON_RELAYED /* delivered, NOTIFY=SUCCESS was asked for and the next hop does not offer DSN */ };
+enum result_reason {
+    REASON_NONE,
+    REASON_5XX,
+    REASON_DNS,
+    REASON_EXPIRED,
+    REASON_FILTER,
+    REASON_OTHER,
+    REASON_NETWORK,
+    REASON_RELAYED /* delivered, NOTIFY=SUCCESS was asked for and the next hop does not offer DSN */
+};
 
 struct delivery_result {
-    uint64_t recipient;        /* index in the envelope */
-    uint64_t class;            /* enum result_class */
-    uint64_t reason;           /* enum result_reason */
-    uint64_t code;             /* SMTP reply code, 0 = none was given */
-    struct str enhanced;       /* "5.1.1" */
-    struct str text;           /* reply lines joined by \n, without codes */
-    struct str mta;            /* who said it: remote host name, may be empty */
+    uint64_t recipient;  /* index in the envelope */
+    uint64_t class;      /* enum result_class */
+    uint64_t reason;     /* enum result_reason */
+    uint64_t code;       /* SMTP reply code, 0 = none was given */
+    struct str enhanced; /* "5.1.1" */
+    struct str text;     /* reply lines joined by \n, without codes */
+    struct str mta;      /* who said it: remote host name, may be empty */
 };
 
 /* At most `max` octets for n <= RESULTS_MAX and max >= 1000. */

@@ -7,8 +7,13 @@
 #include <cmocka.h>
 
 static const struct delivery_result two[] = {
-    {.recipient = 0, .class = RESULT_BOUNCED, .reason = REASON_5XX, .code = 550, .enhanced = {"5.1.1", 5},
-     .text = {"5.1.1 User unknown\nGo away", 27 - 1}, .mta = {"mx.example.net", 14}},
+    {.recipient = 0,
+     .class = RESULT_BOUNCED,
+     .reason = REASON_5XX,
+     .code = 550,
+     .enhanced = {"5.1.1", 5},
+     .text = {"5.1.1 User unknown\nGo away", 27 - 1},
+     .mta = {"mx.example.net", 14}},
     {.recipient = 300, .class = RESULT_DELIVERED, .code = 250, .enhanced = {"2.0.0", 5}, .text = {"2.0.0 Ok", 8}},
 };
 
@@ -56,8 +61,11 @@ static void texts_are_cut_and_codes_kept(void **state)
     arena_init(&a, 1024, 1 << 20);
     for (size_t i = 0; i < 64; i++) {
         memset(text[i], 'a' + (int)(i % 26), sizeof text[i]);
-        many[i] = (struct delivery_result){.recipient = i + 5000, .class = RESULT_DELAYED, .code = 450 + i % 9,
-                                           .enhanced = str_lit("4.7.250"), .text = str_of(text[i], sizeof text[i]),
+        many[i] = (struct delivery_result){.recipient = i + 5000,
+                                           .class = RESULT_DELAYED,
+                                           .code = 450 + i % 9,
+                                           .enhanced = str_lit("4.7.250"),
+                                           .text = str_of(text[i], sizeof text[i]),
                                            .mta = str_lit("a-long-host-name.example.net")};
     }
     for (size_t max = 1000; max < 40000; max = max * 3 / 2) {
@@ -83,7 +91,8 @@ static void one_answer_for_all_is_short(void **state)
 
     (void)state;
     for (size_t i = 0; i < 64; i++)
-        many[i] = (struct delivery_result){.recipient = i, .code = 250, .enhanced = str_lit("2.0.0"), .text = str_lit("2.0.0 Ok")};
+        many[i] =
+            (struct delivery_result){.recipient = i, .code = 250, .enhanced = str_lit("2.0.0"), .text = str_lit("2.0.0 Ok")};
     results_encode(many, 64, 1000, &b);
     assert_true(b.n < 64 * 2 + 20);
     buf_done(&b);
