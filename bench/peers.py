@@ -177,11 +177,14 @@ class Postern(Peer):
                 'mail_flow_policy.ACCEPTED.max_connections=20000', 'mail_flow_policy.ACCEPTED.max_messages=0',
                 'destination.default.max_messages_per_connection=1000', 'destination.default.max_connections=20']
         if o.get('cert'):
-            sets += ['certificate.Bench.cert_file=' + o['cert'], 'certificate.Bench.key_file=' + o['key'], 'listener.InboundMail.certificate=Bench']
+            sets += ['certificate.Bench.cert_file=keys/bench.crt', 'certificate.Bench.key_file=keys/bench.key', 'listener.InboundMail.certificate=Bench']
         args = [TOP + '/build/postern', 'init', '--home', self.home, '--role', 'gateway', '--lab', str(self.base)]
         for s in sets + o.get('sets', []):
             args += ['--set', s]
         subprocess.run(args, check=True, stdout=subprocess.DEVNULL)
+        if o.get('cert'):
+            shutil.copy(o['cert'], self.home + '/keys/bench.crt')
+            shutil.copy(o['key'], self.home + '/keys/bench.key')
 
     def command(self):
         return [TOP + '/build/postern', 'run', '--home', self.home]

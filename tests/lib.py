@@ -162,6 +162,7 @@ class Smtp:
 
     def __init__(self, port, host='127.0.0.1', greet=True, timeout=20):
         self.s = socket.create_connection((host, port), timeout)
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.f = self.s.makefile('rb')
         if greet:
             self.banner = self.reply()
@@ -180,8 +181,7 @@ class Smtp:
         self.s.sendall(data)
 
     def cmd(self, line):
-        self.raw(line.encode() if isinstance(line, str) else line)
-        self.raw(b'\r\n')
+        self.raw((line.encode() if isinstance(line, str) else line) + b'\r\n')
         return self.reply()
 
     def starttls(self):

@@ -85,7 +85,8 @@ def test_sending_receiving_and_names(t):
     r = netlab.sh('swaks', '--server', GW, '--from', '<>', '--to', 'b@rcpt.example', netns=net.ns('out'), check=False)
     assert r.returncode == 0, r.stdout
     wait_for('the bounce', lambda: len(kept(mail)) == 3)
-    # FW-05 blocked: sending waits, receiving goes on
+    # FW-05 blocked (once no kept connection is left): sending waits, receiving goes on
+    wait_for('kept connections to close', lambda: g.log().count('New SMTP DCID') == len(re.findall(r'DCID \d+ close', g.log())))
     net.block('ip saddr %s tcp dport 25' % GW)
     assert swaks(net, 'out', GW, 'b@rcpt.example').returncode == 0
     g.wait_log(r'Connection Error: DCID \d+ domain: rcpt\.example IP: %s port: 25' % re.escape(OUT), seconds=25)
