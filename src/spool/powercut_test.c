@@ -4,6 +4,7 @@
  */
 #include "spool/powercut_testing.h"
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "spool/journal.h"
 #include "spool/spool_testing.h"
@@ -199,6 +200,13 @@ static void check(const struct trace *t, size_t steps, const struct seen *s, con
     }
 }
 
+/* In memory where there is such a place: hundreds of images. */
+static void make_image_dir(char out[64])
+{
+    snprintf(out, 64, "%s/powercut-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(out));
+}
+
 static void what_was_acknowledged_survives_every_power_cut(void **state)
 {
     struct fixture *f = *state;
@@ -207,8 +215,7 @@ static void what_was_acknowledged_survives_every_power_cut(void **state)
     char image[64];
     unsigned images = 0;
 
-    snprintf(image, sizeof image, "%s/powercut-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    assert_non_null(mkdtemp(image));
+    make_image_dir(image);
     fixture_close(f);
     empty(f->dir); /* files of before are not in the trace */
     w.trace = trace_begin(f->dir);
@@ -238,10 +245,128 @@ static void what_was_acknowledged_survives_every_power_cut(void **state)
     assert_int_equal(rmdir(image), 0);
 }
 
+/* --- the journal: numbers counted up in four slots, each checkpoint part names one
+ * -----------------------------------------------------------------
+ */
+
+enum { SYNCED = 9, VALUES = 300, SLOTS = 4 };
+
+struct counter {
+    struct trace *trace;
+    struct loop *loop;
+    uint64_t value, part, slots[SLOTS];
+    unsigned waiting;
+};
+
+struct ask {
+    struct counter *c;
+    uint64_t value;
+};
+
+static void put_value(struct journal *j, uint64_t value)
+{
+    journal_add(j, value, str_lit("an entry of ordinary size"));
+}
+
+static bool checkpoint(void *ctx, struct journal *j, bool first)
+{
+    struct counter *c = ctx;
+
+    c->part = first ? 0 : c->part + 1;
+    put_value(j, c->slots[c->part]);
+    return c->part + 1 < SLOTS;
+}
+
+static void value_synced(void *ctx, enum rc rc)
+{
+    struct ask *a = ctx;
+
+    a->c->waiting--;
+    if (rc == RC_OK)
+        trace_mark(a->c->trace, SYNCED, a->value);
+    free(a);
+}
+
+static void restored(void *ctx, uint64_t kind, struct str octets)
+{
+    (void)octets;
+    ((struct counter *)ctx)->slots[kind % SLOTS] = kind;
+}
+
+static void count_up(struct counter *c, const struct journal_options *o)
+{
+    bool torn;
+    struct journal *j = journal_open(c->loop, o, restored, &torn, NULL);
+
+    for (uint64_t i = 0; i < VALUES / 2; i++) {
+        c->value++;
+        c->slots[c->value % SLOTS] = c->value;
+        put_value(j, c->value);
+        if (i % 12 == 4 || i % 12 == 9)
+            fault(i % 12 == 4 ? "test:journal.sync:1:eio" : "test:journal.write:1:short");
+        if (i % 7 == 0) {
+            struct ask *a = malloc(sizeof *a);
+
+            *a = (struct ask){c, c->value};
+            c->waiting++;
+            journal_sync(j, value_synced, a);
+        }
+        do
+            loop_turn(c->loop, c->waiting > 0);
+        while (c->waiting && i % 21 == 0);
+        if (i % 12 == 7 || i % 12 == 9) {
+            fault(NULL);
+            clock_test_advance(1001); /* the next try is due */
+        }
+        clock_test_advance(30);
+    }
+    fault(NULL);
+    clock_test_advance(1001);
+    while (c->waiting)
+        loop_turn(c->loop, true);
+    journal_close(j);
+}
+
+static void what_the_journal_synced_survives_every_power_cut(void **state)
+{
+    struct fixture *f = *state;
+    char image[64];
+    struct counter c = {.loop = f->loop};
+    struct journal_options o = {.dir = f->dir, .rotate_bytes = 2000, .checkpoint = checkpoint, .ctx = &c};
+
+    make_image_dir(image);
+    fixture_close(f);
+    clock_test_set(1000000, 1000000);
+    c.trace = trace_begin(f->dir);
+    count_up(&c, &o);
+    count_up(&c, &o);
+    trace_end(c.trace);
+    for (size_t steps = 1; steps <= trace_length(c.trace); steps++) {
+        struct counter back = {.loop = f->loop};
+        struct journal_options io = {.dir = image, .rotate_bytes = 1 << 20, .ctx = &back};
+        uint64_t synced = 0, what, id;
+        bool torn;
+
+        trace_image(c.trace, steps, (unsigned)(steps % 5), image);
+        journal_close(journal_open(f->loop, &io, restored, &torn, NULL));
+        for (size_t i = 0; i < steps; i++)
+            if (trace_is_mark(c.trace, i, &what, &id) && id > synced)
+                synced = id;
+        for (uint64_t slot = 0; slot < SLOTS; slot++)
+            assert_in_range(back.slots[slot], synced < SLOTS ? 0 : synced - (synced - slot) % SLOTS, c.value);
+        empty(image);
+    }
+    print_message("%zu steps of the journal\n", trace_length(c.trace));
+    trace_free(c.trace);
+    assert_int_equal(rmdir(image), 0);
+    fixture_open(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SPOOL_TEST(what_was_acknowledged_survives_every_power_cut),
+        SPOOL_TEST(what_the_journal_synced_survives_every_power_cut), /* stops the clock: last */
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
