@@ -102,6 +102,7 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
     must(d->table && d->reader);
     d->results = BUF(256 << 10);
     d->rids = BUF(64 << 10);
+    d->headers = BUF(64 << 10);
     conf_on_change(o->conf, on_change, d);
     loop_at_end(o->loop, PHASE_STORE, pump_touched, d);
     if (o->bus) {
@@ -143,6 +144,7 @@ void deliver_free(struct deliver *d)
     tls_unref(d->tls);
     buf_done(&d->results);
     buf_done(&d->rids);
+    buf_done(&d->headers);
     free(d->table);
     free(d);
 }

@@ -23,6 +23,18 @@ static void a_message_goes_by_its_route_and_every_step_is_told(void **state)
     world_end(&w);
 }
 
+static void configured_headers_stand_in_the_log(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    world_start(&w, "127.0.0.1", "route[ALL].hosts=127.0.0.1:%d\nlogs.headers=Subject,X-None,From\n", NULL);
+    work(&w, 1, "x.test", "a@x.test", str_lit("From: me\r\nSUBJECT: a\r\n b\r\n\r\nhello\r\n"));
+    turn_until(&w, &w.done, 1);
+    assert_non_null(strstr(events_of(&w), "Message done DCID 1 MID 1 to RID [0] [('subject', 'a b'), ('from', 'me')]\n"));
+    world_end(&w);
+}
+
 static void each_recipient_has_its_own_result(void **state)
 {
     struct world w = {0};
@@ -277,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_goes_by_its_route_and_every_step_is_told),
+        cmocka_unit_test(configured_headers_stand_in_the_log),
         cmocka_unit_test(each_recipient_has_its_own_result),
         cmocka_unit_test(one_connection_carries_many_messages),
         cmocka_unit_test(a_connection_ends_after_its_messages),

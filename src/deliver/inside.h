@@ -129,7 +129,7 @@ struct deliver {
     size_t n_destinations;
     size_t n_links;
     struct piece *free_pieces;
-    struct buf results, rids;
+    struct buf results, rids, headers;
     struct destination *touched; /* work came in this turn */
     bool stopping;
     void (*stopped)(void *ctx);
@@ -149,6 +149,8 @@ void pieces_push_front(struct pieces *list, struct piece *p);
 struct piece *pieces_pop(struct pieces *list);
 /* Reads head and envelope; RC_CORRUPT when the record is not the message queue means. */
 enum rc piece_load(struct deliver *d, struct piece *p, struct err *e);
+/* Pairs of name and value (event delivery_done) of the headers that logs.headers names. */
+void piece_log_headers(struct deliver *d, struct piece *p, struct buf *out);
 enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n);
 
 /* outcome.c: events, flight board, bus; frees the piece. */

@@ -8,9 +8,11 @@
 
 #include "event/record.h"
 
-static void done_event(struct deliver *d, const struct piece *p, uint64_t dcid, const struct delivery_result *r)
+static void done_event(struct deliver *d, struct piece *p, uint64_t dcid, const struct delivery_result *r)
 {
-    event(d->o.events, delivery_done, .dcid = dcid, .mid = p->mid, .rids = buf_str(&d->rids));
+    piece_log_headers(d, p, &d->headers);
+    event(d->o.events, delivery_done, .dcid = dcid, .mid = p->mid, .rids = buf_str(&d->rids),
+          .headers = buf_str(&d->headers));
     event(d->o.events, delivery_response, .mid = p->mid, .rids = buf_str(&d->rids), .response = r->text);
 }
 
@@ -20,8 +22,7 @@ static bool same_answer(const struct delivery_result *a, const struct delivery_r
 }
 
 /* Recipients that were accepted with the same answer share a line. */
-static void delivered_events(struct deliver *d, const struct piece *p, uint64_t dcid, const struct delivery_result *r,
-                             size_t n)
+static void delivered_events(struct deliver *d, struct piece *p, uint64_t dcid, const struct delivery_result *r, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         bool seen = r[i].class != RESULT_DELIVERED && r[i].class != RESULT_DROPPED;

@@ -8,6 +8,8 @@
 #include "deliver/inside.h"
 
 #include "base/must.h"
+#include "mail/address.h"
+#include "mail/header.h"
 
 #include <stdlib.h>
 
@@ -33,10 +35,49 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
     p->attempt = w->attempt;
     p->ref = (struct spool_ref){w->segment, w->generation, w->offset};
     p->tries = 0;
+    p->envelope = (struct envelope){0};
+    p->head = (struct spool_head){0};
+    buf_clear(&p->body);
     p->job = (struct smtp_job){.envelope = &p->envelope, .recipients = p->recipients};
     while (list.n && p->job.n_recipients < PIECE_RECIPIENTS && get_varint(&list, &index))
         p->recipients[p->job.n_recipients++] = (uint32_t)index;
     return p;
+}
+
+enum { HEADER_VALUE_MAX = 500, HEADER_SECTION_MAX = 64 << 10 };
+
+/* The octets the header section lies in. */
+static struct str piece_start(struct deliver *d, struct piece *p)
+{
+    size_t n = p->head.body_bytes < HEADER_SECTION_MAX ? (size_t)p->head.body_bytes : HEADER_SECTION_MAX;
+    uint32_t crc = 0;
+    char *octets;
+
+    if (p->body.n)
+        return buf_str(&p->body);
+    octets = arena_alloc(&p->arena, n);
+    if (!octets || spool_read_body(d->reader, &p->head, 0, octets, n, &crc, NULL) != RC_OK)
+        return STR_NONE;
+    return str_of(octets, n);
+}
+
+void piece_log_headers(struct deliver *d, struct piece *p, struct buf *out)
+{
+    struct strs names = deliver_conf(d)->logs.headers;
+    struct str message;
+
+    buf_clear(out);
+    if (!names.n || !p->head.body_bytes)
+        return;
+    message = piece_start(d, p);
+    for (size_t i = 0; i < names.n; i++) {
+        struct header_field f;
+
+        if (!header_find(message, names.items[i], &f))
+            continue;
+        buf_put_str(out, address_lower(&p->arena, names.items[i]));
+        buf_put_str(out, header_unfold(&p->arena, f.value, HEADER_VALUE_MAX));
+    }
 }
 
 void piece_free(struct deliver *d, struct piece *p)

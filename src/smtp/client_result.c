@@ -83,10 +83,20 @@ static enum result_class class_of(const struct client_rcpt *r)
     return r->code / 100 == 5 ? RESULT_BOUNCED : RESULT_DELAYED;
 }
 
-static enum result_reason reason_of(const struct client_rcpt *r, enum result_class class)
+/* RFC 3461 5.2.2: who asked for a success notice gets a `relayed` one from us when the next hop knows no DSN. */
+static bool relayed(const struct smtp_client *cl, size_t i)
 {
+    const struct recipient *to = &cl->job->envelope->recipients[cl->job->recipients[i]];
+
+    return (to->notify & NOTIFY_SUCCESS) && !(cl->caps & CAP_DSN);
+}
+
+static enum result_reason reason_of(const struct smtp_client *cl, size_t i, enum result_class class)
+{
+    const struct client_rcpt *r = &cl->rcpts[i];
+
     if (class == RESULT_DELIVERED)
-        return REASON_NONE;
+        return relayed(cl, i) ? REASON_RELAYED : REASON_NONE;
     if (r->local)
         return REASON_OTHER;
     if (r->code == 0)
@@ -106,7 +116,7 @@ void client_job_done(struct smtp_client *cl)
 
         *out = (struct delivery_result){.recipient = job->recipients[i],
                                         .class = class,
-                                        .reason = reason_of(r, class),
+                                        .reason = reason_of(cl, i, class),
                                         .code = r->code,
                                         .enhanced = r->local ? str_c(r->local) : client_enhanced(text, r->code),
                                         .text = text,
