@@ -1,6 +1,6 @@
 /*
- * A queue between peers that the test plays: one receive process with a real spool writer, a real scan worker, one deliver
- * process that answers as the test says. Time stands still but for what the test advances.
+ * A queue between peers that the test plays: one receive process with a real spool writer, a scan worker that lets
+ * everything pass, one deliver process that answers as the test says. Time stands still but for what the test advances.
  */
 #ifndef QUEUE_QUEUE_TESTING_H
 #define QUEUE_QUEUE_TESTING_H
@@ -10,14 +10,15 @@
 #include "mail/envelope.h"
 #include "queue/queue.h"
 #include "queue/state.h"
-#include "scan/scan.h"
 #include "smtp/results.h"
 #include "spool/spool.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,7 +49,9 @@ struct fix {
     struct queue *q;
     struct bus *bus; /* queue's */
     struct side receive, scan, deliver;
-    struct scan *scanner;
+    const char *windows[WINDOWS];
+    bool scan_is_deaf; /* takes messages and answers nothing */
+    unsigned scanned, most_in_turn;
     struct spool_writer *writer;
     unsigned life;
     enum answer answer;
@@ -194,10 +197,62 @@ static inline void fix_join_receive(struct fix *f)
     bus_on(f->receive.bus, BUS_receiving_state, fix_on_state, f);
 }
 
+/* E1: what queue hands out can be written by nobody else, and cannot shrink under its reader. */
+static inline void fix_on_window(void *ctx, const struct bus_in *in)
+{
+    struct fix *f = ctx;
+    const struct bus_scan_window *msg = in->msg;
+
+    assert_true(msg->window < WINDOWS);
+    assert_int_equal(fcntl(in->fd, F_GET_SEALS) & (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK),
+                     F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK);
+    assert_ptr_equal(mmap(NULL, msg->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, in->fd, 0), MAP_FAILED);
+    if (f->windows[msg->window])
+        munmap((void *)(uintptr_t)f->windows[msg->window], WINDOW_BYTES);
+    f->windows[msg->window] = mmap(NULL, msg->bytes, PROT_READ, MAP_SHARED, in->fd, 0);
+    assert_ptr_not_equal(f->windows[msg->window], MAP_FAILED);
+    close(in->fd);
+}
+
+static inline void fix_on_scan_work(void *ctx, const struct bus_in *in)
+{
+    struct fix *f = ctx;
+    const struct bus_scan_work *msg = in->msg;
+    struct envelope env;
+    struct arena a;
+
+    assert_int_equal(in->fd >= 0, msg->body_fd);
+    if (in->fd >= 0)
+        close(in->fd);
+    f->scanned++;
+    if (f->scan_is_deaf)
+        return;
+    arena_init(&a, 4096, 1 << 20);
+    assert_true(msg->offset + msg->envelope_bytes + (msg->body_fd ? 0 : msg->body_bytes) <= WINDOW_BYTES);
+    assert_int_equal(envelope_decode(&a, str_of(f->windows[msg->window] + msg->offset, msg->envelope_bytes), &env, NULL),
+                     RC_OK);
+    assert_true(env.n_recipients > 0);
+    arena_done(&a);
+    bus_send(f->scan.bus, f->scan.queue, BUS_scan_verdict,
+             &(struct bus_scan_verdict){.mid = msg->mid, .policy = str_lit("DEFAULT")});
+}
+
 static inline void fix_join_scan(struct fix *f)
 {
     fix_join(f, &f->scan, ROLE_scan);
-    f->scanner = scan_new(&(struct scan_options){f->scan.bus, f->events});
+    bus_on(f->scan.bus, BUS_scan_window, fix_on_window, f);
+    bus_on(f->scan.bus, BUS_scan_work, fix_on_scan_work, f);
+}
+
+static inline void fix_leave_scan(struct fix *f)
+{
+    bus_free(f->scan.bus);
+    f->scan.bus = NULL;
+    for (unsigned i = 0; i < WINDOWS; i++) {
+        if (f->windows[i])
+            munmap((void *)(uintptr_t)f->windows[i], WINDOW_BYTES);
+        f->windows[i] = NULL;
+    }
 }
 
 static inline void fix_queue_start(struct fix *f)
@@ -218,9 +273,8 @@ static inline void fix_queue_stop(struct fix *f)
 {
     queue_free(f->q);
     f->q = NULL;
-    scan_free(f->scanner);
     bus_free(f->receive.bus);
-    bus_free(f->scan.bus);
+    fix_leave_scan(f);
     bus_free(f->deliver.bus);
     bus_free(f->bus);
 }
