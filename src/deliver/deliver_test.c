@@ -255,6 +255,22 @@ static void tlsa_records_forbid_plain_text(void **state)
     }
 }
 
+/* An idle connection of one destination gives way when all are in use. */
+static void connections_are_shared_between_destinations(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    world_start(&w, "127.0.0.1", "route[ALL].hosts=127.0.0.1:%d\ndelivery.max_connections=1\ndelivery.idle_ms=60s\n", NULL);
+    work(&w, 1, "x.test", "a@x.test", BODY);
+    turn_until(&w, &w.done, 1);
+    work(&w, 2, "y.test", "a@y.test", BODY);
+    turn_until(&w, &w.done, 2);
+    assert_int_equal(w.fake.connections, 2);
+    assert_int_equal(w.fake.messages, 2);
+    world_end(&w);
+}
+
 static void dev_null_takes_all(void **state)
 {
     struct world w = {0};
@@ -303,6 +319,7 @@ int main(void)
         cmocka_unit_test(broken_optional_tls_goes_on_in_plain_text),
         cmocka_unit_test(required_tls_keeps_the_mail),
         cmocka_unit_test(tlsa_records_forbid_plain_text),
+        cmocka_unit_test(connections_are_shared_between_destinations),
         cmocka_unit_test(dev_null_takes_all),
         cmocka_unit_test(a_damaged_message_is_not_sent),
     };

@@ -181,14 +181,39 @@ static void wake_idle(struct destination *to)
         }
 }
 
+static void finish_idle(struct destination *to)
+{
+    for (struct link *l = to->links; l && to->d->starved; l = l->next)
+        if (l->idle) {
+            link_wake(l);
+            link_finish(l);
+            to->d->starved--;
+        }
+}
+
+/* The process holds as many connections as it may: idle ones of other destinations make room (link.c pumps when they close).
+ */
+static bool room(struct destination *to)
+{
+    struct deliver *d = to->d;
+
+    if (d->n_links < deliver_conf(d)->delivery.max_connections)
+        return true;
+    if (to->n_links == 0) {
+        d->waiting = true;
+        d->starved = 1;
+        destination_each(d, finish_idle);
+    }
+    return false;
+}
+
 /* New links while more pieces wait than the links in the making will take. */
 static void open_links(struct destination *to)
 {
-    const struct conf *c = deliver_conf(to->d);
     size_t ready = to->n_links - to->n_starting, most = ready ? ready : 1;
 
     while (to->n_starting < most && to->pending.n > to->n_idle + to->n_woken + to->n_starting && to->n_links < to->limit &&
-           to->d->n_links < c->delivery.max_connections) {
+           room(to)) {
         size_t hop = hop_alive(to);
 
         if (hop == to->n_hops || !link_open(to, hop))

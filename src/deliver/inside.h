@@ -132,6 +132,8 @@ struct deliver {
     struct buf results, rids, headers;
     struct destination *touched; /* work came in this turn */
     bool stopping;
+    bool waiting;     /* some destination has work and no link: all connections are in use */
+    unsigned starved; /* idle links that still have to end for it */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };

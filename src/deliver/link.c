@@ -226,6 +226,10 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     arena_done(&l->arena);
     free(l);
     destination_pump(to);
+    if (d->waiting) {
+        d->waiting = false;
+        destination_each(d, destination_pump);
+    }
     if (d->stopping && d->n_links == 0 && d->stopped)
         d->stopped(d->stopped_ctx);
 }
