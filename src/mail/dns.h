@@ -14,11 +14,11 @@
 enum { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
 
 enum dns_result {
-    DNS_OK,            /* records there */
-    DNS_NODATA,        /* the name exists, this type does not */
+    DNS_OK,     /* records there */
+    DNS_NODATA, /* the name exists, this type does not */
     DNS_NXDOMAIN,
-    DNS_TEMPORARY,     /* no answer, SERVFAIL, deadline */
-    DNS_BOGUS          /* DNSSEC says no: never used as if insecure */
+    DNS_TEMPORARY, /* no answer, SERVFAIL, deadline */
+    DNS_BOGUS      /* DNSSEC says no: never used as if insecure */
 };
 
 struct dns_question {
@@ -27,21 +27,21 @@ struct dns_question {
 };
 
 struct dns_record {
-    struct str data;       /* A 4 octets, AAAA 16, TXT joined text, TLSA raw rdata; MX/PTR: the name without trailing dot */
-    uint64_t preference;   /* MX */
+    struct str data;     /* A 4 octets, AAAA 16, TXT joined text, TLSA raw rdata; MX/PTR: the name without trailing dot */
+    uint64_t preference; /* MX */
 };
 
 struct dns_answer {
     struct dns_question question;
     enum dns_result result;
-    bool secure;           /* validated by DNSSEC */
-    uint64_t ttl;          /* seconds */
-    struct str why;        /* text of a failure */
+    bool secure;    /* validated by DNSSEC */
+    uint64_t ttl;   /* seconds */
+    struct str why; /* text of a failure */
     const struct dns_record *records;
     size_t n;
 };
 
-enum { DNS_QUESTIONS_MAX = 256, DNS_RECORDS_MAX = 1024 };   /* in one list; decoding refuses more */
+enum { DNS_QUESTIONS_MAX = 256, DNS_RECORDS_MAX = 1024 }; /* in one list; decoding refuses more */
 
 /* "MX", "A", ...; "TYPE99" forms are not made: an unknown type is "?". */
 const char *dns_type_name(uint64_t type);
