@@ -1,6 +1,7 @@
 /* The spool's writer and reader: what was acknowledged is there, what failed is not, and one sync serves many. */
 #include "base/clock.h"
 #include "base/io.h"
+#include "spool/layout.h"
 #include "spool/spool_testing.h"
 
 #include <fcntl.h>
@@ -261,6 +262,39 @@ static void what_is_not_written_at_the_end_is_refused(void **state)
     read_back(f, &f->told[2], str_lit("b"));
 }
 
+/* As if its process had not ended in order: the header page says in use. */
+static void mark_in_use(struct fixture *f, uint64_t segment)
+{
+    char path[128];
+    struct segment_header h;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/seg/%08u", f->dir, (unsigned)segment);
+    fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, &h, sizeof h, 0), sizeof h);
+    h.state = SEGMENT_IN_USE;
+    layout_seal_segment(&h);
+    assert_int_equal(pwrite(fd, &h, sizeof h, 0), sizeof h);
+    close(fd);
+}
+
+/* A killed process leaves a segment that it had made ready: the next one of its column uses it. */
+static void the_spare_of_a_killed_process_is_used(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t spare;
+
+    while (!(spare = board_load(&f->board->receivers[0].spare)))
+        loop_turn(f->loop, true);
+    fixture_close(f);
+    mark_in_use(f, spare);
+    fixture_open(f);
+    append(f, 1, "e", "b");
+    settle(f);
+    assert_true(f->told[0].ref.segment == spare);
+    assert_int_equal(count_files(f, "seg"), 1);
+}
+
 static void an_envelope_that_is_too_large_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -358,6 +392,7 @@ int main(void)
         SPOOL_TEST(a_copy_is_the_same_message_elsewhere),
         SPOOL_TEST(nothing_is_written_before_numbers_may_be_taken),
         SPOOL_TEST(what_is_not_written_at_the_end_is_refused),
+        SPOOL_TEST(the_spare_of_a_killed_process_is_used),
         SPOOL_TEST(an_envelope_that_is_too_large_is_refused),
         SPOOL_TEST(too_little_space_is_said_before_the_mail_comes),
         SPOOL_TEST(a_recent_transaction_is_waited_for_two_milliseconds_at_most), /* stops the clock */

@@ -89,6 +89,21 @@ static void woke(void *ctx)
     writer_finish(w, &refused, RC_IO); /* each has its own rc */
 }
 
+/* The segment that an earlier process of this column had made ready and never used: no peer was told of anything in it, and
+ * queue leaves it alone while the board names it. */
+static void adopt_spare(struct spool_writer *w)
+{
+    uint64_t id = board_load(&w->board->receivers[w->o.column].spare);
+
+    if (!id || id == board_load(&w->board->receivers[w->o.column].segment) || w->n_free == w->o.keep_free)
+        return;
+    for (size_t i = 0; i < w->n_free; i++)
+        if (w->free_ids[i] == id)
+            return;
+    if (!segment_is_needed(w->dir, id) && segment_give(w->dir, id, false, NULL) == RC_OK)
+        w->free_ids[w->n_free++] = id;
+}
+
 struct spool_writer *spool_writer_new(struct loop *loop, struct board *board, const struct spool_options *o,
                                       spool_closed_fn *closed, void *ctx, struct err *e)
 {
@@ -108,6 +123,7 @@ struct spool_writer *spool_writer_new(struct loop *loop, struct board *board, co
     w->open.fd = w->spare.fd = -1;
     transactions_init(&w->transactions);
     w->n_free = segment_find_free(w->dir, o->column, w->o.segment_bytes, w->free_ids, w->o.keep_free);
+    adopt_spare(w);
     body_sweep(w);
     loop_at_end(loop, PHASE_STORE, group_drive, w);
     prepare_start(w, true);
