@@ -56,6 +56,7 @@ struct listener {
     struct listener_socket *socket;
     unsigned open; /* conversations of this process */
     bool suspended;
+    uint64_t suspended_ms; /* since when */
 };
 
 void listeners_set(struct receive *r, const struct receive_socket *sockets, size_t n);

@@ -160,14 +160,23 @@ static bool is_all(struct str name)
 
 void listeners_suspend(struct receive *r, struct str name, bool suspend)
 {
-    for (struct listener *l = r->listeners; l; l = l->next)
-        if (is_all(name) || str_eqi(l->name, name))
-            l->suspended = suspend;
+    for (struct listener *l = r->listeners; l; l = l->next) {
+        if (!is_all(name) && !str_eqi(l->name, name))
+            continue;
+        if (suspend && !l->suspended)
+            l->suspended_ms = loop_now_ms(r->o.loop);
+        l->suspended = suspend;
+    }
 }
 
 void listeners_conf(struct receive *r, const struct conf *conf)
 {
-    listeners_suspend(r, STR_NONE, false);
-    for (size_t i = 0; i < conf->receiving.suspended.n; i++)
-        listeners_suspend(r, conf->receiving.suspended.items[i], true);
+    for (struct listener *l = r->listeners; l; l = l->next) {
+        bool suspended = false;
+
+        for (size_t i = 0; i < conf->receiving.suspended.n; i++)
+            suspended |= is_all(conf->receiving.suspended.items[i]) || str_eqi(conf->receiving.suspended.items[i], l->name);
+        if (suspended != l->suspended)
+            listeners_suspend(r, l->name, suspended);
+    }
 }

@@ -326,7 +326,7 @@ enum rc message_store(const struct origin *o, struct message *m, struct arena *a
     if (!st)
         return err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
     if (env->body != BODY_BINARYMIME)
-        flags &= ~(uint64_t)BODY_HAS_BARE;       /* they were made CRLF: nothing bare is in the spool */
+        flags &= ~(uint64_t)BODY_HAS_BARE; /* they were made CRLF: nothing bare is in the spool */
     st->done = done;
     st->ctx = ctx;
     *out = st;

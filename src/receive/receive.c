@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
-enum { SWEEP_MS = 5000, READY_MS = 20, SLOW_AFTER_MS = 30000, ENVELOPE_BUF = ENVELOPE_BYTES + 65536 };
+enum { SWEEP_MS = 5000, READY_MS = 20, SLOW_AFTER_MS = 30000, SUSPEND_MS = 30000, ENVELOPE_BUF = ENVELOPE_BYTES + 65536 };
 
 bool receive_ready(const struct receive *r)
 {
@@ -82,6 +82,7 @@ void receive_session_closed(struct receive *r, struct session *se)
 }
 
 static const char too_long[] = "421 4.4.2 exceeded allowable connection time\r\n";
+static const char suspended[] = "421 4.3.2 service temporarily suspended\r\n";
 static const char too_slow[] = "421 4.4.2 too slow\r\n";
 
 /* Why this peer must go now, or NULL. A peer whose message is being stored is left alone. */
@@ -91,6 +92,8 @@ static const char *overdue(const struct session *se, uint64_t now)
 
     if (se->stored)
         return NULL;
+    if (se->listener->suspended && now - se->listener->suspended_ms >= SUSPEND_MS)
+        return suspended;
     if (now - se->began_ms >= c->total_ms)
         return too_long;
     if (se->data_ms && c->min_rate && now - se->data_ms >= SLOW_AFTER_MS && conversation_rate(&se->s.c) < c->min_rate)
@@ -102,8 +105,9 @@ static void expel(struct session *se, const char *why)
 {
     char ip[46];
 
-    event(se->receive->o.events, connection_timeout, .icid = se->icid, .peer_ip = ip_text(&se->s.peer.ip, ip),
-          .total = why == too_long);
+    if (why != suspended)
+        event(se->receive->o.events, connection_timeout, .icid = se->icid, .peer_ip = ip_text(&se->s.peer.ip, ip),
+              .total = why == too_long);
     se->s.how = SMTP_END_CLOSED;
     conversation_abort(&se->s.c, str_c(why));
 }

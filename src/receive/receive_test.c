@@ -363,9 +363,13 @@ static void new_settings_leave_conversations_alone(void **state)
 static void a_suspended_listener_answers_421(void **state)
 {
     struct receive_fixture *f = receive_fixture_new("receiving.suspended=In\n", NULL);
-    int fd = receive_dial(f, 0, NULL);
+    int fd = greeted(f, 1);
 
     (void)state;
+    listeners_suspend(f->r, str_lit("out"), true);
+    receive_expect(f, fd, "MAIL FROM:<a@b.test>\r\n", "421 4.3.2 ");
+    close(fd);
+    fd = receive_dial(f, 0, NULL);
     receive_expect(f, fd, "", "421 4.3.2 ");
     close(fd);
     listeners_suspend(f->r, str_lit("in"), false);

@@ -96,6 +96,8 @@ enum smtp_next session_mail(struct smtp_server *s, const struct smtp_mail *m)
     struct err e = ERR_NONE;
     enum rc rc;
 
+    if (se->listener->suspended || se->receive->queue_suspended)
+        return refuse(se, RC_SUSPENDED, NULL);
     if (se->tables->conf->receiving.hello_required && !s->hello.n) {
         err_set(&e, RC_WRONG_ORDER, "EHLO or HELO first");
         return refuse(se, RC_WRONG_ORDER, &e);
