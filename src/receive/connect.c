@@ -78,7 +78,6 @@ static void apply(struct session *se)
     se->origin.ptr = se->ptr;
     se->origin.hello = s->hello;
     se->origin.tls = s->c.tls;
-    se->origin.protocol = "SMTP";
     if (s->peer.login.n)
         s->user = s->peer.login;
     se->origin.user = s->user;

@@ -13,6 +13,7 @@ enum smtp_next session_data_start(struct smtp_server *s)
     enum rc rc;
 
     se->origin.user = s->user;
+    se->origin.protocol = session_protocol(s);
     rc = message_body(&se->origin, &se->message, &e);
     if (rc == RC_OK) {
         se->data_ms = loop_now_ms(se->receive->o.loop);

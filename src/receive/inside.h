@@ -209,6 +209,7 @@ enum smtp_next session_verify(struct smtp_server *s, struct str what);
 void session_refused(struct smtp_server *s, const struct err *e, struct str line);
 void session_end(struct smtp_server *s, enum smtp_end how);
 
+const char *session_protocol(const struct smtp_server *s);
 struct asking *session_asking(struct session *se);
 
 static inline struct session *session_of(struct smtp_server *s)

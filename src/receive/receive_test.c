@@ -56,6 +56,7 @@ static void an_unknown_recipient_gets_550_511_and_a_foreign_one_550_571(void **s
     receive_expect(f, fd, "MAIL FROM:<a@b.test>\r\n", "250 ");
     receive_expect(f, fd, "RCPT TO:<nobody@ours.test>\r\n", "550 5.1.1 unknown recipient\r\n");
     receive_expect(f, fd, "RCPT TO:<a@elsewhere.test>\r\n", "550 5.7.1 relaying denied\r\n");
+    receive_expect(f, fd, "RCPT TO:<nodomain>\r\n", "501 5.5.2 recipient address needs a domain\r\n");
     receive_expect(f, fd, "RCPT TO:<postmaster>\r\n", "250 2.1.5 recipient <postmaster@mx.test> ok\r\n");
     assert_true(receive_logged(f, "MID 1 ICID 1 To: <a@elsewhere.test> Rejected by RAT\n"));
     close(fd);
@@ -263,6 +264,7 @@ static void the_domain_of_the_sender_must_exist_where_the_policy_says_so(void **
     receive_expect(f, fd, "NOOP\r\n", "250 ");
     receive_expect(f, fd, "MAIL FROM:<a@trusted.test>\r\n", "250 ");
     receive_expect(f, fd, "RSET\r\n", "250 ");
+    receive_expect(f, fd, "MAIL FROM:<nodomain>\r\n", "501 5.5.2 sender address needs a domain\r\n");
     receive_expect(f, fd, "MAIL FROM:<>\r\n", "250 ");
     assert_true(
         receive_logged(f, "ICID 1 Address: <a@nowhere.test> sender rejected, envelope sender domain does not exist\n"));

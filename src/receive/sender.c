@@ -89,6 +89,21 @@ static enum smtp_next queue_caught_up(struct smtp_server *s)
     return check_domain(se);
 }
 
+/* A sender without domain gets the default one; without that it is refused. */
+static enum rc complete(struct session *se, struct err *e)
+{
+    struct path *from = &se->s.sender.from;
+    struct str domain = se->terms->conf->default_domain;
+
+    if (!from->address.n || from->domain.n)
+        return RC_OK;
+    if (!domain.n)
+        return err_set(e, RC_SYNTAX, "sender address needs a domain");
+    from->address = arena_printf(&se->s.message, "%.*s@%.*s", STR(from->local), STR(domain));
+    from->domain = domain;
+    return from->address.p ? RC_OK : err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
+}
+
 enum smtp_next session_mail(struct smtp_server *s, const struct smtp_mail *m)
 {
     struct session *se = session_of(s);
@@ -114,6 +129,9 @@ enum smtp_next session_mail(struct smtp_server *s, const struct smtp_mail *m)
         event(se->receive->o.events, receiving_failed, .icid = se->icid, .reason = str_lit("Too Many Messages"));
         return refuse(se, RC_TOO_MANY_MESSAGES, NULL);
     }
+    rc = complete(se, &e);
+    if (rc != RC_OK)
+        return refuse(se, rc, &e);
     rc = message_allowed(se->receive, m->size, &e);
     if (rc != RC_OK) {
         event(se->receive->o.events, receiving_failed, .icid = se->icid, .reason = str_lit("Queue takes no messages now"));

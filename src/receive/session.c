@@ -66,13 +66,15 @@ void session_begin(struct smtp_server *s)
     se->origin = (struct origin){.receive = se->receive, .tables = se->tables, .terms = se->terms};
 }
 
-static const char *protocol_of(const struct smtp_server *s)
+/* RFC 3848 and RFC 6531 3.7.3: one name for each of HELO, EHLO, TLS, AUTH, SMTPUTF8. */
+const char *session_protocol(const struct smtp_server *s)
 {
-    if (!s->extended)
-        return "SMTP";
-    if (s->c.tls)
-        return s->user.n ? "ESMTPSA" : "ESMTPS";
-    return s->user.n ? "ESMTPA" : "ESMTP";
+    static const char *const names[2][2][2] = {
+        {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+        {{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}},
+    };
+
+    return s->extended ? names[s->sender.utf8][s->c.tls != NULL][s->user.n != 0] : "SMTP";
 }
 
 enum smtp_next session_hello(struct smtp_server *s, struct str name)
@@ -80,7 +82,6 @@ enum smtp_next session_hello(struct smtp_server *s, struct str name)
     struct session *se = session_of(s);
 
     se->origin.hello = name;
-    se->origin.protocol = protocol_of(s);
     return SMTP_DONE;
 }
 
