@@ -129,6 +129,7 @@ void announce_wait(struct announce *a, struct session *s)
 {
     s->next_waiting = a->waiting;
     s->waiting = true;
+    s->waiting_ms = loop_now_ms(a->r->o.loop);
     a->waiting = s;
 }
 

@@ -167,6 +167,7 @@ struct session {
     struct session *next, *previous; /* all sessions of the process */
     struct session *next_waiting;    /* announce.c */
     bool waiting;
+    uint64_t waiting_ms; /* since when */
     struct tables *tables;
     const struct terms *terms;
     struct hat_match match;

@@ -10,7 +10,14 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
-enum { SWEEP_MS = 5000, READY_MS = 20, SLOW_AFTER_MS = 30000, SUSPEND_MS = 30000, ENVELOPE_BUF = ENVELOPE_BYTES + 65536 };
+enum {
+    SWEEP_MS = 5000,
+    READY_MS = 20,
+    SLOW_AFTER_MS = 30000,
+    SUSPEND_MS = 30000,
+    UNCONFIRMED_MS = 30000,
+    ENVELOPE_BUF = ENVELOPE_BYTES + 65536
+};
 
 bool receive_ready(const struct receive *r)
 {
@@ -121,8 +128,12 @@ static void sweep(void *ctx)
         const char *why = overdue(se, now);
 
         next = se->next;
-        if (why)
+        if (why) {
             expel(se, why);
+        } else if (se->waiting && now - se->waiting_ms >= UNCONFIRMED_MS) {
+            announce_forget(r->announce, se); /* it finds queue still behind and answers 452 (I1) */
+            conversation_resume(&se->s.c);
+        }
     }
     r->sweeping = r->sessions != NULL;
     if (r->sweeping)
