@@ -21,7 +21,7 @@ enum board_gauge {
 };
 
 /* Flight slot states (D2): one word each, so a store is atomic. */
-enum { SLOT_FREE, SLOT_ASSIGNED, SLOT_DOT_SENT, SLOT_ANSWERED };
+enum { SLOT_FREE, SLOT_ASSIGNED, SLOT_DOT_SENT, SLOT_ANSWERED, SLOT_TAKEN /* deliver has read the work */ };
 enum { SLOT_RESULTS = 1000 };
 
 /* One piece of delivery work. `queue` writes mid and ASSIGNED; deliver writes the rest. */

@@ -22,12 +22,22 @@ static void on_work(void *ctx, const struct bus_in *in)
     p = piece_new(d, w);
     to = destination_get(d, w->destination);
     p->to = to;
+    if (w->slot < BOARD_SLOTS && board_load(&d->o.board->slots[d->o.column][w->slot].mid) == w->mid)
+        board_store(&d->o.board->slots[d->o.column][w->slot].state, SLOT_TAKEN);
     pieces_push(&to->pending, p);
     if (!to->touched) {
         to->touched = true;
         to->touched_next = d->touched;
         d->touched = to;
     }
+}
+
+/* A new queue: what the one before had sent was read or dropped with its connection. */
+static void on_slots_question(void *ctx, const struct bus_in *in)
+{
+    struct deliver *d = ctx;
+
+    bus_reply(d->o.bus, in->from, in->call, BUS_slots_settled, &(struct bus_slots_settled){.index = d->o.column});
 }
 
 static void on_limit(void *ctx, const struct bus_in *in)
@@ -108,6 +118,7 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
     if (o->bus) {
         bus_on(o->bus, BUS_deliver_work, on_work, d);
         bus_on(o->bus, BUS_deliver_limit, on_limit, d);
+        bus_on(o->bus, BUS_slots_question, on_slots_question, d);
     }
     *out = d;
     return RC_OK;

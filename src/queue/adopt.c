@@ -1,9 +1,10 @@
 /*
  * Flight slots that an earlier life of queue left (D2, J).
  *
- * Called at start, once a second and when a deliver process goes. A slot that was answered counts at once. One that is
- * assigned or has its dot sent may still be under way in a living deliver process: its message is held until the slot is
- * answered, or until that process is known to be dead (gone, or started after the slot was given).
+ * Called at start, once a second and when a deliver process comes or goes. A slot that was answered counts at once. One that
+ * was taken or has its dot sent may still be under way in a living deliver process: its message is held until the slot is
+ * answered, or until that process is known to be dead (gone, or started after the slot was given). One that is only assigned
+ * was never read, or went back without an answer, as soon as the process has said that it reads no more of the old queue.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -11,12 +12,13 @@
 
 #include <stdlib.h>
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 10000, SETTLE_MS = 3600000 };
 
 struct adopted {
     uint8_t deliverer;
     uint16_t slot;
-    bool dead; /* the process that had it is gone */
+    bool dead;    /* the process that had it is gone */
+    bool settled; /* the process reads no more of the old queue */
     uint64_t mid, piece;
 };
 
@@ -49,7 +51,7 @@ static bool apply(struct queue *q, const struct adopted *a, uint32_t message)
 
 static bool owner_is_dead(struct queue *q, const struct adopted *a)
 {
-    if (a->dead)
+    if (a->dead || (a->settled && board_load(&slot_of(q, a)->state) == SLOT_ASSIGNED))
         return true;
     if (!bus_peer(q->bus, ROLE_deliver, a->deliverer))
         return clock_mono_ms() > q->started_ms + PATIENCE_MS;
@@ -105,11 +107,31 @@ void adopt_gone(struct queue *q, unsigned deliverer)
     adopt_look(q);
 }
 
+static void settled(void *ctx, enum rc rc, const void *msg)
+{
+    struct queue *q = ctx;
+    const struct bus_slots_settled *s = msg;
+
+    for (size_t i = 0; rc == RC_OK && i < q->n_adopted; i++)
+        if (q->adopted[i].deliverer == s->index)
+            q->adopted[i].settled = true;
+    adopt_look(q);
+}
+
+void adopt_come(struct queue *q, struct bus_peer *p)
+{
+    for (size_t i = 0; i < q->n_adopted; i++)
+        if (q->adopted[i].deliverer == p->index) {
+            bus_call(q->bus, p, BUS_slots_question, &(struct bus_slots_question){.index = p->index}, SETTLE_MS, settled, q);
+            return;
+        }
+}
+
 /* Its message is held, whatever its pieces were about to do. */
 static void adopt(struct queue *q, unsigned deliverer, unsigned slot)
 {
     struct board_slot *b = &q->board->slots[deliverer][slot];
-    struct adopted a = {(uint8_t)deliverer, (uint16_t)slot, false, board_load(&b->mid), board_load(&b->piece)};
+    struct adopted a = {(uint8_t)deliverer, (uint16_t)slot, false, false, board_load(&b->mid), board_load(&b->piece)};
     uint32_t message = message_find(q, a.mid);
     struct adopted *more = realloc(q->adopted, (q->n_adopted + 1) * sizeof *more);
 

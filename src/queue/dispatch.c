@@ -307,6 +307,7 @@ void dispatch_peer_come(struct queue *q, struct bus_peer *p)
             board_load(&board_slot(q, p->index, slot)->state) == SLOT_FREE)
             d->free[d->n_free++] = (uint16_t)slot;
     q->deliverers[p->index] = d;
+    adopt_come(q, p);
     if (q->n_deliverers < p->index + 1)
         q->n_deliverers = p->index + 1;
 }

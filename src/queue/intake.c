@@ -55,7 +55,8 @@ uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head 
 struct walk {
     struct queue *q;
     uint32_t segment;
-    uint64_t certain_to; /* from here on nobody may have been told */
+    uint64_t certain_to;   /* from here on nobody may have been told */
+    bool known_is_certain; /* the marks of its owner are not about this segment */
     uint64_t taken;
 };
 
@@ -63,13 +64,19 @@ static void found(void *ctx, const struct spool_head *head, struct str envelope)
 {
     struct walk *w = ctx;
     struct queue *q = w->q;
+    struct queue_segment *s = segment_at(q, w->segment);
+    bool uncertain = head->ref.offset >= w->certain_to;
 
     (void)envelope;
-    if (head->ref.generation != segment_at(q, w->segment)->generation ||
-        head->ref.offset < segment_at(q, w->segment)->known_to || message_find(q, head->mid))
+    if (head->ref.generation != s->generation)
         return;
+    if (head->ref.offset < s->known_to) { /* taken when it was announced; was its peer told? */
+        if (uncertain && !w->known_is_certain)
+            event(q->events, recovered_unanswered, .mid = head->mid, .segment = s->id, .offset = head->ref.offset);
+        return;
+    }
     arena_reset(&q->scratch);
-    intake_take(q, w->segment, head, head->ref.offset >= w->certain_to);
+    intake_take(q, w->segment, head, uncertain);
     w->taken++;
 }
 
@@ -77,7 +84,7 @@ static void found(void *ctx, const struct spool_head *head, struct str envelope)
 static void take_gap(struct queue *q, uint32_t segment, uint64_t to)
 {
     struct queue_segment *s = segment_at(q, segment);
-    struct walk w = {q, segment, UINT64_MAX, 0};
+    struct walk w = {q, segment, UINT64_MAX, true, 0};
     struct spool_found out;
 
     spool_scan(q->dir, s->id, s->known_to, to, NULL, found, &w, &out, NULL);
@@ -150,19 +157,23 @@ void intake_confirm(struct queue *q)
             confirm(q, q->known[i]);
 }
 
-/* Whether anything behind the known offset is to be read, and how far: the marks name the last record announced. */
-static bool range_of(struct queue *q, const struct queue_segment *s, struct walk *w, uint64_t *to_out)
+/* Whether anything of it is to be read, from where and how far: the marks name the last record announced and answered. */
+static bool range_of(struct queue *q, const struct queue_segment *s, struct walk *w, uint64_t *from_out, uint64_t *to_out)
 {
     uint64_t answering = board_load(&q->board->receivers[s->owner].answering);
     uint64_t answered = board_load(&q->board->receivers[s->owner].answered);
 
+    *from_out = s->known_to;
     *to_out = 0;
     if (board_load(&q->board->receivers[s->owner].segment) != s->id ||
         board_load(&q->board->receivers[s->owner].generation) != s->generation)
         return true; /* closed, or left by an earlier boot: all that is whole in it */
     *to_out = answering + 1;
     w->certain_to = answered + 1;
-    return answering >= s->known_to && answering;
+    w->known_is_certain = false;
+    if (*from_out > w->certain_to)
+        *from_out = w->certain_to;
+    return answering >= *from_out && answering;
 }
 
 /* A bad record among good ones (C4): what can be read was taken, the file is kept for people to look at. */
@@ -178,11 +189,11 @@ static void corrupt(struct queue *q, uint32_t segment, uint64_t taken)
 static void settle(struct queue *q, uint32_t segment, const struct spool_voids *voids)
 {
     struct queue_segment *s = segment_at(q, segment);
-    struct walk w = {q, segment, q->fresh_boot ? 0 : UINT64_MAX, 0};
+    struct walk w = {q, segment, q->fresh_boot ? 0 : UINT64_MAX, true, 0};
     struct spool_found out = {0};
-    uint64_t to;
+    uint64_t from, to;
 
-    if (range_of(q, s, &w, &to) && spool_scan(q->dir, s->id, s->known_to, to, voids, found, &w, &out, NULL) != RC_OK)
+    if (range_of(q, s, &w, &from, &to) && spool_scan(q->dir, s->id, from, to, voids, found, &w, &out, NULL) != RC_OK)
         return;
     if (out.corrupt)
         corrupt(q, segment, w.taken);

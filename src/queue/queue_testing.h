@@ -125,6 +125,7 @@ static inline void fix_on_work(void *ctx, const struct bus_in *in)
     struct work_seen *w = &f->work[f->n_work++ % (sizeof f->work / sizeof *f->work)];
     struct str list = msg->recipients;
 
+    board_store(&f->board->slots[0][msg->slot].state, SLOT_TAKEN);
     *w = (struct work_seen){.slot = msg->slot,
                             .mid = msg->mid,
                             .attempt = msg->attempt,
@@ -135,6 +136,13 @@ static inline void fix_on_work(void *ctx, const struct bus_in *in)
     while (get_varint(&list, &w->recipients[w->n]))
         assert_true(++w->n < RESULTS_MAX + 1u);
     fix_answer(f, w, f->answer);
+}
+
+static inline void fix_on_question(void *ctx, const struct bus_in *in)
+{
+    struct fix *f = ctx;
+
+    bus_reply(f->deliver.bus, in->from, in->call, BUS_slots_settled, &(struct bus_slots_settled){0});
 }
 
 static inline void fix_on_known(void *ctx, const struct bus_in *in)
@@ -187,6 +195,7 @@ static inline void fix_join_deliver(struct fix *f)
 {
     fix_join(f, &f->deliver, ROLE_deliver);
     bus_on(f->deliver.bus, BUS_deliver_work, fix_on_work, f);
+    bus_on(f->deliver.bus, BUS_slots_question, fix_on_question, f);
 }
 
 static inline void fix_join_receive(struct fix *f)

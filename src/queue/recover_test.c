@@ -94,6 +94,21 @@ static void work_in_flight_is_left_to_deliver(void **state)
     buf_done(&b);
 }
 
+/* Queue dies between the slot and the word to deliver: the next one finds out that nobody has the work. */
+static void work_that_never_left_is_sent_again(void **state)
+{
+    struct fix *f = *state;
+
+    f->answer = ANSWER_NONE;
+    fix_store(f, "bob@example.net");
+    fix_until(f, f->n_work == 1);
+    board_store(&f->board->slots[0][f->work[0].slot].state, SLOT_ASSIGNED);
+    f->answer = ANSWER_OK;
+    restart(f);
+    fix_until(f, fix_counts(f).messages == 0);
+    assert_int_equal(f->n_work, 2);
+}
+
 /* J: a power cut after 250, queue never told: the record in the segment is enough. */
 static void unannounced_records_are_found(void **state)
 {
@@ -144,6 +159,29 @@ static void marks_decide_when_receive_dies(void **state)
     fix_join_receive(f);
     fix_pump(f, 20);
     assert_int_equal(f->n_work, 3);
+}
+
+/* The same when queue had heard of it in time: its peer may send it again, and the log says why there are two. */
+static void an_announced_message_may_be_unanswered_too(void **state)
+{
+    struct fix *f = *state;
+    uint64_t first;
+
+    fix_store(f, "bob@example.net");
+    fix_until(f, f->stored == 1);
+    first = f->last.offset;
+    fix_store(f, "bob@example.net");
+    fix_until(f, fix_counts(f).messages == 0 && f->n_work == 2);
+    board_store(&f->board->receivers[0].answered, first);
+    bus_free(f->receive.bus);
+    f->receive.bus = NULL;
+    fix_until(f, fix_log_count(f, "recovered from the spool, the sender may not have been told") == 1);
+    fix_pump(f, 20);
+    assert_int_equal(f->n_work, 2);
+    f->life++;
+    fix_join_receive(f);
+    fix_pump(f, 20);
+    assert_int_equal(fix_log_count(f, "recovered from the spool, the sender may not have been told"), 1);
 }
 
 /* D1: numbers go on at the ceiling after a crash, and never repeat. */
@@ -228,8 +266,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_message_comes_back, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(final_recipients_are_not_tried_again, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(work_in_flight_is_left_to_deliver, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(work_that_never_left_is_sent_again, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(unannounced_records_are_found, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(marks_decide_when_receive_dies, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(an_announced_message_may_be_unanswered_too, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(numbers_never_repeat, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_long_queue_is_small_and_back_soon, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_rotated_journal_says_the_same, short_journal, fix_end),

@@ -353,7 +353,8 @@ void dispatch_done(struct queue *q);
  * ------------------------------------------------------------- */
 void adopt_boards(struct queue *q);
 void adopt_look(struct queue *q);
-/* This deliver process is gone. */
+/* This deliver process came, or is gone. */
+void adopt_come(struct queue *q, struct bus_peer *p);
 void adopt_gone(struct queue *q, unsigned deliverer);
 
 /* ---- outcome.c: what became of a piece ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ static bool mine(const struct board_slot *s, uint64_t piece)
 {
     uint64_t state = board_load(&s->state);
 
-    return (state == SLOT_ASSIGNED || state == SLOT_DOT_SENT) && board_load(&s->piece) == piece;
+    return (state == SLOT_ASSIGNED || state == SLOT_TAKEN || state == SLOT_DOT_SENT) && board_load(&s->piece) == piece;
 }
 
 bool flight_dot_sent(struct board_slot *s, uint64_t piece)
@@ -52,7 +52,7 @@ enum rc flight_read(const struct board_slot *s, struct arena *a, struct flight *
 
     f.mid = board_load(&s->mid);
     f.piece = board_load(&s->piece);
-    if (f.state > SLOT_ANSWERED || n > SLOT_RESULTS)
+    if (f.state > SLOT_TAKEN || n > SLOT_RESULTS)
         return RC_CORRUPT;
     if (f.state == SLOT_ANSWERED) {
         f.results = arena_str(a, str_of(s->results, n));
