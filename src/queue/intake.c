@@ -120,9 +120,10 @@ static void confirm(struct queue *q, uint32_t i)
     struct queue_segment *s = segment_at(q, i);
     struct bus_message_known msg = {s->id, s->generation, s->known_to};
 
+    if (q->broken) /* what the journal does not hold is not known: confirmed when it does */
+        return;
     s->dirty = false;
-    if (!q->broken) /* what the journal does not hold is not known */
-        bus_send(q->bus, bus_peer(q->bus, ROLE_receive, s->owner), BUS_message_known, &msg);
+    bus_send(q->bus, bus_peer(q->bus, ROLE_receive, s->owner), BUS_message_known, &msg);
 }
 
 static void on_stored(void *ctx, const struct bus_in *in)

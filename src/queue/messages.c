@@ -183,14 +183,6 @@ void message_keep_edits(struct queue *q, uint32_t message, struct str octets)
     ed->n = (uint32_t)octets.n;
 }
 
-static void remove_big(struct queue *q, const struct message *m)
-{
-    struct spool_head head = {.ref = message_ref(q, m), .mid = m->mid, .body_bytes = m->body_bytes, .big = true};
-    struct err e = ERR_NONE;
-
-    spool_remove_big(q->dir, &head, &e);
-}
-
 static void edits_free(struct queue *q, struct message *m)
 {
     struct edits *ed;
@@ -215,7 +207,7 @@ void message_forget(struct queue *q, uint32_t message)
         piece_free(q, p);
     }
     if (m->flags & MESSAGE_BIG)
-        remove_big(q, m);
+        big_gone(q, m->mid);
     edits_free(q, m);
     q->live_bytes -= m->body_bytes < q->live_bytes ? m->body_bytes : q->live_bytes;
     segment_message_gone(q, m->segment, m->record_bytes);

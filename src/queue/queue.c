@@ -3,8 +3,8 @@
  *
  * Called by role/main_queue.c and by tests. Owns struct queue. At the end of each turn, before the journal is written, work
  * that became possible is handed out, so that one turn makes one journal write and one bus write a peer (A2, B1); flight
- * slots are given back after the journal write. When the journal fails nothing is confirmed or handed out any more and mail
- * is refused.
+ * slots are given back after the journal write. While the journal cannot be written nothing is confirmed or handed out and
+ * mail is refused; once it can, everything goes on.
  */
 #include "queue/queue.h"
 
@@ -78,11 +78,22 @@ static void check_work(struct queue *q)
     q->work_alerted = q->n_work > limit || (q->work_alerted && q->n_work > limit / 2);
 }
 
+/* The journal kept its entries and could write them after all: go on where it stopped. */
+static void mend(struct queue *q)
+{
+    if (!q->broken || !journal_ok(q->journal))
+        return;
+    q->broken = false;
+    event(q->events, spool_write_resumed);
+    loop_again(q->loop);
+}
+
 static void second(void *ctx)
 {
     struct queue *q = ctx;
 
     loop_timer_set(q->loop, &q->second_timer, 1000, second, q);
+    mend(q);
     numbers_check(q);
     check_limits(q);
     check_work(q);
@@ -144,8 +155,11 @@ static void own_segment_closed(void *ctx, uint64_t segment, uint64_t generation,
 static enum rc open_writer(struct queue *q, struct err *e)
 {
     const struct conf *c = conf_now(q->conf);
-    struct spool_options o = {
-        .dir = q->dir, .segment_bytes = c->spool.segment_bytes, .column = QUEUE_COLUMN, .keep_free = 2};
+    struct spool_options o = {.dir = q->dir,
+                              .segment_bytes = c->spool.segment_bytes,
+                              .column = QUEUE_COLUMN,
+                              .keep_free = 2,
+                              .wipe = c->spool.wipe};
 
     q->writer = spool_writer_new(q->loop, q->board, &o, own_segment_closed, q, e);
     return q->writer ? RC_OK : err_wrap(e, RC_IO, "queue's segments");

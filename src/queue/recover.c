@@ -154,6 +154,7 @@ enum rc recover_run(struct queue *q, struct err *e)
     bool torn = false;
     struct journal_options jo = {.dir = q->dir,
                                  .rotate_bytes = conf_now(q->conf)->spool.journal_bytes,
+                                 .reserve_bytes = conf_now(q->conf)->spool.reserve_bytes,
                                  .checkpoint = entries_checkpoint,
                                  .failed = queue_journal_failed,
                                  .ctx = q};

@@ -28,7 +28,7 @@ enum {
     MESSAGE_BIG = 2,      /* body in a file of its own */
     MESSAGE_OUTGOING = 4, /* came by RELAY */
     MESSAGE_ALONE = 8,    /* was with a scan worker that died: goes alone */
-    MESSAGE_MOVING = 16,  /* being copied forward */
+    
     MESSAGE_CHANGES = 32  /* replay: `pieces` is a list of changes */
 };
 
@@ -83,8 +83,8 @@ struct queue_segment {
     uint64_t known_to; /* every record below is known */
     uint64_t size;     /* of the file; 0 = unknown */
     uint64_t live_bytes;
-    uint64_t emptied_entry; /* number of the journal entry that emptied it */
-    uint64_t emptied_ms;    /* monotonic */
+    uint64_t emptied_entry; /* number of the journal entry that emptied it */    uint64_t emptied_ms;     /* monotonic */
+    uint64_t closed_ms;      /* of the loop */
     uint32_t live;          /* messages in it */
     uint8_t owner;          /* column */
     bool closed, freeing, dirty, undecided, corrupt;
@@ -213,7 +213,12 @@ struct queue {
 
     uint32_t known[BOARD_RECEIVERS]; /* newest segment of each: confirmed once a turn when dirty */
     uint64_t lives[BOARD_RECEIVERS]; /* bus life + 1 of the process that these segments are from; 0 = not known */
-    unsigned n_freeing;
+    unsigned n_freeing;                /* work in the thread pool */
+    struct gone *gone;                 /* large bodies to be unlinked */
+    uint32_t stay_segment, stay_at, stay_last;
+    uint64_t stay_bytes;               /* under way */
+    uint32_t oldest;                   /* message, with oldest_mid */
+    uint64_t oldest_mid, oldest_seconds;
     struct verb_question *questions;
     struct settling *settling; /* waiting for a DSN, this turn's first */
     uint64_t ceilings[NUMBER_COUNT];
