@@ -15,7 +15,7 @@ enum { ALIGN = 16, LARGEST_BLOCK = 65536, KEEP = 4096 };
 
 struct arena_block {
     struct arena_block *next;
-    size_t size;                  /* octets behind this header */
+    size_t size; /* octets behind this header */
 };
 
 struct arena_hook {

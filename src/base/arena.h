@@ -11,11 +11,11 @@ struct arena_block;
 struct arena_hook;
 
 struct arena {
-    struct arena_block *blocks;   /* newest first */
-    struct arena_hook *hooks;     /* newest first */
-    char *at, *end;               /* free part of the newest block */
-    size_t used, max;             /* octets handed out; hard limit */
-    size_t block;                 /* size of the next block */
+    struct arena_block *blocks; /* newest first */
+    struct arena_hook *hooks;   /* newest first */
+    char *at, *end;             /* free part of the newest block */
+    size_t used, max;           /* octets handed out; hard limit */
+    size_t block;               /* size of the next block */
 };
 
 /* An arena that hands out at most max_bytes, in blocks of first_block octets doubling to 64 KiB.

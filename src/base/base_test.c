@@ -80,7 +80,10 @@ static void varints_come_back(void **state)
 static void fields_come_back_and_cut_ones_are_refused(void **state)
 {
     static const struct field table[] = {{"n", FIELD_U64}, {"s", FIELD_STR}, {NULL, FIELD_END}};
-    struct { uint64_t n; struct str s; } in = {77, str_lit("text")}, out;
+    struct {
+        uint64_t n;
+        struct str s;
+    } in = {77, str_lit("text")}, out;
     struct buf b = BUF(1000);
 
     (void)state;

@@ -14,10 +14,26 @@ enum { BOARD_RECEIVERS = 16, BOARD_DELIVERERS = 16, BOARD_SLOTS = 1024, BOARD_RA
 enum board_number { NUMBER_MID, NUMBER_ICID, NUMBER_DCID, NUMBER_RCID, NUMBER_SEGMENT, NUMBER_GENERATION, NUMBER_COUNT };
 
 enum board_gauge {
-    GAUGE_CONN_IN, GAUGE_CONN_OUT, GAUGE_WORK_QUEUE, GAUGE_ACTIVE_RECIPIENTS, GAUGE_UNATTEMPTED, GAUGE_ATTEMPTED,
-    GAUGE_DESTINATIONS, GAUGE_QUEUE_KB, GAUGE_QUEUE_FREE_KB, GAUGE_OLDEST_MS, GAUGE_WORK_QUEUE_PAUSED,
-    GAUGE_RECEIVING_SUSPENDED, GAUGE_DELIVERY_SUSPENDED, GAUGE_DNS_REQUESTS, GAUGE_NET_REQUESTS, GAUGE_CACHE_HITS,
-    GAUGE_CACHE_MISSES, GAUGE_CACHE_EXCEPTIONS, GAUGE_CACHE_EXPIRED, GAUGE_COUNT
+    GAUGE_CONN_IN,
+    GAUGE_CONN_OUT,
+    GAUGE_WORK_QUEUE,
+    GAUGE_ACTIVE_RECIPIENTS,
+    GAUGE_UNATTEMPTED,
+    GAUGE_ATTEMPTED,
+    GAUGE_DESTINATIONS,
+    GAUGE_QUEUE_KB,
+    GAUGE_QUEUE_FREE_KB,
+    GAUGE_OLDEST_MS,
+    GAUGE_WORK_QUEUE_PAUSED,
+    GAUGE_RECEIVING_SUSPENDED,
+    GAUGE_DELIVERY_SUSPENDED,
+    GAUGE_DNS_REQUESTS,
+    GAUGE_NET_REQUESTS,
+    GAUGE_CACHE_HITS,
+    GAUGE_CACHE_MISSES,
+    GAUGE_CACHE_EXCEPTIONS,
+    GAUGE_CACHE_EXPIRED,
+    GAUGE_COUNT
 };
 
 /* Flight slot states (D2): one word each, so a store is atomic. */
@@ -34,7 +50,8 @@ struct board_slot {
 };
 
 struct board_role {
-    uint64_t role, index, pid, restarts, started_ms, state;   /* state: 0 unused, 1 starting, 2 running, 3 waiting to restart */
+    uint64_t role, index, pid, restarts, started_ms,
+        state; /* state: 0 unused, 1 starting, 2 running, 3 waiting to restart */
 };
 
 /* Peers a receive process counts: hashed address -> connections now, recipients in this hour. One column a process. */
@@ -42,26 +59,26 @@ struct board_rate {
     uint64_t key;
     uint64_t connections;
     uint64_t recipients, hour;
-    uint64_t bad_recipients;             /* directory harvest, same hour */
+    uint64_t bad_recipients; /* directory harvest, same hour */
 };
 
 struct board {
     uint64_t magic, size;
-    uint64_t numbers_ready;              /* queue has read the ceilings: numbers may be taken */
-    uint64_t numbers[NUMBER_COUNT];      /* last number given */
-    uint64_t gauges[BOARD_RECEIVERS][GAUGE_COUNT];   /* column = process index; readers add up */
-    uint64_t events_dirty;               /* some event file has news (F2) */
-    uint64_t events_synced_ms;           /* record: everything emitted before this (mono ms) is on stable storage */
+    uint64_t numbers_ready;                        /* queue has read the ceilings: numbers may be taken */
+    uint64_t numbers[NUMBER_COUNT];                /* last number given */
+    uint64_t gauges[BOARD_RECEIVERS][GAUGE_COUNT]; /* column = process index; readers add up */
+    uint64_t events_dirty;                         /* some event file has news (F2) */
+    uint64_t events_synced_ms; /* record: everything emitted before this (mono ms) is on stable storage */
     /* receive: announced-to-peer marks of its open segment (D3) */
     struct {
         uint64_t segment, generation, answering, answered;
-        uint64_t spare;                  /* segment made ready for use next: not closed, nothing in it yet is certain */
+        uint64_t spare; /* segment made ready for use next: not closed, nothing in it yet is certain */
     } receivers[BOARD_RECEIVERS];
     struct board_role roles[BOARD_ROLES];
-    uint64_t slots_high[BOARD_DELIVERERS];           /* queue: slots from this one on were never used */
+    uint64_t slots_high[BOARD_DELIVERERS]; /* queue: slots from this one on were never used */
     struct board_slot slots[BOARD_DELIVERERS][BOARD_SLOTS];
     struct board_rate rates[BOARD_RECEIVERS][BOARD_RATES];
-    uint64_t born_ms;                    /* wall clock at board_create(): the start of this run of the whole program */
+    uint64_t born_ms; /* wall clock at board_create(): the start of this run of the whole program */
 };
 
 /* A new board in a memfd: returns the fd (>= 0), or -1. */
@@ -77,7 +94,7 @@ void board_raise(struct board *b, enum board_number which, uint64_t v);
 
 void board_gauge_set(struct board *b, unsigned column, enum board_gauge g, uint64_t v);
 void board_gauge_add(struct board *b, unsigned column, enum board_gauge g, int64_t v);
-uint64_t board_gauge(const struct board *b, enum board_gauge g);   /* over all columns */
+uint64_t board_gauge(const struct board *b, enum board_gauge g); /* over all columns */
 
 static inline uint64_t board_load(const uint64_t *p)
 {

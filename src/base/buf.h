@@ -13,9 +13,9 @@
 
 struct buf {
     char *p;
-    size_t n;      /* octets in use */
-    size_t cap;    /* octets allocated */
-    size_t max;    /* never more than this */
+    size_t n;   /* octets in use */
+    size_t cap; /* octets allocated */
+    size_t max; /* never more than this */
     bool failed;
 };
 
@@ -33,7 +33,7 @@ void buf_add(struct buf *b, struct str s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_addfv(struct buf *b, const char *fmt, va_list ap);
-void buf_add_u64(struct buf *b, uint64_t v);  /* decimal, much faster than buf_addf */
+void buf_add_u64(struct buf *b, uint64_t v); /* decimal, much faster than buf_addf */
 /* Drops the first n octets, moving the rest down. */
 void buf_drop(struct buf *b, size_t n);
 
@@ -42,8 +42,8 @@ void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_u16(struct buf *b, uint16_t v);
 void buf_put_u32(struct buf *b, uint32_t v);
 void buf_put_u64(struct buf *b, uint64_t v);
-void buf_put_varint(struct buf *b, uint64_t v);       /* LEB128, at most 10 octets */
-void buf_put_str(struct buf *b, struct str s);        /* varint length, octets */
+void buf_put_varint(struct buf *b, uint64_t v); /* LEB128, at most 10 octets */
+void buf_put_str(struct buf *b, struct str s);  /* varint length, octets */
 
 static inline struct str buf_str(const struct buf *b)
 {
@@ -56,6 +56,6 @@ bool get_u16(struct str *in, uint16_t *out);
 bool get_u32(struct str *in, uint32_t *out);
 bool get_u64(struct str *in, uint64_t *out);
 bool get_varint(struct str *in, uint64_t *out);
-bool get_str(struct str *in, struct str *out);        /* a view into in */
+bool get_str(struct str *in, struct str *out); /* a view into in */
 
 #endif

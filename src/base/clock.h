@@ -6,15 +6,15 @@
 
 #include "base/str.h"
 
-uint64_t clock_wall_ms(void);   /* UTC, milliseconds since 1970; may jump */
-uint64_t clock_mono_ns(void);   /* never goes back; same origin in all processes of one machine since boot */
+uint64_t clock_wall_ms(void); /* UTC, milliseconds since 1970; may jump */
+uint64_t clock_mono_ns(void); /* never goes back; same origin in all processes of one machine since boot */
 uint64_t clock_mono_ms(void);
 
 /* Tests only: a fixed pair of clocks that moves by clock_test_advance(). */
 void clock_test_set(uint64_t wall_ms, uint64_t mono_ms);
 void clock_test_advance(uint64_t ms);
 
-void random_bytes(void *out, size_t n);   /* getrandom(2); ends the process if the kernel has none */
+void random_bytes(void *out, size_t n); /* getrandom(2); ends the process if the kernel has none */
 uint64_t random_u64(void);
 
 #endif

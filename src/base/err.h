@@ -18,10 +18,10 @@ enum rc {
 
 struct rc_info {
     const char *name;
-    int smtp;                /* SMTP reply code, 0 = none */
-    const char *enhanced;    /* RFC 3463 */
+    int smtp;             /* SMTP reply code, 0 = none */
+    const char *enhanced; /* RFC 3463 */
     int http;
-    int cli;                 /* exit status */
+    int cli; /* exit status */
     bool retryable;
     const char *text;
 };

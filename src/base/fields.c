@@ -30,8 +30,8 @@ bool fields_decode(const struct field *table, struct str in, void *obj_out)
 
     memset(obj_out, 0, fields_size(table));
     for (; table->type != FIELD_END && in.n; at += width(table->type), table++) {
-        bool fits = table->type == FIELD_U64 ? get_varint(&in, (uint64_t *)(void *)at)
-                                             : get_str(&in, (struct str *)(void *)at);
+        bool fits =
+            table->type == FIELD_U64 ? get_varint(&in, (uint64_t *)(void *)at) : get_str(&in, (struct str *)(void *)at);
 
         if (!fits)
             return false;

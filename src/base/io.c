@@ -20,9 +20,9 @@ enum action { NOTHING, KILL_BEFORE, KILL_AFTER, FAIL_ENOSPC, FAIL_EIO, SHORT_WRI
 static struct {
     enum action action;
     char point[48];
-    uint64_t at;             /* pass to act on, 0 = every one */
+    uint64_t at; /* pass to act on, 0 = every one */
     unsigned delay_ms;
-    uint64_t passes;         /* atomic: the sync runs in the pool */
+    uint64_t passes; /* atomic: the sync runs in the pool */
     const char *log;
 } fault;
 
@@ -54,7 +54,8 @@ static void seen_vector(const char *point, int fd, const struct iovec *iov, int 
     for (int i = 0; i < n_iov && n && observer.fn; i++) {
         size_t here = iov[i].iov_len < n ? iov[i].iov_len : n;
 
-        seen((struct io_op){.kind = IO_WRITE, .point = point, .fd = fd, .offset = offset, .data = str_of(iov[i].iov_base, here)});
+        seen((struct io_op){
+            .kind = IO_WRITE, .point = point, .fd = fd, .offset = offset, .data = str_of(iov[i].iov_base, here)});
         offset += here;
         n -= here;
     }
@@ -65,8 +66,11 @@ static enum action action_of(struct str text, unsigned *delay_out)
     static const struct {
         const char *name;
         enum action action;
-    } names[] = {{"kill-before", KILL_BEFORE}, {"kill-after", KILL_AFTER}, {"enospc", FAIL_ENOSPC},
-                 {"eio", FAIL_EIO}, {"short", SHORT_WRITE}};
+    } names[] = {{"kill-before", KILL_BEFORE},
+                 {"kill-after", KILL_AFTER},
+                 {"enospc", FAIL_ENOSPC},
+                 {"eio", FAIL_EIO},
+                 {"short", SHORT_WRITE}};
     uint64_t ms;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -87,7 +91,7 @@ void io_init(const char *role)
     fault.passes = 0;
     fault.log = getenv("POSTERN_FAULT_LOG");
     if (getenv("POSTERN_FAULT_ONCE") && fault.log && access(fault.log, F_OK) == 0)
-        return;                    /* it has acted in an earlier life of a role */
+        return; /* it has acted in an earlier life of a role */
     if (!str_split(&rest, ':', &who) || !str_split(&rest, ':', &point) || !str_split(&rest, ':', &n))
         return;
     if (!str_eq(who, str_c(role)) || !str_u64(n, &fault.at) || point.n >= sizeof fault.point || !rest.p)
@@ -179,7 +183,8 @@ enum rc io_write(const char *point, int fd, struct str data, struct err *e)
             continue;
         if (n < 0)
             return err_errno(e, errno, "%s", point);
-        seen((struct io_op){.kind = IO_WRITE, .point = point, .fd = fd, .offset = UINT64_MAX, .data = str_first(data, (size_t)n)});
+        seen((struct io_op){
+            .kind = IO_WRITE, .point = point, .fd = fd, .offset = UINT64_MAX, .data = str_first(data, (size_t)n)});
         data = advance(data, (size_t)n);
     }
     after(act);

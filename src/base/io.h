@@ -24,7 +24,7 @@ enum rc io_write(const char *point, int fd, struct str data, struct err *e);
 enum rc io_pwritev(const char *point, int fd, const struct iovec *iov, int n, uint64_t offset, struct err *e);
 /* Opens with O_CLOEXEC and mode 0600; for files that are made (O_CREAT): the directory entry is safe after io_sync_dir. */
 enum rc io_create(const char *point, const char *path, int flags, int *fd_out, struct err *e);
-enum rc io_sync(const char *point, int fd, struct err *e);         /* fdatasync; never retried after failure */
+enum rc io_sync(const char *point, int fd, struct err *e); /* fdatasync; never retried after failure */
 enum rc io_rename(const char *point, const char *from, const char *to, struct err *e);
 enum rc io_unlink(const char *point, const char *path, struct err *e);
 enum rc io_sync_dir(const char *point, const char *path, struct err *e);
@@ -40,9 +40,9 @@ enum rc io_read_file(const char *path, struct buf *out, struct err *e);
 enum io_kind { IO_CREATE, IO_WRITE, IO_SYNC, IO_RENAME, IO_UNLINK, IO_SYNC_DIR };
 struct io_op {
     enum io_kind kind;
-    const char *point, *path, *to;   /* path: CREATE, RENAME (from), UNLINK, SYNC_DIR */
-    int fd;                          /* CREATE, WRITE, SYNC; else -1 */
-    uint64_t offset;                 /* WRITE; UINT64_MAX = at the end (O_APPEND) or the file position */
+    const char *point, *path, *to; /* path: CREATE, RENAME (from), UNLINK, SYNC_DIR */
+    int fd;                        /* CREATE, WRITE, SYNC; else -1 */
+    uint64_t offset;               /* WRITE; UINT64_MAX = at the end (O_APPEND) or the file position */
     struct str data;
 };
 typedef void io_observer(void *ctx, const struct io_op *op);

@@ -73,8 +73,8 @@ bool str_word(struct str *rest, struct str *word_out);
 bool str_u64(struct str s, uint64_t *out);
 bool str_hex(struct str s, uint64_t *out);
 
-uint64_t str_hash(struct str s);   /* FNV-1a with final mixing; not for hostile keys without a seed */
-uint64_t str_hashi(struct str s);  /* the same for ASCII-lowered octets */
+uint64_t str_hash(struct str s);  /* FNV-1a with final mixing; not for hostile keys without a seed */
+uint64_t str_hashi(struct str s); /* the same for ASCII-lowered octets */
 uint64_t str_hash_seed(struct str s, uint64_t seed);
 
 static inline char ascii_lower(char c)

@@ -36,7 +36,10 @@ enum bus_type {
 
 #define F_U64(name) uint64_t name;
 #define F_STR(name) struct str name;
-#define BUS(name, from, to, fields) struct bus_##name { fields };
+#define BUS(name, from, to, fields) \
+    struct bus_##name { \
+        fields \
+    };
 #include "spec/bus.def"
 #undef BUS
 #undef F_U64
@@ -48,9 +51,9 @@ struct bus;
  * stays until bus_free(), so a pointer kept too long does no harm. */
 struct bus_peer {
     enum role role;
-    unsigned index;          /* which process of that role, from 0 */
-    unsigned life;           /* rises with each restart of that process */
-    void *user;              /* free for the room that owns the conversation with this peer */
+    unsigned index; /* which process of that role, from 0 */
+    unsigned life;  /* rises with each restart of that process */
+    void *user;     /* free for the room that owns the conversation with this peer */
 };
 
 /* What a handler gets. `msg` points to the decoded struct bus_NAME; its strings are views valid during the call.
@@ -80,7 +83,7 @@ void bus_each(struct bus *b, enum role role, void (*fn)(void *ctx, struct bus_pe
 /* Queues a message; it leaves at the end of this turn. False when the peer is NULL or gone: the message is dropped (what
  * must arrive is repeated when the peer comes back: see D3). */
 bool bus_send(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg);
-bool bus_send_fd(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, int fd);   /* fd is duplicated */
+bool bus_send_fd(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, int fd); /* fd is duplicated */
 void bus_send_all(struct bus *b, enum role role, enum bus_type type, const void *msg);
 /* A message that wants an answer. `fn` runs exactly once, unless it was cancelled. Returns the call's number (never 0). */
 uint64_t bus_call(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, uint64_t timeout_ms,

@@ -1,8 +1,8 @@
 /*
  * Reading of addresses and ESMTP parameters. See address.h.
  *
- * Called by the SMTP server, the client, QMQP and policy. Owns nothing; copies (lower-cased domains, decoded xtext) go to the
- * caller's arena. Every refusal names what was wrong, for the 501 reply and the log line.
+ * Called by the SMTP server, the client, QMQP and policy. Owns nothing; copies (lower-cased domains, decoded xtext) go to
+ * the caller's arena. Every refusal names what was wrong, for the 501 reply and the log line.
  */
 #include "mail/address.h"
 
@@ -133,7 +133,7 @@ static enum rc parse_mailbox(struct arena *a, struct str s, enum address_mode mo
     p.local = str_first(s, n);
     if (n > ADDRESS_LOCAL_MAX && mode == ADDRESS_STRICT)
         return err_set(e, RC_SYNTAX, "Local part too long");
-    if (n == s.n) {                       /* no domain: "postmaster" alone is legal (RFC 5321 4.1.1.3), others by mode */
+    if (n == s.n) { /* no domain: "postmaster" alone is legal (RFC 5321 4.1.1.3), others by mode */
         *out = p;
         return RC_OK;
     }

@@ -13,10 +13,10 @@
 enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 255, ADDRESS_MAX = 320 };
 
 struct path {
-    struct str address;   /* local@domain without brackets and source route; empty for <> */
-    struct str local;     /* as written, quotes kept */
-    struct str domain;    /* lower case; "[192.0.2.1]" for a literal; empty for <> and a bare "postmaster" */
-    bool utf8;            /* some octet above 127: needs SMTPUTF8 (RFC 6531) */
+    struct str address; /* local@domain without brackets and source route; empty for <> */
+    struct str local;   /* as written, quotes kept */
+    struct str domain;  /* lower case; "[192.0.2.1]" for a literal; empty for <> and a bare "postmaster" */
+    bool utf8;          /* some octet above 127: needs SMTPUTF8 (RFC 6531) */
 };
 
 /* How strictly a path is read: the listener's "address parser" setting. */

@@ -1,8 +1,9 @@
 /*
  * Envelope to octets and back. See envelope.h.
  *
- * Called by receive and queue (writing), queue, scan and deliver (reading). Owns nothing. Layout: the fixed fields in the order
- * of `table`, then the number of recipients and each one; new fields may only be added at the end of the table's first block.
+ * Called by receive and queue (writing), queue, scan and deliver (reading). Owns nothing. Layout: the fixed fields in the
+ * order of `table`, then the number of recipients and each one; new fields may only be added at the end of the table's first
+ * block.
  */
 #include "mail/envelope.h"
 
@@ -11,13 +12,13 @@
 enum { VERSION = 1 };
 
 /* The numbers and strings of struct envelope, in the order they lie in the struct up to `recipients`. */
-static const struct field table[] = {
-    {"sender", FIELD_STR},      {"received_ms", FIELD_U64}, {"icid", FIELD_U64},        {"parent_mid", FIELD_U64},
-    {"body", FIELD_U64},        {"smtputf8", FIELD_U64},    {"ret", FIELD_U64},         {"envid", FIELD_STR},
-    {"uid", FIELD_STR},         {"listener", FIELD_STR},    {"outgoing", FIELD_U64},    {"client_ip", FIELD_STR},
-    {"client_name", FIELD_STR}, {"helo", FIELD_STR},        {"auth_user", FIELD_STR},   {"sender_group", FIELD_STR},
-    {"flow_policy", FIELD_STR}, {"tls", FIELD_STR},         {"subject", FIELD_STR},     {"message_id", FIELD_STR},
-    {NULL, FIELD_END}};
+static const struct field table[] = {{"sender", FIELD_STR},       {"received_ms", FIELD_U64}, {"icid", FIELD_U64},
+                                     {"parent_mid", FIELD_U64},   {"body", FIELD_U64},        {"smtputf8", FIELD_U64},
+                                     {"ret", FIELD_U64},          {"envid", FIELD_STR},       {"uid", FIELD_STR},
+                                     {"listener", FIELD_STR},     {"outgoing", FIELD_U64},    {"client_ip", FIELD_STR},
+                                     {"client_name", FIELD_STR},  {"helo", FIELD_STR},        {"auth_user", FIELD_STR},
+                                     {"sender_group", FIELD_STR}, {"flow_policy", FIELD_STR}, {"tls", FIELD_STR},
+                                     {"subject", FIELD_STR},      {"message_id", FIELD_STR},  {NULL, FIELD_END}};
 
 void envelope_encode(const struct envelope *env, struct buf *out)
 {

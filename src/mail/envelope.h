@@ -19,26 +19,26 @@ enum { RET_NONE, RET_FULL, RET_HDRS };
 enum { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 
 struct recipient {
-    struct str address;      /* local@domain, domain lower case; as it goes into RCPT TO */
+    struct str address; /* local@domain, domain lower case; as it goes into RCPT TO */
     uint64_t notify;
-    struct str orcpt;        /* "rfc822;user@x", xtext decoded, may be empty */
+    struct str orcpt; /* "rfc822;user@x", xtext decoded, may be empty */
 };
 
 struct envelope {
-    struct str sender;       /* empty = null sender <> */
-    uint64_t received_ms;    /* wall clock */
-    uint64_t icid;           /* 0 = made here */
-    uint64_t parent_mid;     /* message this one was made from (DSN, split), 0 = none */
-    uint64_t body;           /* BODY_... as declared */
+    struct str sender;    /* empty = null sender <> */
+    uint64_t received_ms; /* wall clock */
+    uint64_t icid;        /* 0 = made here */
+    uint64_t parent_mid;  /* message this one was made from (DSN, split), 0 = none */
+    uint64_t body;        /* BODY_... as declared */
     uint64_t smtputf8;
-    uint64_t ret;            /* RET_... */
-    struct str envid;        /* xtext decoded */
-    struct str uid;          /* global id of the message */
-    struct str listener;     /* name */
-    uint64_t outgoing;       /* 1 = came by RELAY (outbound table), 0 = inbound */
+    uint64_t ret;        /* RET_... */
+    struct str envid;    /* xtext decoded */
+    struct str uid;      /* global id of the message */
+    struct str listener; /* name */
+    uint64_t outgoing;   /* 1 = came by RELAY (outbound table), 0 = inbound */
     struct str client_ip, client_name, helo, auth_user, sender_group, flow_policy;
-    struct str tls;          /* "TLSv1.3 cipher", empty = plain */
-    struct str subject, message_id;   /* as found, cut to 512 octets: for lists and logs */
+    struct str tls;                 /* "TLSv1.3 cipher", empty = plain */
+    struct str subject, message_id; /* as found, cut to 512 octets: for lists and logs */
     const struct recipient *recipients;
     size_t n_recipients;
 };

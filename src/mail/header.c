@@ -126,7 +126,7 @@ void header_encode_word(struct str text, struct buf *out)
     }
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
-        bool start = ((unsigned char)c & 0xc0) != 0x80;   /* words are cut between characters only */
+        bool start = ((unsigned char)c & 0xc0) != 0x80; /* words are cut between characters only */
 
         if (line == 0 || (line > 50 && start)) {
             buf_add(out, line ? str_lit("?=\r\n =?utf-8?Q?") : str_lit("=?utf-8?Q?"));
@@ -150,6 +150,6 @@ struct str header_date(struct arena *a, uint64_t wall_ms)
     struct tm tm;
 
     gmtime_r(&t, &tm);
-    return arena_printf(a, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-                        tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    return arena_printf(a, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", days + 3 * tm.tm_wday, tm.tm_mday,
+                        months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }

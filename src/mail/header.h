@@ -1,8 +1,8 @@
 /*
  * The header section of a message as raw octets (RFC 5322 2.2): finding fields, unfolding, decoding encoded words for show.
  *
- * Works on views of the received octets and never changes them. Lines end in CRLF; a bare LF is taken as a line end too, since
- * some mail clients do.
+ * Works on views of the received octets and never changes them. Lines end in CRLF; a bare LF is taken as a line end too,
+ * since some mail clients do.
  */
 #ifndef MAIL_HEADER_H
 #define MAIL_HEADER_H
@@ -11,9 +11,9 @@
 #include "base/buf.h"
 
 struct header_field {
-    struct str name;     /* without colon and trailing white space */
-    struct str value;    /* raw: folds included, without the last line end */
-    struct str whole;    /* the field with its line end(s) */
+    struct str name;  /* without colon and trailing white space */
+    struct str value; /* raw: folds included, without the last line end */
+    struct str whole; /* the field with its line end(s) */
 };
 
 /* Next field off the front of *rest; false at the end of the header section (blank line, end of input, or a line that is no

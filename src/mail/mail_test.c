@@ -56,8 +56,9 @@ static void good_paths_are_read(void **state)
 
 static void bad_paths_are_refused(void **state)
 {
-    static const char *cases[] = {"", "a@b", "<a@b", "<a b@x.org>", "<.a@x.org>", "<a..b@x.org>", "<a@>", "<@x.org>",
-                                  "<a@x..org>", "<a@-x.org>", "<a@x.org>junk", "<\"a@x.org>", "<a@[1.2.3.4>", "<a@x y>"};
+    static const char *cases[] = {
+        "",         "a@b",        "<a@b",       "<a b@x.org>",   "<.a@x.org>",  "<a..b@x.org>", "<a@>",
+        "<@x.org>", "<a@x..org>", "<a@-x.org>", "<a@x.org>junk", "<\"a@x.org>", "<a@[1.2.3.4>", "<a@x y>"};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -13,7 +13,7 @@
 #include <uv.h>
 
 enum loop_phase {
-    PHASE_STEP,      /* conversations that were resumed in callbacks run their steps (net only) */
+    PHASE_STEP, /* conversations that were resumed in callbacks run their steps (net only) */
     PHASE_STORE,
     PHASE_EVENT,
     PHASE_BUS,
@@ -48,7 +48,7 @@ struct loop_timer {
     void (*fn)(void *ctx);
     void *ctx;
     uint64_t at_ms;
-    size_t slot;             /* place in the heap, 0 = not armed */
+    size_t slot; /* place in the heap, 0 = not armed */
 };
 
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t in_ms, void (*fn)(void *ctx), void *ctx);

@@ -16,21 +16,22 @@
 
 /* An IP address with port; IPv4 always in its own family (v4-mapped IPv6 is turned into IPv4). */
 struct address_ip {
-    sa_family_t family;          /* AF_INET, AF_INET6; 0 = none */
+    sa_family_t family; /* AF_INET, AF_INET6; 0 = none */
     uint16_t port;
-    unsigned char octets[16];    /* 4 or 16 in use */
+    unsigned char octets[16]; /* 4 or 16 in use */
 };
 
-bool ip_parse(struct str text, struct address_ip *out);      /* "192.0.2.1", "2001:db8::1", "[...]"; port 0 */
+bool ip_parse(struct str text, struct address_ip *out); /* "192.0.2.1", "2001:db8::1", "[...]"; port 0 */
 /* Text without port into at least 46 octets; returns the view. */
 struct str ip_text(const struct address_ip *ip, char out[46]);
 void ip_from_sockaddr(const struct sockaddr *sa, struct address_ip *out);
 socklen_t ip_to_sockaddr(const struct address_ip *ip, struct sockaddr_storage *out);
-bool ip_equal(const struct address_ip *a, const struct address_ip *b);   /* without port */
+bool ip_equal(const struct address_ip *a, const struct address_ip *b); /* without port */
 /* First `bits` bits of a equal those of net. */
 bool ip_in(const struct address_ip *a, const struct address_ip *net, unsigned bits);
 
-/* TLS of one listener or of all outgoing connections: wraps an SSL_CTX. Counted; a conversation keeps the one it began with. */
+/* TLS of one listener or of all outgoing connections: wraps an SSL_CTX. Counted; a conversation keeps the one it began with.
+ */
 struct tls_context;
 struct tls_server_options {
     struct str cert_pem, key_pem;    /* chain and key */
@@ -41,17 +42,21 @@ struct tls_server_options {
     struct str ca_pem;
 };
 enum rc tls_server_new(const struct tls_server_options *o, struct tls_context **out, struct err *e);
-enum rc tls_client_new(struct str ciphers, uint64_t min_version, struct str ca_file, struct tls_context **out, struct err *e);
+enum rc tls_client_new(struct str ciphers, uint64_t min_version, struct str ca_file, struct tls_context **out,
+                       struct err *e);
 struct tls_context *tls_ref(struct tls_context *t);
 void tls_unref(struct tls_context *t);
 
 /* How a client handshake checks its peer. */
 enum tls_check { TLS_CHECK_NONE, TLS_CHECK_NAME, TLS_CHECK_DANE };
-struct tls_record { uint8_t usage, selector, matching; struct str data; };   /* TLSA, RFC 6698 */
+struct tls_record {
+    uint8_t usage, selector, matching;
+    struct str data;
+}; /* TLSA, RFC 6698 */
 struct tls_client {
     enum tls_check check;
-    struct str name;                 /* SNI and name to verify */
-    const struct str *names;         /* further names that fit (RFC 8461: any matching MX; DANE: next-hop domain) */
+    struct str name;         /* SNI and name to verify */
+    const struct str *names; /* further names that fit (RFC 8461: any matching MX; DANE: next-hop domain) */
     size_t n_names;
     const struct tls_record *records;
     size_t n_records;
@@ -59,8 +64,8 @@ struct tls_client {
 
 /* Starts a conversation of `kind` on a connected socket (taken over). `tls` is used when a step returns STEP_TLS. Fills
  * nothing but the runtime; `ctx` becomes c->ctx. NULL on lack of memory (fd closed). The first step runs in this turn. */
-struct conversation *conversation_accept(struct loop *l, int fd, const struct conversation_kind *kind, struct tls_context *tls,
-                                         void *ctx);
+struct conversation *conversation_accept(struct loop *l, int fd, const struct conversation_kind *kind,
+                                         struct tls_context *tls, void *ctx);
 /* Connects first; the first step runs when connected, `broken` when not (c->rc RC_CONNECT or RC_TIMEOUT). */
 struct conversation *conversation_connect(struct loop *l, const struct address_ip *to, const struct address_ip *source,
                                           uint64_t timeout_ms, const struct conversation_kind *kind, struct tls_context *tls,
@@ -77,8 +82,8 @@ uint64_t conversation_rate(const struct conversation *c);
 /* A listening socket whose connections are handed to `on_accept(ctx, fd, peer)`. Several may share one port (SO_REUSEPORT is
  * not used: master binds once, each receive process accepts from the inherited fd). */
 struct listener_socket;
-struct listener_socket *listener_socket_new(struct loop *l, int fd, void (*on_accept)(void *ctx, int fd, const struct address_ip *peer),
-                                            void *ctx);
+struct listener_socket *listener_socket_new(struct loop *l, int fd,
+                                            void (*on_accept)(void *ctx, int fd, const struct address_ip *peer), void *ctx);
 void listener_socket_pause(struct listener_socket *s, bool pause);
 void listener_socket_free(struct listener_socket *s);
 /* Binds and listens. RC_IO with "address in use" etc. in e. */

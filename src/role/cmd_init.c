@@ -71,7 +71,7 @@ static const char lines_lab[] = "system.lab=yes\n"
                                 "spool.segment_bytes=8M\n"
                                 "spool.min_free_bytes=64M\n"
                                 "spool.min_free_percent=0\n"
-                                "spool.reserve_bytes=0\n";
+                                "spool.reserve_bytes=1M\n";
 
 static const char lines_lab_gateway[] = "listener.InboundMail.xclient_from=127.0.0.0/8\n"
                                         "listener.InboundMail.proxy_from=127.0.0.0/8\n"

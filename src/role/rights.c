@@ -34,8 +34,8 @@ static const struct home_right {
     const char *path;
     char access; /* r or w */
 } home_rights[] = {
-    {ROLE_any, "events", 'w'},    {ROLE_control, ".", 'w'},  {ROLE_receive, "spool", 'w'}, {ROLE_queue, "spool", 'w'},
-    {ROLE_deliver, "spool", 'r'}, {ROLE_receive, "keys", 'r'}, {ROLE_record, "log", 'w'}, {ROLE_record, "record", 'w'},
+    {ROLE_any, "events", 'w'},    {ROLE_control, ".", 'w'},    {ROLE_receive, "spool", 'w'}, {ROLE_queue, "spool", 'w'},
+    {ROLE_deliver, "spool", 'r'}, {ROLE_receive, "keys", 'r'}, {ROLE_record, "log", 'w'},    {ROLE_record, "record", 'w'},
 };
 
 static const struct system_right {

@@ -1,8 +1,8 @@
 /*
  * What every role has: loop, bus, configuration, events, board. One short file per role wires its rooms with these.
  *
- * role_main() takes over the fds master left (3 = line to master), drops rights, waits for the first settings snapshot, calls
- * start(), runs the loop, and at SIGTERM calls stop() and leaves when the role says so (role_leave) or after 10 s.
+ * role_main() takes over the fds master left (3 = line to master), drops rights, waits for the first settings snapshot,
+ * calls start(), runs the loop, and at SIGTERM calls stop() and leaves when the role says so (role_leave) or after 10 s.
  */
 #ifndef ROLE_ROLE_H
 #define ROLE_ROLE_H
@@ -21,27 +21,28 @@ struct process {
     struct conf_source *conf;
     struct events *events;
     struct board *board;
-    const char *home;            /* directory of this installation */
+    const char *home; /* directory of this installation */
     /* Inherited listening sockets, by name ("listener.InboundMail.4"; several may bear one name), from master. */
     const struct process_socket {
         const char *name;
         int fd;
-        uint64_t id;             /* of this socket, never used again */
-    } *sockets;
+        uint64_t id; /* of this socket, never used again */
+    } * sockets;
     size_t n_sockets;
-    void *state;                 /* the role's own */
+    void *state; /* the role's own */
 };
 
 struct role_kind {
     enum role kind;
     enum rc (*start)(struct process *p, struct err *e);
-    void (*stop)(struct process *p);              /* begin an orderly end; call role_leave() when done */
+    void (*stop)(struct process *p); /* begin an orderly end; call role_leave() when done */
     /* master gave a listening socket or took one away (not called for those present at start); may be NULL. From start() on
-     * the descriptors belong to the role (listener_socket_new owns and closes its own): what is no longer listed, it closes. */
+     * the descriptors belong to the role (listener_socket_new owns and closes its own): what is no longer listed, it closes.
+     */
     void (*sockets_changed)(struct process *p);
     /* control: master could not open a listening socket, or (error empty) could after an earlier failure; may be NULL */
     void (*listen_state)(struct process *p, struct str name, struct str error);
-    bool without_conf;                         /* control: starts without a snapshot and feeds p->conf itself */
+    bool without_conf; /* control: starts without a snapshot and feeds p->conf itself */
 };
 
 int role_main(const struct role_kind *kind, int argc, char **argv);
@@ -51,8 +52,8 @@ void role_leave(struct process *p);
  * what is gone, keeps what is unchanged, and hands the sockets to every receive process under their names. A bind that
  * fails is told by listen_state() and tried again every 5 s. */
 struct role_listener {
-    struct str name;             /* "listener.InboundMail.4" */
-    struct str address;          /* IPv4 or IPv6 address in text */
+    struct str name;    /* "listener.InboundMail.4" */
+    struct str address; /* IPv4 or IPv6 address in text */
     uint64_t port;
     uint64_t backlog;
 };
