@@ -17,16 +17,16 @@ CFLAGS += -std=gnu17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIE -ffunction-sections -
 LDFLAGS += $(if $(SAN),-fsanitize=address$(,)undefined) -pie -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
 
 # What each executable may link beside libc and libuv (design-notes H1; tools/rooms checks the result).
-LIBS_postern  := -luv -lxml2 -lsqlite3 -lsodium -lcrypto
+LIBS_postern  := -luv -lxml2 -lsodium -lcrypto
 LIBS_master   := -luv
-LIBS_control  := -luv -lxml2 -lsqlite3 -lsodium -lcrypto
-LIBS_receive  := -luv -lssl -lcrypto -lidn2
+LIBS_control  := -luv -lxml2 -lsodium -lcrypto
+LIBS_receive  := -luv -lssl -lcrypto
 LIBS_queue    := -luv
 LIBS_scan     := -luv
-LIBS_deliver  := -luv -lssl -lcrypto -lidn2
-LIBS_lookup   := -luv -lunbound -lssl -lcrypto
+LIBS_deliver  := -luv -lssl -lcrypto
+LIBS_lookup   := -luv -lunbound -lssl -lcrypto -lidn2
 LIBS_record   := -luv
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lcurl -lxml2 -lsqlite3 -lsodium -lpthread
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 
+#include <idn2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unbound.h>
@@ -286,6 +287,25 @@ static void on_answer(void *ctx, int status, struct ub_result *u)
     ub_resolve_free(u);
 }
 
+/* U-labels (RFC 6531 addresses) as A-labels (RFC 5891, non-transitional). */
+static bool a_labels(struct str name, char out[256])
+{
+    char text[512], *ascii = NULL;
+    bool fits;
+
+    if (name.n >= sizeof text || memchr(name.p, 0, name.n))
+        return false;
+    memcpy(text, name.p, name.n);
+    text[name.n] = '\0';
+    if (idn2_to_ascii_8z(text, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
+        return false;
+    fits = strlen(ascii) < 256;
+    if (fits)
+        memcpy(out, ascii, strlen(ascii) + 1);
+    idn2_free(ascii);
+    return fits;
+}
+
 /* What the library would read as an escape or an end is no name. */
 static bool name_text(struct str name, char out[256])
 {
@@ -307,6 +327,16 @@ static bool name_text(struct str name, char out[256])
     return true;
 }
 
+static bool question_name(struct str name, char out[256])
+{
+    char ascii[256];
+
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] >= 0x80)
+            return a_labels(name, ascii) && name_text(str_c(ascii), out);
+    return name_text(name, out);
+}
+
 int resolver_ask(struct resolver *r, const struct dns_question *q, resolver_fn *fn, void *ctx,
                  struct dns_answer *refused_out)
 {
@@ -314,7 +344,7 @@ int resolver_ask(struct resolver *r, const struct dns_question *q, resolver_fn *
     struct asked *a;
     int status;
 
-    if (!name_text(q->name, name) || q->type > 65535) {
+    if (!question_name(q->name, name) || q->type > 65535) {
         *refused_out =
             (struct dns_answer){.result = DNS_NXDOMAIN, .ttl = NEGATIVE_TTL_S, .why = str_lit("this is no domain name")};
         return -1;

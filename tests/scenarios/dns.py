@@ -28,6 +28,17 @@ def test_mx_and_its_fall_backs(t):
     wait_for('null MX in a DSN', lambda: any(b'null.example' in m['data'] for m in sink.messages if not m['sender']))
 
 
+def test_names_of_all_scripts(t):
+    """SMTPUTF8: a recipient in a domain of U-labels is looked up by its A-labels and delivered with the address as given."""
+    sink = t.sink(address='127.0.0.2')
+    nsd = t.nsd({'example': '@ NS ns\nns A 127.0.0.1\nxn--bcher-kva MX 10 mx\nmx A 127.0.0.2\n'})
+    g = t.home([OPEN, 'delivery.port=%d' % sink.port] + names(nsd, 'example') + FAST)
+    c = g.smtp()
+    assert c.send('a@s.test', 'jos\u00e9@b\u00fccher.example', MESSAGE, ' SMTPUTF8')[0] == 250
+    wait_for('the message', lambda: sink.messages)
+    assert sink.messages[0]['rcpts'] == ['jos\u00e9@b\u00fccher.example'] and 'SMTPUTF8' in sink.messages[0]['mail']
+
+
 def test_reverse_name_and_host_groups(t):
     """The PTR is shown as verified only when it leads back; sender groups match host names and DNS lists."""
     nsd = t.nsd({'2.0.192.in-addr.arpa': '@ NS ns.example.\n9 PTR good.partner.example.\n8 PTR liar.partner.example.\n',
