@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { RUN = 20 };
+enum { RUN = 20, EXPIRE_RUN = 200 };
 
 static struct board_slot *board_slot(struct queue *q, unsigned deliverer, unsigned slot)
 {
@@ -62,12 +62,13 @@ static struct deliverer *usable(struct queue *q, unsigned i)
     return d && d->n_free && !bus_full(q->bus, d->peer) ? d : NULL;
 }
 
-/* The process that has this destination already, else the one its hash says, else any. */
+/* The process that has this destination already as long as it has any of it, so that the limits of the destination hold;
+ * else the one its hash says, else any. */
 static struct deliverer *choose(struct queue *q, struct destination *d)
 {
     unsigned start = d->home ? d->home - 1u : (unsigned)(d->hash >> 32) % (q->n_deliverers ? q->n_deliverers : 1);
 
-    for (unsigned i = 0; i < BOARD_DELIVERERS; i++) {
+    for (unsigned i = 0; i < (d->home && d->flying ? 1 : BOARD_DELIVERERS); i++) {
         struct deliverer *to = usable(q, start + i);
 
         if (to)
@@ -151,44 +152,67 @@ static bool may_send(const struct queue *q, const struct destination *d)
            d->flying < (d->down ? 1 : d->window);
 }
 
-/* One run; false when there is no slot anywhere. */
-static bool send_run(struct queue *q, uint32_t i)
+/* One run; how many pieces left. */
+static unsigned send_run(struct queue *q, uint32_t i)
 {
     struct destination *d = destination_at(q, i);
+    struct deliverer *to;
+    unsigned n = 0, expired = 0;
 
-    for (unsigned n = 0; n < RUN && may_send(q, d); n++) {
+    while (n < RUN && expired < EXPIRE_RUN && may_send(q, d)) {
         uint32_t piece = d->first;
-        struct deliverer *to;
 
-        if (outcome_expire(q, piece))
+        if (outcome_expire(q, piece)) {
+            expired++;
             continue;
-        to = choose(q, d);
-        if (!to)
-            return false;
-        if (!within_limit(q, i, piece_at(q, piece)->n))
-            return true;
+        }
+        if (!(to = choose(q, d)) || !within_limit(q, i, piece_at(q, piece)->n))
+            break;
         tell_limit(q, d, to);
         send_piece(q, piece, to);
+        n++;
     }
-    d->active_ms = clock_wall_ms();
-    return true;
+    if (n)
+        d->active_ms = clock_wall_ms();
+    if (expired == EXPIRE_RUN)
+        loop_again(q->loop);
+    return n;
 }
 
-void dispatch_run(struct queue *q)
+static bool any_usable(struct queue *q)
 {
-    while (q->active_first) {
-        uint32_t i = q->active_first;
-        struct destination *d = destination_at(q, i);
+    for (unsigned i = 0; i < q->n_deliverers; i++)
+        if (usable(q, i))
+            return true;
+    return false;
+}
 
-        if (!send_run(q, i))
-            return;
+/* One round over the destinations that wait now; those that could send more go to the end of the list. */
+static unsigned round_of_runs(struct queue *q)
+{
+    uint32_t last = q->active_last, i;
+    unsigned sent = 0;
+
+    do {
+        struct destination *d;
+
+        i = q->active_first;
+        d = destination_at(q, i);
         q->active_first = d->active_next;
         if (!q->active_first)
             q->active_last = 0;
         d->active = false;
+        sent += send_run(q, i);
         if (may_send(q, d))
             destination_activate(q, i);
-    }
+    } while (i != last && q->active_first);
+    return sent;
+}
+
+void dispatch_run(struct queue *q)
+{
+    while (q->active_first && any_usable(q) && round_of_runs(q))
+        ;
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------------------

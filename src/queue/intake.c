@@ -108,6 +108,8 @@ void segment_closed(struct queue *q, uint32_t segment, uint64_t size)
 
     if (size)
         s->size = size;
+    if (!s->closed)
+        s->closed_ms = loop_now_ms(q->loop);
     s->closed = true;
     s->undecided = false;
     entry_segment(q, segment, false);

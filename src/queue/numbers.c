@@ -75,6 +75,8 @@ enum rc numbers_init(struct queue *q, struct err *e)
         board_raise(q->board, NUMBER_SEGMENT, segment_at(q, i)->id);
         board_raise(q->board, NUMBER_GENERATION, segment_at(q, i)->generation);
     }
+    if (q->fresh_boot)
+        big_sweep(q);
     TRY(write_ceilings(q, AHEAD, e));
     board_store(&q->board->numbers_ready, 1);
     return RC_OK;

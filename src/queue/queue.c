@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 static void turn(void *ctx)
 {
@@ -55,15 +56,43 @@ static void check_limits(struct queue *q)
     bus_each(q->bus, ROLE_receive, say_receiving, q);
 }
 
+/* When the oldest message came: looked up again only when that one has left, and the rarer the longer the queue is. */
+static uint64_t oldest_ms(struct queue *q)
+{
+    if ((q->oldest && message_at(q, q->oldest)->mid == q->oldest_mid) || q->seconds < q->oldest_seconds)
+        return q->oldest_ms;
+    q->oldest_seconds = q->seconds + 5 + q->messages.used / 100000;
+    q->oldest = 0;
+    for (uint32_t i = 1; i < q->messages.end; i++)
+        if (message_at(q, i)->mid && (!q->oldest || message_at(q, i)->entered_ms < message_at(q, q->oldest)->entered_ms))
+            q->oldest = i;
+    q->oldest_mid = q->oldest ? message_at(q, q->oldest)->mid : 0;
+    q->oldest_ms = q->oldest ? message_at(q, q->oldest)->entered_ms : 0;
+    return q->oldest_ms;
+}
+
+static uint64_t free_kb(const struct queue *q)
+{
+    struct statvfs st;
+
+    return statvfs(q->dir, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize / 1024 : 0;
+}
+
 static void set_gauges(struct queue *q)
 {
     const struct {
         enum board_gauge gauge;
         uint64_t value;
-    } list[] = {{GAUGE_WORK_QUEUE, q->n_work + q->n_scanning}, {GAUGE_ACTIVE_RECIPIENTS, q->open_recipients},
-                {GAUGE_UNATTEMPTED, q->unattempted},           {GAUGE_ATTEMPTED, q->open_recipients - q->unattempted},
-                {GAUGE_DESTINATIONS, q->destinations.used},    {GAUGE_QUEUE_KB, q->live_bytes / 1024},
-                {GAUGE_WORK_QUEUE_PAUSED, q->work_paused},     {GAUGE_DELIVERY_SUSPENDED, q->delivery_suspended}};
+    } list[] = {{GAUGE_WORK_QUEUE, q->n_work + q->n_scanning},
+                {GAUGE_ACTIVE_RECIPIENTS, q->open_recipients},
+                {GAUGE_UNATTEMPTED, q->unattempted},
+                {GAUGE_ATTEMPTED, q->open_recipients - q->unattempted},
+                {GAUGE_DESTINATIONS, q->destinations.used},
+                {GAUGE_QUEUE_KB, q->live_bytes / 1024},
+                {GAUGE_QUEUE_FREE_KB, free_kb(q)},
+                {GAUGE_OLDEST_MS, oldest_ms(q)},
+                {GAUGE_WORK_QUEUE_PAUSED, q->work_paused},
+                {GAUGE_DELIVERY_SUSPENDED, q->delivery_suspended}};
 
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         board_gauge_set(q->board, QUEUE_COLUMN, list[i].gauge, list[i].value);
@@ -101,6 +130,8 @@ static void second(void *ctx)
     intake_tidy(q);
     segments_recycle(q);
     set_gauges(q);
+    big_run(q);
+    stay_run(q);
     work_tidy(q);
     if (++q->seconds % 60 == 0)
         destinations_tidy(q);
@@ -248,6 +279,7 @@ void queue_free(struct queue *q)
         loop_turn(q->loop, true);
     spool_writer_free(q->writer);
     verbs_done(q);
+    big_done(q);
     bounce_done(q);
     if (q->journal)
         journal_close(q->journal);

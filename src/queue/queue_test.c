@@ -172,6 +172,71 @@ static void emptied_segments_are_used_again(void **state)
     free(body);
 }
 
+/* C7: messages to a host that is down do not pin the segments they came in. */
+static void the_last_messages_of_a_segment_move(void **state)
+{
+    struct fix *f = *state;
+    char *body = malloc(100001), line[60];
+    uint64_t stuck = 0;
+
+    memset(body, 'x', 100000);
+    body[100000] = '\0';
+    f->answer = ANSWER_OK;
+    for (int i = 0; i < 120; i++) {
+        if (i % 30 == 0) {
+            fix_until(f, f->n_work == f->stored + f->pending && fix_counts(f).messages == (unsigned)i / 30);
+            f->answer = ANSWER_DELAY;
+            stuck = fix_store_from(f, "", "bob@slow.example", body);
+            fix_until(f, f->n_work == f->stored + f->pending && fix_counts(f).flying == 0);
+            f->answer = ANSWER_OK;
+        }
+        fix_store_from(f, "", "bob@example.net", body);
+        fix_until(f, f->pending < 4);
+    }
+    fix_until(f, fix_counts(f).messages == 4);
+    assert_int_equal(f->n_freed, 0);
+    f->answer = ANSWER_DELAY;
+    for (int i = 0; i < 400 && f->n_freed < 2; i++) {
+        clock_test_advance(1000);
+        fix_pump(f, 5);
+    }
+    assert_true(f->n_freed >= 2);
+    fix_queue_stop(f); /* the new places hold over a restart */
+    fix_queue_start(f);
+    assert_int_equal(fix_counts(f).messages, 4);
+    f->answer = ANSWER_OK;
+    clock_test_advance(7200 * 1000);
+    fix_until(f, fix_counts(f).messages == 0);
+    snprintf(line, sizeof line, "Message finished MID %llu done", (unsigned long long)stuck);
+    assert_true(fix_log_has(f, line));
+    assert_false(fix_log_has(f, "is damaged"));
+    free(body);
+}
+
+/* C9: a body in a file of its own comes to scan as a descriptor, and is unlinked when its message is done. */
+static void a_large_body_goes_with_its_message(void **state)
+{
+    struct fix *f = *state;
+    char *body = malloc(400001), path[200];
+    uint64_t mid;
+
+    memset(body, 'x', 400000);
+    body[400000] = '\0';
+    f->answer = ANSWER_NONE;
+    mid = fix_store_from(f, "anna@example.org", "bob@example.net", body);
+    fix_until(f, f->n_work == 1);
+    snprintf(path, sizeof path, "ls %s/spool/big | grep -q %llu", f->home, (unsigned long long)mid);
+    assert_int_equal(system(path), 0);
+    fix_answer(f, &f->work[0], ANSWER_OK);
+    fix_until(f, fix_counts(f).messages == 0);
+    clock_test_advance(2000);
+    fix_pump(f, 50);
+    clock_test_advance(2000);
+    fix_pump(f, 50);
+    assert_int_not_equal(system(path), 0);
+    free(body);
+}
+
 /* Queue limit: 452 for new mail until there is room again. */
 static int small(void **state)
 {
@@ -248,6 +313,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(flight_slots_decide_when_deliver_dies, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_repeated_announcement_is_ignored, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(emptied_segments_are_used_again, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(the_last_messages_of_a_segment_move, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(a_large_body_goes_with_its_message, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_full_queue_refuses_mail, small, fix_end),
         cmocka_unit_test_setup_teardown(messages_of_a_dead_scan_worker_are_scanned_again, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_message_that_kills_scan_workers_waits, fix_start, fix_end),

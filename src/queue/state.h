@@ -28,8 +28,8 @@ enum {
     MESSAGE_BIG = 2,      /* body in a file of its own */
     MESSAGE_OUTGOING = 4, /* came by RELAY */
     MESSAGE_ALONE = 8,    /* was with a scan worker that died: goes alone */
-    
-    MESSAGE_CHANGES = 32  /* replay: `pieces` is a list of changes */
+
+    MESSAGE_CHANGES = 32 /* replay: `pieces` is a list of changes */
 };
 
 struct message {
@@ -83,8 +83,9 @@ struct queue_segment {
     uint64_t known_to; /* every record below is known */
     uint64_t size;     /* of the file; 0 = unknown */
     uint64_t live_bytes;
-    uint64_t emptied_entry; /* number of the journal entry that emptied it */    uint64_t emptied_ms;     /* monotonic */
-    uint64_t closed_ms;      /* of the loop */
+    uint64_t emptied_entry; /* number of the journal entry that emptied it */
+    uint64_t emptied_ms;    /* monotonic */
+    uint64_t closed_ms;     /* of the loop */
     uint32_t live;          /* messages in it */
     uint8_t owner;          /* column */
     bool closed, freeing, dirty, undecided, corrupt;
@@ -213,12 +214,12 @@ struct queue {
 
     uint32_t known[BOARD_RECEIVERS]; /* newest segment of each: confirmed once a turn when dirty */
     uint64_t lives[BOARD_RECEIVERS]; /* bus life + 1 of the process that these segments are from; 0 = not known */
-    unsigned n_freeing;                /* work in the thread pool */
-    struct gone *gone;                 /* large bodies to be unlinked */
+    unsigned n_freeing;              /* work in the thread pool */
+    struct gone *gone;               /* large bodies to be unlinked */
     uint32_t stay_segment, stay_at, stay_last;
-    uint64_t stay_bytes;               /* under way */
-    uint32_t oldest;                   /* message, with oldest_mid */
-    uint64_t oldest_mid, oldest_seconds;
+    uint64_t stay_bytes; /* under way */
+    uint32_t oldest;     /* message, with oldest_mid */
+    uint64_t oldest_mid, oldest_ms, oldest_seconds;
     struct verb_question *questions;
     struct settling *settling; /* waiting for a DSN, this turn's first */
     uint64_t ceilings[NUMBER_COUNT];
@@ -415,6 +416,17 @@ enum rc recover_run(struct queue *q, struct err *e);
 
 /* The journal cannot be written: nothing is confirmed or handed out any more. */
 void queue_journal_failed(void *ctx, enum rc rc, const struct err *e);
+
+/* ---- big.c ----------------------------------------------------------------------------------------------------------- */
+/* The message ended: its file goes once the journal says so on stable storage. */
+void big_gone(struct queue *q, uint64_t mid);
+void big_run(struct queue *q);
+/* Left-overs of an earlier boot. */
+void big_sweep(struct queue *q);
+void big_done(struct queue *q);
+
+/* ---- stay.c ---------------------------------------------------------------------------------------------------------- */
+void stay_run(struct queue *q);
 
 /* ---- verbs.c
  * ------------------------------------------------------------------------------------------------------------------------

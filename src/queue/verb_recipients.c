@@ -218,7 +218,7 @@ static void delete_from(struct verb_question *v, uint32_t message)
     struct queue *q = v->q;
     struct message *m = message_at(q, message);
 
-    if (m->state == MESSAGE_SCANNING || m->flags & MESSAGE_MOVING)
+    if (m->state == MESSAGE_SCANNING)
         return;
     for (uint32_t p = m->pieces, next; p; p = next) {
         next = piece_at(q, p)->sibling;
@@ -236,7 +236,7 @@ static void bounce_from(struct verb_question *v, uint32_t message)
     struct walk *w = v->state;
     uint64_t mid = message_at(q, message)->mid;
 
-    if (message_at(q, message)->state != MESSAGE_DELIVERY || message_at(q, message)->flags & MESSAGE_MOVING)
+    if (message_at(q, message)->state != MESSAGE_DELIVERY)
         return;
     for (uint32_t p = message_at(q, message)->pieces, next; p; p = next) {
         next = piece_at(q, p)->sibling;
