@@ -366,7 +366,7 @@ static void let_go(struct queue *q, const struct held *h)
         indices[n++] = recipient_at(q, r)->index;
     outcome_final(q, h->piece, indices, n);
     piece_at(q, h->piece)->state = PIECE_HELD;
-    piece_free(q, h->piece);
+    piece_end(q, h->piece);
     if (h->slot >= 0)
         dispatch_free_slot(q, (uint8_t)h->deliverer, (uint16_t)h->slot);
 }
@@ -429,7 +429,7 @@ static void appended(void *ctx, enum rc rc, const struct spool_ref *ref)
     message = message_new(q, s->notice_mid, segment, ref->offset, 0);
     arena_reset(&q->scratch);
     if (message_load(q, message, NULL) != RC_OK) {
-        message_forget(q, message);
+        message_leave(q, message);
         put_off(s);
         return;
     }

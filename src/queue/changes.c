@@ -87,13 +87,13 @@ static void put_redirected(struct queue *q, uint32_t message, const struct chang
     if (!from || from == to)
         return;
     if (!to) {
-        to = piece_new(q, message, c->destination);
+        to = piece_make(q, message, c->destination);
         piece_at(q, to)->redirected = true;
     }
     piece_remove(q, from, c->index);
     piece_add(q, to, c->index);
     if (!piece_at(q, from)->n)
-        piece_free(q, from);
+        piece_end(q, from);
 }
 
 /* Recipients that wait for the same try are one piece again. */
@@ -120,7 +120,7 @@ static void put_waiting(struct queue *q, uint32_t message, const struct change *
     piece_remove(q, from, c->index);
     piece_add(q, to, c->index);
     if (!piece_at(q, from)->n)
-        piece_free(q, from);
+        piece_end(q, from);
 }
 
 void changes_apply(struct queue *q, uint32_t message, uint32_t list)
@@ -130,7 +130,7 @@ void changes_apply(struct queue *q, uint32_t message, uint32_t list)
         uint32_t piece = c->final ? message_piece_with(q, message, c->index) : 0;
 
         if (piece && piece_remove(q, piece, c->index) && !piece_at(q, piece)->n)
-            piece_free(q, piece);
+            piece_end(q, piece);
         if (!c->final && c->destination)
             put_redirected(q, message, c);
         if (!c->final && c->tries)

@@ -94,7 +94,7 @@ uint32_t destination_find(const struct queue *q, struct str name)
     return i;
 }
 
-uint32_t destination_get(struct queue *q, struct str name)
+uint32_t destination_for(struct queue *q, struct str name)
 {
     uint32_t i = destination_find(q, name);
     struct destination *d;
@@ -171,7 +171,7 @@ void destination_failed(struct queue *q, uint32_t i, struct str reason)
     destination_block_until(q, i, now + wait);
     event(q->events, destination_down, .domain = str_c(d->name), .reason = str_c(d->reason),
           .retry_ms = d->reason_ms + wait);
-    outcome_destination_down(q, i);
+    outcome_unreachable(q, i);
 }
 
 void destination_succeeded(struct queue *q, uint32_t i)

@@ -240,7 +240,7 @@ static void drop(struct queue *q, uint32_t message)
 {
     changes_drop(q, message);
     message_at(q, message)->flags &= (uint8_t)~MESSAGE_BIG; /* its file was not looked at yet */
-    message_forget(q, message);
+    message_leave(q, message);
 }
 
 static void replay_known(struct queue *q, struct str in)
@@ -326,7 +326,7 @@ static void replay_redirect(struct queue *q, struct str in)
 
     if (!message || !get_str(&in, &name))
         return;
-    destination = destination_get(q, name);
+    destination = destination_for(q, name);
     while (get_varint(&in, &index))
         changes_put(q, message, (uint16_t)index, &(struct change){.destination = destination});
 }
@@ -402,7 +402,7 @@ static void replay_control(struct queue *q, struct str in)
     for (uint32_t i = 1; i < q->destinations.end; i++)
         destination_at(q, i)->suspended = false;
     while (get_str(&in, &name))
-        destination_at(q, destination_get(q, name))->suspended = true;
+        destination_at(q, destination_for(q, name))->suspended = true;
 }
 
 void entries_replay(void *ctx, uint64_t kind, struct str octets)

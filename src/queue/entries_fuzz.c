@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t i = 1; i < q->messages.end; i++)
         if (message_at(q, i)->mid) {
             changes_drop(q, i);
-            message_forget(q, i);
+            message_leave(q, i);
         }
     if (q->changes.used || q->messages.used || q->recipients.used)
         abort();

@@ -25,7 +25,7 @@ static void damaged(struct queue *q, uint32_t message)
 
     event(q->events, record_damaged, .mid = m->mid, .segment = ref.segment, .offset = ref.offset);
     entry_done(q, m->mid);
-    message_forget(q, message);
+    message_leave(q, message);
 }
 
 uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head *head, bool recovered)

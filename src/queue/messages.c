@@ -122,7 +122,7 @@ static uint32_t filling_piece(struct queue *q, uint32_t message, uint32_t destin
 
     if (d->filling_mid == mid && d->filling && piece_at(q, d->filling)->n < PIECE_RECIPIENTS)
         return d->filling;
-    d->filling = piece_new(q, message, destination);
+    d->filling = piece_make(q, message, destination);
     d->filling_mid = mid;
     return d->filling;
 }
@@ -130,7 +130,7 @@ static uint32_t filling_piece(struct queue *q, uint32_t message, uint32_t destin
 static void add_recipients(struct queue *q, uint32_t message, const struct envelope *env)
 {
     for (size_t i = 0; i < env->n_recipients; i++) {
-        uint32_t destination = destination_get(q, domain_of(q, env->recipients[i].address));
+        uint32_t destination = destination_for(q, domain_of(q, env->recipients[i].address));
 
         piece_add(q, filling_piece(q, message, destination), (uint16_t)i);
     }
@@ -195,7 +195,7 @@ static void edits_free(struct queue *q, struct message *m)
     m->edits = 0;
 }
 
-void message_forget(struct queue *q, uint32_t message)
+void message_leave(struct queue *q, uint32_t message)
 {
     struct message *m = message_at(q, message);
 
@@ -204,7 +204,7 @@ void message_forget(struct queue *q, uint32_t message)
     for (uint32_t p = m->pieces, next; p; p = next) {
         next = piece_at(q, p)->sibling;
         piece_unlink(q, p);
-        piece_free(q, p);
+        piece_end(q, p);
     }
     if (m->flags & MESSAGE_BIG)
         big_gone(q, m->mid);
@@ -223,7 +223,7 @@ bool message_end_if_done(struct queue *q, uint32_t message)
         return false;
     entry_done(q, m->mid);
     event(q->events, message_finished, .mid = m->mid);
-    message_forget(q, message);
+    message_leave(q, message);
     return true;
 }
 

@@ -117,7 +117,7 @@ void outcome_bounce(struct queue *q, uint32_t piece, const struct delivery_resul
     piece_unlink(q, piece);
     say_bounced(q, piece, list, n);
     if (!bounce_add(q, piece, list, n, -1, -1))
-        piece_free(q, piece);
+        piece_end(q, piece);
     message_end_if_done(q, message);
 }
 
@@ -130,7 +130,7 @@ void outcome_again(struct queue *q, uint32_t piece)
 }
 
 /* The destination cannot be reached: those of its pieces that are too old end, senders of old ones are told. */
-void outcome_destination_down(struct queue *q, uint32_t destination)
+void outcome_unreachable(struct queue *q, uint32_t destination)
 {
     for (uint32_t p = destination_at(q, destination)->first, next; p; p = next) {
         next = piece_at(q, p)->next;
@@ -181,7 +181,7 @@ static void rest_of(struct queue *q, uint32_t piece, const struct delivery_resul
         return;
     }
     if (!piece_at(q, piece)->n)
-        piece_free(q, piece);
+        piece_end(q, piece);
     message_end_if_done(q, message);
 }
 
@@ -199,7 +199,7 @@ void outcome_apply(struct queue *q, uint32_t piece, const struct delivery_result
 
         kept = bounce_add(q, failed, s.failures, s.n_failed, deliverer, slot);
         if (!kept && failed != piece)
-            piece_free(q, failed);
+            piece_end(q, failed);
     }
     if (!kept)
         dispatch_free_slot(q, (uint8_t)deliverer, (uint16_t)slot);

@@ -7,7 +7,7 @@
 #include "base/must.h"
 #include "queue/state.h"
 
-uint32_t piece_new(struct queue *q, uint32_t message, uint32_t destination)
+uint32_t piece_make(struct queue *q, uint32_t message, uint32_t destination)
 {
     uint32_t i = slab_take(&q->pieces);
     struct piece *p = piece_at(q, i);
@@ -87,7 +87,7 @@ bool piece_has(const struct queue *q, uint32_t piece, uint64_t index)
 
 uint32_t piece_split(struct queue *q, uint32_t piece, const uint16_t *indices, size_t n)
 {
-    uint32_t other = piece_new(q, piece_at(q, piece)->message, piece_at(q, piece)->destination);
+    uint32_t other = piece_make(q, piece_at(q, piece)->message, piece_at(q, piece)->destination);
 
     piece_at(q, other)->tries = piece_at(q, piece)->tries;
     piece_at(q, other)->redirected = piece_at(q, piece)->redirected;
@@ -187,7 +187,7 @@ void pieces_wake(struct queue *q)
     arm(q);
 }
 
-void piece_free(struct queue *q, uint32_t piece)
+void piece_end(struct queue *q, uint32_t piece)
 {
     struct piece *p = piece_at(q, piece);
     struct destination *d = destination_at(q, p->destination);

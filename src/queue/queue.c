@@ -244,7 +244,7 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
     intake_init(q);
     work_init(q);
     dispatch_init(q);
-    verbs_init(q);
+    queue_verbs_init(q);
     bus_on_peer(q->bus, come, gone, q);
     conf_on_change(q->conf, conf_changed, q);
     second(q);
@@ -278,7 +278,7 @@ void queue_free(struct queue *q)
     while (q->n_freeing)
         loop_turn(q->loop, true);
     spool_writer_free(q->writer);
-    verbs_done(q);
+    queue_verbs_done(q);
     big_done(q);
     bounce_done(q);
     if (q->journal)

@@ -58,7 +58,7 @@ static void lose(struct queue *q, uint32_t message)
 
     event(q->events, record_damaged, .mid = m->mid, .segment = ref.segment, .offset = ref.offset);
     entry_done(q, m->mid);
-    message_forget(q, message);
+    message_leave(q, message);
 }
 
 static void load_messages(struct queue *q)

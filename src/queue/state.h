@@ -263,7 +263,7 @@ enum rc message_load(struct queue *q, uint32_t message, struct err *e);
 /* Ends it if no recipient is open: journal DONE, event, memory. True when it ended. */
 bool message_end_if_done(struct queue *q, uint32_t message);
 /* Takes it out of memory and of its segment, whatever its state; no journal entry, no event. */
-void message_forget(struct queue *q, uint32_t message);
+void message_leave(struct queue *q, uint32_t message);
 /* The piece that has this recipient, 0 = final. */
 uint32_t message_piece_with(const struct queue *q, uint32_t message, uint64_t index);
 void message_keep_edits(struct queue *q, uint32_t message, struct str octets);
@@ -271,7 +271,7 @@ struct spool_ref message_ref(const struct queue *q, const struct message *m);
 void messages_done(struct queue *q);
 
 /* ---- pieces.c: where a piece is ----------------------------------------------------------------------------------- */
-uint32_t piece_new(struct queue *q, uint32_t message, uint32_t destination);
+uint32_t piece_make(struct queue *q, uint32_t message, uint32_t destination);
 void piece_add(struct queue *q, uint32_t piece, uint16_t index);
 bool piece_has(const struct queue *q, uint32_t piece, uint64_t index);
 /* Moves these recipients to a new piece, held, of the same message, destination and number of tries. */
@@ -287,7 +287,7 @@ void piece_unlink(struct queue *q, uint32_t piece);
 void piece_make_ready(struct queue *q, uint32_t piece, bool first);
 void piece_wait_until(struct queue *q, uint32_t piece, uint64_t at_ms);
 /* Gone from message and destination. Not while flying. */
-void piece_free(struct queue *q, uint32_t piece);
+void piece_end(struct queue *q, uint32_t piece);
 /* Everything of the message that is held goes to the ready lists. */
 void pieces_release(struct queue *q, uint32_t message);
 /* Pieces whose time has come become ready. */
@@ -295,7 +295,7 @@ void pieces_wake(struct queue *q);
 
 /* ---- destinations.c ------------------------------------------------------------------------------------------------ */
 uint32_t destination_find(const struct queue *q, struct str name);
-uint32_t destination_get(struct queue *q, struct str name);
+uint32_t destination_for(struct queue *q, struct str name);
 struct str destination_lower(struct arena *a, struct str name);
 /* Forgets back-off and period; `reset`: its counters too. */
 void destination_try_now(struct queue *q, uint32_t destination, bool reset);
@@ -373,7 +373,7 @@ void outcome_again(struct queue *q, uint32_t piece);
 bool outcome_expire(struct queue *q, uint32_t piece);
 /* Bounces all recipients of a piece with one answer (operator, expiry); the index in it is not looked at. */
 void outcome_bounce(struct queue *q, uint32_t piece, const struct delivery_result *answer);
-void outcome_destination_down(struct queue *q, uint32_t destination);
+void outcome_unreachable(struct queue *q, uint32_t destination);
 /* These recipients are final: journal, memory. The message is not ended. */
 void outcome_final(struct queue *q, uint32_t piece, const uint16_t *indices, size_t n);
 
@@ -431,8 +431,8 @@ void stay_run(struct queue *q);
 /* ---- verbs.c
  * ------------------------------------------------------------------------------------------------------------------------
  */
-void verbs_init(struct queue *q);
-void verbs_done(struct queue *q);
+void queue_verbs_init(struct queue *q);
+void queue_verbs_done(struct queue *q);
 
 /* ---- numbers.c
  * ------------------------------------------------------------------------------------------------------------------- */

@@ -210,7 +210,7 @@ static void delete_piece(struct verb_question *v, uint32_t piece)
     w->recipients += n;
     piece_unlink(q, piece);
     outcome_final(q, piece, indices, n);
-    piece_free(q, piece);
+    piece_end(q, piece);
 }
 
 static void delete_from(struct verb_question *v, uint32_t message)
@@ -300,7 +300,7 @@ void verb_redirectrecipients(struct verb_question *v)
     }
     v->n_args = 2;
     select_by(v, w);
-    w->to = destination_get(v->q, destination_lower(&v->arena, number ? arena_printf(&v->arena, "[%.*s]", STR(to)) : to));
+    w->to = destination_for(v->q, destination_lower(&v->arena, number ? arena_printf(&v->arena, "[%.*s]", STR(to)) : to));
     v->changed = true;
     walk_on(v);
 }

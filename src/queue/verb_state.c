@@ -96,7 +96,7 @@ static bool set_suspended(struct verb_question *v, bool on, uint64_t *delay_ms_o
             continue;
         }
         while (str_split(&rest, ',', &name)) {
-            uint32_t d = destination_get(q, destination_lower(&v->arena, str_first(str_trim(name), 255)));
+            uint32_t d = destination_for(q, destination_lower(&v->arena, str_first(str_trim(name), 255)));
 
             destination_at(q, d)->suspended = on;
             destination_activate(q, d);

@@ -126,12 +126,12 @@ static void on_verb(void *ctx, const struct bus_in *in)
     verb_say(v, RC_NOT_FOUND, "unknown verb");
 }
 
-void verbs_init(struct queue *q)
+void queue_verbs_init(struct queue *q)
 {
     bus_on(q->bus, BUS_verb_call, on_verb, q);
 }
 
-void verbs_done(struct queue *q)
+void queue_verbs_done(struct queue *q)
 {
     while (q->questions)
         question_free(q->questions);

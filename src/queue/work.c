@@ -114,7 +114,7 @@ static void set_aside(struct queue *q, uint32_t message)
     work_remove(q, message);
     segment_at(q, m->segment)->corrupt = true;
     entry_done(q, m->mid);
-    message_forget(q, message);
+    message_leave(q, message);
 }
 
 enum put { PUT_OK, PUT_FULL, PUT_BAD };
