@@ -71,6 +71,7 @@ class Sink:
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address, daemon_threads, request_queue_size = True, True, 512
+            address_family = socket.AF_INET6 if ':' in address else socket.AF_INET
 
         self.server = Server((address, port), Handler)
         self.port = self.server.server_address[1]
@@ -134,16 +135,14 @@ class Sink:
                     if part.startswith(b'.') and (not body or body.endswith(b'\n')):
                         part = part[1:]
                     body += part
-                state['data'] = bytes(body)
-                reply = self.script('.', state) if self.script else None
-                if reply == 'CLOSE':
-                    raise OSError('closed by script')
-                if reply is None or reply.startswith('2'):
-                    with self.lock:
-                        self.messages.append(dict(sender=state['sender'], rcpts=list(state['rcpts']), data=state['data'],
-                                                  mail=state.get('mail'), rcpt_lines=state.pop('rcpt_lines', []), tls=state['tls']))
-                say(reply or '250 2.0.0 Ok: queued as %d' % len(self.messages))
-                state.update(sender=None, rcpts=[])
+                self._take(say, state, bytes(body))
+            elif verb == 'BDAT':
+                n, last = int(line.split()[1]), line.upper().endswith(' LAST')
+                state['chunks'] = state.get('chunks', b'') + f.read(n)
+                if last:
+                    self._take(say, state, state.pop('chunks'))
+                else:
+                    say('250 2.0.0 %d octets' % n)
             elif verb == 'QUIT':
                 answer(line, '221 2.0.0 bye')
                 return
@@ -151,6 +150,18 @@ class Sink:
                 answer(line, '250 2.0.0 ok' if verb != 'AUTH' else '235 2.7.0 ok')
             else:
                 answer(line, '500 5.5.1 unknown')
+
+    def _take(self, say, state, data):
+        state['data'] = data
+        reply = self.script('.', state) if self.script else None
+        if reply == 'CLOSE':
+            raise OSError('closed by script')
+        if reply is None or reply.startswith('2'):
+            with self.lock:
+                self.messages.append(dict(sender=state['sender'], rcpts=list(state['rcpts']), data=data,
+                                          mail=state.get('mail'), rcpt_lines=state.pop('rcpt_lines', []), tls=state['tls']))
+        say(reply or '250 2.0.0 Ok: queued as %d' % len(self.messages))
+        state.update(sender=None, rcpts=[])
 
     def close(self):
         self.server.shutdown()

@@ -299,21 +299,25 @@ static void fill_options(struct link *l, const struct hop *h, const struct conf 
         o->tls = mode == TLS_MODE_NONE || h->no_tls ? SMTP_TLS_NONE : SMTP_TLS_PREFERRED;
 }
 
-/* Whose name must the certificate carry: the next hop's if nobody could have forged it, else the recipient domain's. */
+/* Whose name must the certificate carry: the next hop's if nobody could have forged it, else the recipient domain's. MTA-STS
+ * asks for the host's own name and no other (RFC 8461 4.1); an address as next hop has no name. */
 static void set_tls(struct link *l, const struct hop *h, uint64_t mode)
 {
     struct tls_client how = {.check = TLS_CHECK_NONE, .name = h->host};
     struct str names[2];
+    struct address_ip ip;
 
     if (l->dane) {
         how.check = TLS_CHECK_DANE;
         how.records = h->records;
         how.n_records = h->n_records;
         names[how.n_names++] = l->to->name;
+    } else if (l->sts) {
+        how.check = TLS_CHECK_NAME;
     } else if (l->verify) {
         how.check = TLS_CHECK_NAME;
         names[how.n_names++] = l->to->name;
-        if (!l->sts && !h->secure_host && mode != TLS_MODE_REQUIRED_VERIFY_HOSTED)
+        if (ip_parse(h->host, &ip) || (!h->secure_host && mode != TLS_MODE_REQUIRED_VERIFY_HOSTED))
             how.name = l->to->name;
     }
     how.names = names;

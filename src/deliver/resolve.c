@@ -287,7 +287,7 @@ static void on_mx(void *ctx, const struct dns_answer *a, size_t n)
         r->hosts[0] =
             (struct host){.name = domain, .port = (uint16_t)deliver_conf(r->to->d)->delivery.port, .secure = a->secure};
         r->n_hosts = 1;
-        resolve_addresses(r);
+        resolve_sts(r);
     } else if (a->result == DNS_NXDOMAIN) {
         event(r->to->d->o.events, dns_error, .domain = domain, .why = str_lit("NXDomain"));
         resolve_fail(r, true, "5.1.2", arena_printf(&r->arena, "Domain %.*s does not exist", STR(domain)));
