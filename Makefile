@@ -69,10 +69,9 @@ $(B)/test/%: $(B)/obj/%.o $(ARCHIVES)
 unit: $(TESTS)
 	@tools/run-units $(TESTS)
 
-build-fuzz/fuzz/%: src/%.c
-	@$(MAKE) --no-print-directory fuzz-archives
+build-fuzz/fuzz/%: src/%.c fuzz-archives
 	@mkdir -p $(@D)
-	clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -isystem /usr/include/libxml2 $< -Wl,--start-group $(ROOMS:%=build-fuzz/lib/lib%.a) -Wl,--end-group $(filter-out -lcmocka,$(LIBS_TEST)) -Wl,--as-needed -o $@
+	$(Q)clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -isystem /usr/include/libxml2 $< -Wl,--start-group $(ROOMS:%=build-fuzz/lib/lib%.a) -Wl,--end-group $(filter-out -lcmocka,$(LIBS_TEST)) -Wl,--as-needed -o $@
 
 fuzz-archives:
 	@$(MAKE) --no-print-directory B=build-fuzz CC=clang OPT='-O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' $(ROOMS:%=build-fuzz/lib/lib%.a)
