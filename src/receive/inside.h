@@ -55,10 +55,13 @@ struct listener {
     char *socket_name;
     struct listener_socket *socket;
     unsigned open; /* conversations of this process */
+    uint64_t rate_key;
     bool suspended;
     uint64_t suspended_ms; /* since when */
 };
 
+/* A conversation begins (1) or ends (-1). */
+void listener_count(struct listener *l, int by);
 void listeners_set(struct receive *r, const struct receive_socket *sockets, size_t n);
 void listeners_close(struct receive *r);
 void listeners_suspend(struct receive *r, struct str name, bool suspend); /* "all" or empty = every one */
@@ -87,6 +90,7 @@ void names_cancel(struct asking *a);
 
 uint64_t rate_key(const struct address_ip *ip, uint64_t bits);
 uint64_t rate_key_of(struct str text);
+uint64_t rate_key_listener(struct str name); /* never that of a sender */
 uint64_t rate_connections(struct receive *r, uint64_t key);
 uint64_t rate_recipients(struct receive *r, uint64_t key);
 uint64_t rate_bad(struct receive *r, uint64_t key);
@@ -232,6 +236,8 @@ struct receive {
     struct announce *announce;
     struct loop_timer sweep; /* slow peers and total time */
     struct loop_timer ready; /* until numbers may be given */
+    struct loop_timer disk;  /* until there is space again */
+    bool disk_low;
     bool sweeping;
     enum rc queue_rc; /* queue takes no mail for this reason */
     bool queue_suspended;

@@ -24,8 +24,14 @@ static void refuse(int fd, enum rc rc)
     close(fd);
 }
 
+void listener_count(struct listener *l, int by)
+{
+    l->open += (unsigned)by;
+    rate_connected(l->receive, l->rate_key, by);
+}
+
 /* A listener with IPv4 and IPv6 sockets counts once. */
-static unsigned open_at(const struct receive *r, struct str name)
+static uint64_t open_here(const struct receive *r, struct str name)
 {
     unsigned n = 0;
 
@@ -33,6 +39,14 @@ static unsigned open_at(const struct receive *r, struct str name)
         if (str_eq(l->name, name))
             n += l->open;
     return n;
+}
+
+/* Over all receive processes; when the shared table had no place for it, at least our own. */
+static uint64_t open_at(struct receive *r, const struct listener *l)
+{
+    uint64_t here = open_here(r, l->name), all = rate_connections(r, l->rate_key);
+
+    return all > here ? all : here;
 }
 
 static enum rc door(const struct listener *l, const struct terms *t)
@@ -45,7 +59,7 @@ static enum rc door(const struct listener *l, const struct terms *t)
         return RC_SUSPENDED;
     if (!t)
         return RC_UNAVAILABLE;
-    if (open_at(r, l->name) >= t->conf->max_connections || r->open >= r->tables->conf->receiving.max_connections)
+    if (open_at(r, l) >= t->conf->max_connections || r->open >= r->tables->conf->receiving.max_connections)
         return RC_TOO_MANY_CONNECTIONS;
     return RC_OK;
 }
@@ -87,6 +101,7 @@ static void open_one(struct receive *r, const struct receive_socket *s)
     l->ctx.handler = &session_handler;
     l->receive = r;
     l->name = listener_of(l->socket_name);
+    l->rate_key = rate_key_listener(l->name);
     l->next = r->listeners;
     r->listeners = l;
     l->socket = listener_socket_new(r->o.loop, s->fd, accepted, l);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SHOWN = 512, FIRST_RECIPIENTS = 4, ENVELOPE_FIXED = 8192 };
+enum { SHOWN = 512, FIRST_RECIPIENTS = 4, ENVELOPE_FIXED = 8192, DISK_MS = 1000 };
 
 _Static_assert((int)SMTP_BODY_HAS_DOT == (int)BODY_HAS_DOT && (int)SMTP_BODY_HAS_8BIT == (int)BODY_HAS_8BIT &&
                    (int)SMTP_BODY_HAS_BARE == (int)BODY_HAS_BARE && (int)SMTP_BODY_LONG_LINE == (int)BODY_LONG_LINE &&
@@ -28,6 +28,28 @@ struct stored {
     char sender[ADDRESS_MAX];
 };
 
+/* Told once when receiving stops for want of space and once when it goes on, whether a peer asks or not. */
+static void look_at_disk(void *ctx)
+{
+    struct receive *r = ctx;
+    bool low = spool_space(r->spool, 0) != RC_OK;
+    uint64_t free_kb = spool_space_free(r->spool) / 1024;
+
+    if (low && !r->disk_low)
+        event(r->o.events, disk_low, .free_kb = free_kb);
+    if (!low && r->disk_low)
+        event(r->o.events, disk_ok, .free_kb = free_kb);
+    r->disk_low = low;
+    if (low)
+        loop_timer_set(r->o.loop, &r->disk, DISK_MS, look_at_disk, r);
+}
+
+static void watch_disk(struct receive *r)
+{
+    if (!r->disk_low)
+        look_at_disk(r);
+}
+
 enum rc message_allowed(struct receive *r, uint64_t bytes, struct err *e)
 {
     if (r->stopping)
@@ -38,9 +60,10 @@ enum rc message_allowed(struct receive *r, uint64_t bytes, struct err *e)
         return err_set(e, r->queue_rc, "%s", rc_info(r->queue_rc)->text);
     if (r->o.events && events_full(r->o.events))
         return err_set(e, RC_QUEUE_FULL, "%s", rc_info(RC_QUEUE_FULL)->text);
-    if (spool_space(r->spool, bytes) != RC_OK)
-        return err_set(e, RC_NO_SPACE, "%s", rc_info(RC_NO_SPACE)->text);
-    return RC_OK;
+    if (spool_space(r->spool, bytes) == RC_OK)
+        return RC_OK;
+    watch_disk(r);
+    return err_set(e, RC_NO_SPACE, "%s", rc_info(RC_NO_SPACE)->text);
 }
 
 void message_begin(const struct origin *o, struct message *m)

@@ -116,7 +116,7 @@ static struct step first(struct conversation *c)
     q->listener = c->ctx;
     q->receive = q->listener->receive;
     q->receive->open++;
-    q->listener->open++;
+    listener_count(q->listener, 1);
     q->tables = tables_ref(q->receive->tables);
     arena_init(&q->arena, ARENA, ARENA_MAX);
     q->origin = (struct origin){.receive = q->receive, .tables = q->tables, .protocol = "QMQP"};
@@ -331,7 +331,7 @@ static void done(struct conversation *c)
         event(q->receive->o.events, connection_closed, .icid = q->origin.icid);
     arena_done(&q->arena);
     tables_unref(q->tables);
-    q->listener->open--;
+    listener_count(q->listener, -1);
     q->receive->open--;
     receive_check_stopped(q->receive);
 }

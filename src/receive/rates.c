@@ -30,6 +30,11 @@ uint64_t rate_key_of(struct str text)
     return str_hashi(text) | 1;
 }
 
+uint64_t rate_key_listener(struct str name)
+{
+    return ~str_hashi(name) | 1;
+}
+
 static struct board_rate *find(struct board *b, unsigned column, uint64_t key)
 {
     for (unsigned i = 0; i < PROBES; i++) {

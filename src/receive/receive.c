@@ -27,6 +27,15 @@ bool receive_ready(const struct receive *r)
 /* ---- settings -----------------------------------------------------------------------------------------------------------
  */
 
+/* Room that stays free: so many octets, or that part of the disk when it is more. */
+static uint64_t least_free(const struct conf_spool *c, const char *home)
+{
+    struct statvfs disk;
+    uint64_t part = statvfs(home, &disk) == 0 ? (uint64_t)disk.f_blocks * disk.f_frsize / 100 * c->min_free_percent : 0;
+
+    return part > c->min_free_bytes ? part : c->min_free_bytes;
+}
+
 static void conf_changed(void *ctx, const struct conf *now, const struct conf *old)
 {
     struct receive *r = ctx;
@@ -37,6 +46,7 @@ static void conf_changed(void *ctx, const struct conf *now, const struct conf *o
     tables_unref(r->tables);
     r->tables = t;
     listeners_conf(r, now);
+    spool_space_keep(r->spool, least_free(&now->spool, r->o.home));
 }
 
 /* ---- sessions -----------------------------------------------------------------------------------------------------------
@@ -195,15 +205,6 @@ static void segment_closed(void *ctx, uint64_t segment, uint64_t generation, uin
     announce_closed(r->announce, &(struct bus_segment_closed){segment, generation, size, void_from, void_to});
 }
 
-/* Room that stays free: so many octets, or that part of the disk when it is more. */
-static uint64_t least_free(const struct conf_spool *c, const char *home)
-{
-    struct statvfs disk;
-    uint64_t part = statvfs(home, &disk) == 0 ? (uint64_t)disk.f_blocks * disk.f_frsize / 100 * c->min_free_percent : 0;
-
-    return part > c->min_free_bytes ? part : c->min_free_bytes;
-}
-
 static enum rc open_spool(struct receive *r, struct err *e)
 {
     const struct conf_spool *c = &conf_now(r->o.conf)->spool;
@@ -233,7 +234,10 @@ enum rc receive_new(const struct receive_options *o, struct receive **out, struc
         return err_set(e, RC_NO_MEMORY, "receive");
     r->o = *o;
     r->random = random_u64();
-    random_bytes(r->ticket_key, sizeof r->ticket_key);
+    if (o->ticket_key)
+        memcpy(r->ticket_key, o->ticket_key, sizeof r->ticket_key);
+    else
+        random_bytes(r->ticket_key, sizeof r->ticket_key);
     r->envelope = BUF(ENVELOPE_BUF);
     r->announce = announce_new(r);
     r->asker = dns_asker_new(o->bus, o->loop);
@@ -279,6 +283,8 @@ void receive_free(struct receive *r)
         return;
     loop_timer_cancel(r->o.loop, &r->sweep);
     loop_timer_cancel(r->o.loop, &r->ready);
+    loop_timer_cancel(r->o.loop, &r->disk);
+    explicit_bzero(r->ticket_key, sizeof r->ticket_key);
     drop_pending(r);
     listeners_close(r);
     if (r->spool)

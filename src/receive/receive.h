@@ -22,6 +22,7 @@ struct receive_options {
     struct board *board;
     unsigned index; /* which receive process: column of the board */
     const char *home;
+    const unsigned char *ticket_key; /* RECEIVE_TICKET_KEY octets that all receive processes share; NULL: one of its own */
 };
 
 struct receive_socket {

@@ -104,7 +104,7 @@ struct receive_fixture *receive_fixture_new(const char *lines, const char *zone)
     f->conf = conf_source_test(all, &e);
     if (!f->conf)
         fail_msg("%s", e.text);
-    o = (struct receive_options){f->loop, f->bus, f->conf, f->events, f->board, 0, f->home};
+    o = (struct receive_options){f->loop, f->bus, f->conf, f->events, f->board, 0, f->home, NULL};
     if (receive_new(&o, &f->r, &e) != RC_OK)
         fail_msg("%s", e.text);
     if (zone)

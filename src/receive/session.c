@@ -47,7 +47,7 @@ void session_begin(struct smtp_server *s)
     se->tables = tables_ref(l->receive->tables);
     se->terms = tables_find(se->tables, l->name);
     must(se->terms != NULL);
-    l->open++;
+    listener_count(l, 1);
     receive_session_opened(se->receive, se);
     c = &se->tables->conf->receiving;
     s->host_name = se->terms->host_name;
@@ -168,7 +168,7 @@ void session_end(struct smtp_server *s, enum smtp_end how)
     if (se->counted)
         rate_connected(se->receive, se->rate_key, -1);
     end_events(se, how);
-    se->listener->open--;
+    listener_count(se->listener, -1);
     receive_session_closed(se->receive, se);
     tables_unref(se->tables);
 }

@@ -306,6 +306,7 @@ int main(int argc, char **argv)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     io_init("master");
+    random_bytes(m->ticket_key, sizeof m->ticket_key);
     find_exe_dir(m);
     rc = make_dirs(m->home);
     if (rc == 0)

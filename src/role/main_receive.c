@@ -4,9 +4,13 @@
  * Owns nothing but the struct receive of the process. Fails to start when the spool cannot be opened.
  */
 #include "receive/receive.h"
+#include "receive/tls.h"
 #include "role/role.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+_Static_assert((int)ROLE_TICKET_KEY == (int)RECEIVE_TICKET_KEY, "what master makes is what TLS wants");
 
 static void hand_sockets(struct process *p)
 {
@@ -30,10 +34,12 @@ static enum rc start(struct process *p, struct err *e)
         .board = p->board,
         .index = p->index,
         .home = p->home,
+        .ticket_key = p->ticket_key,
     };
     struct receive *r;
 
     TRY(receive_new(&o, &r, e));
+    explicit_bzero(p->ticket_key, sizeof p->ticket_key);
     p->state = r;
     hand_sockets(p);
     return RC_OK;

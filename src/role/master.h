@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+enum { MASTER_TICKET_KEY = 80 };
 enum { MASTER_PROCS = BOARD_ROLES, MASTER_SOCKETS = 256, MASTER_FAULTS = 64, FAULT_TEXT = 160 };
 enum { STOP_STAGES = 5, STOP_STAGE_MS = 12000, BIND_RETRY_MS = 5000 };
 enum { BACKOFF_MOST_MS = 60000, BACKOFF_FORGIVEN_MS = 10000 };
@@ -62,8 +63,9 @@ struct master {
     unsigned stage;
     uint64_t stage_ms; /* when this stage of stopping began */
     uint64_t started_wall_ms;
-    bool changed;       /* the status file is out of date */
-    bool status_failed; /* said once */
+    unsigned char ticket_key[MASTER_TICKET_KEY]; /* made at every start, kept in memory only */
+    bool changed;                                /* the status file is out of date */
+    bool status_failed;                          /* said once */
 };
 
 /* master_process.c */

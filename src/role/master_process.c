@@ -133,8 +133,10 @@ static void furnish(struct master *m, struct proc *p)
     for (size_t i = 0; i < m->n_procs; i++)
         if (m->procs[i].line >= 0 && bus_joined(p->role, m->procs[i].role))
             join(p, &m->procs[i]);
-    if (p->role == ROLE_receive)
+    if (p->role == ROLE_receive) {
+        tell(p, LINE_ticket_key, &(struct line_ticket_key){.key = str_of(m->ticket_key, sizeof m->ticket_key)}, -1);
         listen_hand(m, p);
+    }
     tell(p, LINE_go, &(struct line_go){0}, -1);
 }
 

@@ -24,17 +24,17 @@
 static const uint64_t READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 static const uint64_t WRITE = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
                               LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-                              LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER |
-                              ACCESS_TRUNCATE;
+                              LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE;
+#define SOCKETS (WRITE | LANDLOCK_ACCESS_FS_MAKE_SOCK)
 static const uint64_t FILE_RIGHTS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE;
 
 /* Below the home. Every role appends to its own event file. */
 static const struct home_right {
     enum role role;
     const char *path;
-    char access; /* r or w */
+    char access; /* r, w, or s: w and it may make sockets */
 } home_rights[] = {
-    {ROLE_any, "events", 'w'},    {ROLE_control, ".", 'w'},    {ROLE_receive, "spool", 'w'}, {ROLE_queue, "spool", 'w'},
+    {ROLE_any, "events", 'w'},    {ROLE_control, ".", 's'},    {ROLE_receive, "spool", 'w'}, {ROLE_queue, "spool", 'w'},
     {ROLE_deliver, "spool", 'r'}, {ROLE_receive, "keys", 'r'}, {ROLE_record, "log", 'w'},    {ROLE_record, "record", 'w'},
 };
 
@@ -83,7 +83,7 @@ struct ruleset {
 /* What does not exist needs no right. A file takes only the rights that mean something to a file. */
 static enum rc allow(const struct ruleset *rules, const char *path, char access, struct err *e)
 {
-    struct landlock_path_beneath_attr rule = {.allowed_access = access == 'w' ? WRITE : READ};
+    struct landlock_path_beneath_attr rule = {.allowed_access = access == 's' ? SOCKETS : access == 'w' ? WRITE : READ};
     int fd = open(path, O_PATH | O_CLOEXEC), dir;
     long failed;
 

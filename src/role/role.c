@@ -173,6 +173,11 @@ static void from_master(struct runner *r, struct line_in *in)
     case LINE_socket_remove:
         socket_remove(r, in->msg.as_socket_remove.id);
         break;
+    case LINE_ticket_key:
+        if (in->msg.as_ticket_key.key.n == sizeof p->ticket_key)
+            memcpy(p->ticket_key, in->msg.as_ticket_key.key.p, sizeof p->ticket_key);
+        explicit_bzero(in->octets, sizeof in->octets);
+        break;
     case LINE_fault:
         event(p->events, role_fault, .error = in->msg.as_fault.error);
         break;

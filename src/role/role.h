@@ -13,6 +13,8 @@
 #include "event/event.h"
 #include "net/loop.h"
 
+enum { ROLE_TICKET_KEY = 80 };
+
 struct process {
     enum role kind;
     unsigned index;
@@ -29,7 +31,8 @@ struct process {
         uint64_t id; /* of this socket, never used again */
     } * sockets;
     size_t n_sockets;
-    void *state; /* the role's own */
+    unsigned char ticket_key[ROLE_TICKET_KEY]; /* receive: the same in all its processes, never on disk */
+    void *state;                               /* the role's own */
 };
 
 struct role_kind {

@@ -93,6 +93,10 @@ void spool_append(struct spool_writer *w, uint64_t token, uint64_t mid, uint64_t
                   struct spool_body *body, spool_done_fn *done, void *ctx);
 /* Room for a message of this size now? RC_OK or RC_NO_SPACE (statvfs, cached 1 s). */
 enum rc spool_space(struct spool_writer *w, uint64_t bytes);
+/* Free octets as spool_space() saw them last. */
+uint64_t spool_space_free(const struct spool_writer *w);
+/* Another min_free_bytes, from the next spool_space() on. */
+void spool_space_keep(struct spool_writer *w, uint64_t min_free_bytes);
 /* Syncs made so far, records written so far: for status and the bench. */
 void spool_writer_counts(const struct spool_writer *w, uint64_t *syncs_out, uint64_t *records_out);
 

@@ -358,6 +358,17 @@ enum rc spool_space(struct spool_writer *w, uint64_t bytes)
     return w->space >= w->o.min_free_bytes && w->space - w->o.min_free_bytes >= bytes ? RC_OK : RC_NO_SPACE;
 }
 
+uint64_t spool_space_free(const struct spool_writer *w)
+{
+    return w->space;
+}
+
+void spool_space_keep(struct spool_writer *w, uint64_t min_free_bytes)
+{
+    w->o.min_free_bytes = min_free_bytes;
+    w->space_ms = 0;
+}
+
 void spool_writer_counts(const struct spool_writer *w, uint64_t *syncs_out, uint64_t *records_out)
 {
     *syncs_out = w->syncs;
