@@ -273,6 +273,7 @@ void queue_free(struct queue *q)
 {
     if (!q)
         return;
+    q->stopping = true;
     loop_at_end_cancel(q->loop, PHASE_STORE, turn, q);
     loop_at_end_cancel(q->loop, PHASE_EVENT, written, q);
     while (q->n_freeing)

@@ -49,7 +49,8 @@ static void copied(void *ctx, enum rc rc, const struct spool_ref *ref)
         segment_message_gone(q, old, m->record_bytes);
     }
     free(mv);
-    stay_run(q);
+    if (rc == RC_OK)
+        stay_run(q);
 }
 
 static void copy(struct queue *q, uint32_t message)
