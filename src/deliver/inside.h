@@ -41,6 +41,7 @@ struct piece {
     struct envelope envelope;
     struct arena arena; /* envelope octets */
     struct buf body;    /* of a small message, read with its head in one call */
+    struct buf seven;   /* its 7-bit form, for a next hop without 8BITMIME; empty = not made */
     uint32_t recipients[PIECE_RECIPIENTS];
     uint32_t crc;
     unsigned tries; /* connections it was given to */
@@ -134,6 +135,7 @@ struct deliver {
     bool stopping;
     bool waiting;     /* some destination has work and no link: all connections are in use */
     unsigned starved; /* idle links that still have to end for it */
+    size_t seven;     /* octets of all 7-bit forms */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
@@ -154,6 +156,8 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e);
 /* Pairs of name and value (event delivery_done) of the headers that logs.headers names. */
 void piece_log_headers(struct deliver *d, struct piece *p, struct buf *out);
 enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n);
+/* Makes the 7-bit form; read and sent in place of the message until the piece is loaded again. As the client's downgrade. */
+enum rc piece_downgrade(struct deliver *d, struct piece *p);
 
 /* outcome.c: events, flight board, bus; frees the piece. */
 void outcome_results(struct deliver *d, struct piece *p, uint64_t dcid, const struct delivery_result *r, size_t n);

@@ -110,6 +110,13 @@ static enum rc on_read(void *ctx, struct smtp_job *job, uint64_t at, char *out, 
     return piece_read(l->to->d, piece_of(job), at, out, n);
 }
 
+static enum rc on_downgrade(void *ctx, struct smtp_job *job)
+{
+    struct link *l = ctx;
+
+    return piece_downgrade(l->to->d, piece_of(job));
+}
+
 static void on_dot(void *ctx, struct smtp_job *job)
 {
     struct link *l = ctx;
@@ -240,6 +247,7 @@ static const struct smtp_client_handler HANDLER = {
     .next = on_next,
     .begin = on_begin,
     .read = on_read,
+    .downgrade = on_downgrade,
     .dot = on_dot,
     .done = on_done,
     .tls = on_tls,

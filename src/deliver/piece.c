@@ -9,11 +9,12 @@
 
 #include "base/must.h"
 #include "mail/address.h"
+#include "mail/downgrade.h"
 #include "mail/header.h"
 
 #include <stdlib.h>
 
-enum { ENVELOPE_ARENA = 4 << 20 };
+enum { ENVELOPE_ARENA = 4 << 20, SEVEN_ALL_MAX = 256 << 20 };
 
 struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
 {
@@ -80,8 +81,16 @@ void piece_log_headers(struct deliver *d, struct piece *p, struct buf *out)
     }
 }
 
+static void seven_drop(struct deliver *d, struct piece *p)
+{
+    d->seven -= p->seven.n;
+    buf_done(&p->seven);
+    p->seven = BUF(DOWNGRADE_OUT_MAX);
+}
+
 void piece_free(struct deliver *d, struct piece *p)
 {
+    seven_drop(d, p);
     arena_reset(&p->arena);
     p->next = d->free_pieces;
     d->free_pieces = p;
@@ -151,6 +160,7 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
     struct str octets;
 
     arena_reset(&p->arena);
+    seven_drop(d, p);
     TRY(spool_read_head(d->reader, p->ref, &p->arena, &p->head, &octets, e));
     if (p->head.mid != p->mid)
         return err_set(e, RC_CORRUPT, "record holds another message");
@@ -171,9 +181,47 @@ enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, s
 {
     struct err e = ERR_NONE;
 
+    if (p->seven.n) {
+        memcpy(out, p->seven.p + at, n);
+        return RC_OK;
+    }
     if (p->body.n) {
         memcpy(out, p->body.p + at, n);
         return RC_OK;
     }
     return read_checked(d, p, at, out, n, &e);
+}
+
+static enum rc downgrade_octets(struct deliver *d, struct piece *p, struct buf *whole)
+{
+    size_t n = (size_t)p->head.body_bytes;
+    char *to = buf_reserve(whole, n);
+
+    if (!to)
+        return RC_NO_MEMORY;
+    TRY(piece_read(d, p, 0, to, n));
+    whole->n = n;
+    return downgrade_message(buf_str(whole), &p->seven);
+}
+
+enum rc piece_downgrade(struct deliver *d, struct piece *p)
+{
+    struct buf whole = BUF(DOWNGRADE_MAX);
+    enum rc rc;
+
+    if (p->head.body_bytes > DOWNGRADE_MAX || p->job.has_8bit_header)
+        return RC_NOT_FOUND;
+    if (d->seven > SEVEN_ALL_MAX)
+        return RC_UNAVAILABLE;
+    rc = downgrade_octets(d, p, &whole);
+    buf_done(&whole);
+    if (rc != RC_OK) {
+        buf_done(&p->seven);
+        p->seven = BUF(DOWNGRADE_OUT_MAX);
+        return rc;
+    }
+    d->seven += p->seven.n;
+    p->job.body_bytes = p->seven.n;
+    p->job.has_8bit = false;
+    return RC_OK;
 }

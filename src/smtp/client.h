@@ -65,6 +65,9 @@ struct smtp_client_handler {
     void (*begin)(void *ctx, struct smtp_client *cl, struct smtp_job *job);
     /* Exactly n octets of the body from `at`. The call that reaches the end checks the whole: not RC_OK = cut. */
     enum rc (*read)(void *ctx, struct smtp_job *job, uint64_t at, char *out, size_t n);
+    /* The peer offers no 8BITMIME: makes the job's content one of 7-bit octets (body_bytes, has_8bit; read() gives the new
+     * one). RC_NOT_FOUND: it cannot be had, the recipients bounce; anything else: not now, they stay. */
+    enum rc (*downgrade)(void *ctx, struct smtp_job *job);
     /* From here on the peer may take the message: called before the octets that end it leave. */
     void (*dot)(void *ctx, struct smtp_job *job);
     /* All recipients of the job have a result; views valid during the call. */

@@ -50,6 +50,13 @@ static enum rc on_read(void *ctx, struct smtp_job *job, uint64_t at, char *out, 
     return RC_OK;
 }
 
+static enum rc on_downgrade(void *ctx, struct smtp_job *job)
+{
+    (void)ctx;
+    job->has_8bit = false;
+    return RC_OK;
+}
+
 static void on_dot(void *ctx, struct smtp_job *job)
 {
     (void)ctx;
@@ -88,8 +95,8 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     must(s->done == s->given);
 }
 
-static const struct smtp_client_handler HANDLER = {on_connected, on_connected, on_next, on_begin,  on_read,  on_dot,
-                                                   on_done,      on_news,      on_news, on_failed, on_closed};
+static const struct smtp_client_handler HANDLER = {on_connected, on_connected, on_next, on_begin, on_read,   on_downgrade,
+                                                   on_dot,       on_done,      on_news, on_news,  on_failed, on_closed};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -28,6 +28,8 @@ struct peer {
         struct recipient recipients[8];
         uint32_t indices[8];
         struct str body;
+        struct str seven; /* its 7-bit form; empty = none */
+        enum rc no_seven; /* why there is none */
     } jobs[JOBS];
     size_t n_jobs, next;
     uint64_t corrupt_at; /* read() fails from here on; 0 = never */
@@ -68,6 +70,19 @@ static enum rc on_read(void *ctx, struct smtp_job *job, uint64_t at, char *out, 
     if (p->corrupt_at && at + n >= p->corrupt_at)
         return RC_CORRUPT;
     memcpy(out, ((struct job *)(void *)job)->body.p + at, n);
+    return RC_OK;
+}
+
+static enum rc on_downgrade(void *ctx, struct smtp_job *job)
+{
+    struct job *j = (struct job *)(void *)job;
+
+    (void)ctx;
+    if (!j->seven.n)
+        return j->no_seven ? j->no_seven : RC_NOT_FOUND;
+    j->body = j->seven;
+    job->body_bytes = j->seven.n;
+    job->has_8bit = false;
     return RC_OK;
 }
 
@@ -114,8 +129,8 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     buf_add(&((struct peer *)ctx)->trace, str_lit("closed\n"));
 }
 
-static const struct smtp_client_handler HANDLER = {on_connected, on_ready, on_next, on_begin,  on_read,  on_dot,
-                                                   on_done,      on_tls,   on_auth, on_failed, on_closed};
+static const struct smtp_client_handler HANDLER = {on_connected, on_ready, on_next, on_begin, on_read,   on_downgrade,
+                                                   on_dot,       on_done,  on_tls,  on_auth,  on_failed, on_closed};
 
 SCRIPT static struct peer *peer_new(void)
 {

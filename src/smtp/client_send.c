@@ -2,7 +2,7 @@
  * SMTP client: a transaction: MAIL, RCPT, DATA in one group where the peer pipelines (RFC 2920), and their replies.
  *
  * Called when the handler gave a job. Large recipient lists go in several transactions. Recipients that this peer cannot
- * serve (SMTPUTF8, SIZE, 8BITMIME) get a result here without a word to it.
+ * serve (SMTPUTF8, SIZE, 8BITMIME) get a result here without a word to it; 8-bit content is converted where it can be.
  */
 #include "smtp/client_inside.h"
 
@@ -52,6 +52,27 @@ static void judge_recipients(struct smtp_client *cl)
     }
 }
 
+static bool is_too_large(const struct smtp_client *cl)
+{
+    return cl->peer_max_size && cl->job->body_bytes > cl->peer_max_size;
+}
+
+/* RFC 6152 3: converted or returned, never sent as it is. False when all have their result. */
+static bool made_7bit(struct smtp_client *cl)
+{
+    enum rc rc = cl->h->downgrade(cl->ctx, cl->job);
+
+    if (rc == RC_NOT_FOUND)
+        refuse_all(cl, "5.6.3", "8-bit content: the next hop offers no 8BITMIME");
+    else if (rc != RC_OK)
+        refuse_all(cl, "4.3.0", "8-bit content cannot be converted now");
+    else if (is_too_large(cl))
+        refuse_all(cl, "5.3.4", "message is larger than the next hop takes");
+    else
+        return true;
+    return false;
+}
+
 static void judge(struct smtp_client *cl)
 {
     const struct smtp_job *job = cl->job;
@@ -64,13 +85,11 @@ static void judge(struct smtp_client *cl)
         refuse_all(cl, "5.6.7", "the next hop does not take internationalised addresses (SMTPUTF8)");
     else if (env->smtputf8 && job->has_8bit_header && !utf8)
         refuse_all(cl, "5.6.9", "the next hop does not take internationalised headers (SMTPUTF8)");
-    else if (cl->peer_max_size && job->body_bytes > cl->peer_max_size)
+    else if (is_too_large(cl))
         refuse_all(cl, "5.3.4", "message is larger than the next hop takes");
     else if (job->has_bare && (cl->caps & (CAP_CHUNKING | CAP_BINARYMIME)) != (CAP_CHUNKING | CAP_BINARYMIME))
         refuse_all(cl, "5.6.3", "binary content: the next hop offers no BINARYMIME");
-    else if (job->has_8bit && !(cl->caps & CAP_8BITMIME))
-        refuse_all(cl, "5.6.3", "8-bit content: the next hop offers no 8BITMIME");
-    else
+    else if (!job->has_8bit || (cl->caps & CAP_8BITMIME) || cl->bdat || made_7bit(cl))
         judge_recipients(cl);
 }
 

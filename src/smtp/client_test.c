@@ -209,6 +209,34 @@ static void eight_bit_needs_8bitmime(void **state)
     peer_free(p);
 }
 
+static void eight_bit_is_converted_where_it_can_be(void **state)
+{
+    struct peer *p = peer_new();
+    struct job *j = peer_job(p, str_lit("\xe4\r\n"), 1);
+
+    (void)state;
+    j->job.has_8bit = true;
+    j->seven = str_lit("=E4\r\n");
+    greet(p, "250-mx\r\n250-SIZE 5\r\n250 PIPELINING\r\n");
+    assert_string_equal(p->said, "MAIL FROM:<me@gw.example> SIZE=5\r\nRCPT TO:<a@x.test>\r\nDATA\r\n");
+    assert_string_equal(say(p, "250 ok\r\n250 ok\r\n354 go\r\n"), "=E4\r\n.\r\n");
+    peer_free(p);
+    p = peer_new();
+    j = peer_job(p, str_lit("\xe4\r\n"), 1);
+    j->job.has_8bit = true;
+    j->seven = str_lit("=E4\r\n");
+    greet(p, "250-mx\r\n250 SIZE 4\r\n");
+    assert_non_null(strstr(trace(p), "0 bounced 0 [5.3.4]"));
+    peer_free(p);
+    p = peer_new();
+    j = peer_job(p, str_lit("\xe4\r\n"), 1);
+    j->job.has_8bit = true;
+    j->no_seven = RC_UNAVAILABLE;
+    greet(p, EHLO_PIPE);
+    assert_non_null(strstr(trace(p), "0 delayed 0 [4.3.0]"));
+    peer_free(p);
+}
+
 static void an_internationalised_recipient_needs_smtputf8_the_others_go(void **state)
 {
     struct peer *p = peer_new();
@@ -317,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_lost_answer_to_the_dot_delays),
         cmocka_unit_test(too_large_for_the_peer_is_not_even_tried),
         cmocka_unit_test(eight_bit_needs_8bitmime),
+        cmocka_unit_test(eight_bit_is_converted_where_it_can_be),
         cmocka_unit_test(an_internationalised_recipient_needs_smtputf8_the_others_go),
         cmocka_unit_test(bare_line_ends_only_go_as_bdat),
         cmocka_unit_test(dsn_parameters_go_to_peers_that_offer_dsn),

@@ -1,5 +1,5 @@
 """Retries, bounces, routes, suspend and resume."""
-import re, time
+import email, re, time
 from lib import *
 
 RAT = 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT'
@@ -124,7 +124,7 @@ def test_suspend_and_resume(t):
 
 
 def test_extensions_of_the_next_hop(t):
-    """8-bit and UTF-8 mail towards a host without the extensions: never sent raw; DSN parameters are passed on."""
+    """8-bit and UTF-8 mail towards a host without the extensions: converted, never sent raw; DSN parameters are passed on."""
     plain = t.sink(extensions=())
     sink = t.sink()
     g = t.home(['listener.InboundMail.rat=ALL ACCEPT', 'route[old.test].hosts=127.0.0.1:%d' % plain.port], sink_port=sink.port)
@@ -135,9 +135,34 @@ def test_extensions_of_the_next_hop(t):
     wait_for('new', lambda: [m for m in sink.messages if m['rcpts'] == ['x@new.test']])
     m = [m for m in sink.messages if m['rcpts'] == ['x@new.test']][0]
     assert 'BODY=8BITMIME' in m['mail'] and 'ENVID=e1' in m['mail'] and m['data'].endswith(eight)
-    wait_for('old or a bounce', lambda: plain.messages or [m for m in sink.messages if m['sender'] == ''])
-    for m in plain.messages:
-        assert all(b < 128 for b in m['data']), 'raw 8-bit octets to a host without 8BITMIME'
+    old = wait_for('old', lambda: plain.messages)[0]
+    assert all(b < 128 for b in old['data']), 'raw 8-bit octets to a host without 8BITMIME'
+    parsed = email.message_from_bytes(old['data'])
+    assert parsed['Content-Transfer-Encoding'] == 'quoted-printable' and parsed['Content-Type'] == 'text/plain; charset=utf-8'
+    assert parsed.get_payload(decode=True) == b'gr\xc3\xbc\xc3\x9fe\r\n', old['data']
+
+
+def test_what_cannot_be_made_7_bit_bounces(t):
+    """RFC 6152 3: parts are converted one by one, decoded they are the same; what is signed or lies in a message inside the
+    message is never touched: 5.6.3."""
+    plain, sink = t.sink(extensions=('PIPELINING',)), t.sink()
+    g = t.home(['listener.InboundMail.rat=ALL ACCEPT', 'route[old.test].hosts=127.0.0.1:%d' % plain.port], sink_port=sink.port)
+    c = g.smtp()
+    text, file = ('Gr\u00fc\u00dfe =\t\r\n.\r\n' * 300).encode(), bytes(range(128, 256)) * 5
+    mixed = (b'Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/%s; boundary="b 1"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n'
+             b'preamble\r\n--b 1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n' + text +
+             b'\r\n--b 1\r\nContent-Type: application/x-y\r\n\r\n' + file + b'\r\n--b 1\r\n\r\nascii\r\n--b 1--\r\nepilogue\r\n')
+    inside = b'Subject: x\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\ngr\xc3\xbcn\r\n'
+    for m in (mixed.replace(b'%s', b'mixed'), mixed.replace(b'%s', b'signed'), inside):
+        assert c.send('a@s.test', 'x@old.test', m, ' BODY=8BITMIME')[0] == 250
+    wait_for('two bounces', lambda: len([m for m in sink.messages if m['sender'] == '' and b'5.6.3' in m['data']]) == 2)
+    data = wait_for('the converted one', lambda: plain.messages)[0]['data']
+    assert all(b < 128 for b in data) and max(len(x) for x in data.split(b'\r\n')) < 300
+    parsed = email.message_from_bytes(data)
+    parts = [p.get_payload(decode=True) for p in parsed.get_payload()]
+    assert parts == [text, file, b'ascii'], parts
+    assert parsed['Content-Transfer-Encoding'] == '7bit' and parsed.preamble == 'preamble' and parsed.epilogue == 'epilogue\r\n'
+    assert len(plain.messages) == 1
 
 
 def test_a_settings_change_drops_nobody(t):
