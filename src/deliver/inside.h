@@ -166,6 +166,8 @@ void outcome_all(struct deliver *d, struct piece *p, enum result_class class, en
                  const char *enhanced, struct str text);
 /* Nothing was tried or nothing answered: all recipients stay. */
 void outcome_connection(struct deliver *d, struct piece *p, const char *enhanced, struct str text);
+/* The record or its body is not what the spool promised (C6): the queue gives it up and says so. */
+void outcome_damaged(struct deliver *d, struct piece *p);
 void outcome_destination_down(struct destination *to, struct str reason, bool permanent);
 
 /* destination.c */

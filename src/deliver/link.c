@@ -64,7 +64,10 @@ static void on_ready(void *ctx, struct smtp_client *cl)
 
 static void damaged(struct deliver *d, struct piece *p, const struct err *e)
 {
-    outcome_connection(d, p, "4.3.0", str_c(err_text(e)));
+    if (e->rc == RC_CORRUPT || e->rc == RC_NOT_FOUND)
+        outcome_damaged(d, p);
+    else
+        outcome_connection(d, p, "4.3.0", str_c(err_text(e)));
 }
 
 static struct smtp_job *on_next(void *ctx, struct smtp_client *cl)
@@ -195,7 +198,9 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
 
     (void)cl;
     connection_error(l, f);
-    if (p && p->tries < PIECE_TRIES)
+    if (p && f->rc == RC_CORRUPT)
+        outcome_damaged(to->d, p);
+    else if (p && p->tries < PIECE_TRIES)
         pieces_push_front(&to->pending, p);
     else if (p)
         outcome_connection(to->d, p, enhanced_of(f), f->text);

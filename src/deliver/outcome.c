@@ -121,6 +121,11 @@ void outcome_connection(struct deliver *d, struct piece *p, const char *enhanced
     tell_queue(d, p, 1, r, n);
 }
 
+void outcome_damaged(struct deliver *d, struct piece *p)
+{
+    tell_queue(d, p, 2, NULL, 0);
+}
+
 void outcome_destination_down(struct destination *to, struct str reason, bool permanent)
 {
     struct deliver *d = to->d;

@@ -257,7 +257,10 @@ static void on_done(void *ctx, const struct bus_in *in)
     land(q, d, (unsigned)msg->slot);
     if (msg->outcome == 0)
         destination_succeeded(q, destination);
-    landed(q, piece, msg->outcome == 0 ? msg->results : STR_NONE);
+    if (msg->outcome == 2)
+        outcome_damaged(q, piece);
+    else
+        landed(q, piece, msg->outcome == 0 ? msg->results : STR_NONE);
     destination_activate(q, destination);
 }
 

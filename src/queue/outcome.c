@@ -121,6 +121,26 @@ void outcome_bounce(struct queue *q, uint32_t piece, const struct delivery_resul
     message_end_if_done(q, message);
 }
 
+static const struct delivery_result damaged = {.class = RESULT_BOUNCED,
+                                               .reason = REASON_OTHER,
+                                               .enhanced = {"5.3.0", 5},
+                                               .text = {"Message was damaged in storage", 30}};
+
+void outcome_damaged(struct queue *q, uint32_t piece)
+{
+    struct piece *p = piece_at(q, piece);
+    struct message *m = message_at(q, p->message);
+    struct spool_ref ref = message_ref(q, m);
+    uint8_t deliverer = (uint8_t)p->deliverer;
+    uint16_t slot = (uint16_t)p->slot;
+
+    event(q->events, record_damaged, .mid = m->mid, .segment = ref.segment, .offset = ref.offset);
+    segment_at(q, m->segment)->corrupt = true;
+    arena_reset(&q->scratch);
+    dispatch_free_slot(q, deliverer, slot);
+    outcome_bounce(q, piece, &damaged);
+}
+
 void outcome_again(struct queue *q, uint32_t piece)
 {
     struct piece *p = piece_at(q, piece);

@@ -57,6 +57,7 @@ static void lose(struct queue *q, uint32_t message)
     struct spool_ref ref = message_ref(q, m);
 
     event(q->events, record_damaged, .mid = m->mid, .segment = ref.segment, .offset = ref.offset);
+    segment_at(q, m->segment)->corrupt = true;
     entry_done(q, m->mid);
     message_leave(q, message);
 }

@@ -368,6 +368,8 @@ void adopt_gone(struct queue *q, unsigned deliverer);
 /* Results of one try (n = 0: none of them was answered, all wait). The slot is freed when everything is settled. */
 void outcome_apply(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n);
 /* The piece goes back as if it had not been tried. */
+/* Its record is damaged: said, its recipients bounce, the segment will be set aside. */
+void outcome_damaged(struct queue *q, uint32_t piece);
 void outcome_again(struct queue *q, uint32_t piece);
 /* A piece that was tried and is too old: its recipients bounce with 5.4.7. True when it was. */
 bool outcome_expire(struct queue *q, uint32_t piece);

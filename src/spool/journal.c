@@ -109,6 +109,16 @@ void journal_sync(struct journal *j, void (*done)(void *ctx, enum rc rc), void *
 
 /* --- files ------------------------------------------------------------------------------------------------------------ */
 
+/* The journal goes on when the disk is full: that is what the reserve is for. */
+static enum rc write_at(struct journal *j, int fd, const struct iovec *iov, int n, uint64_t offset, struct err *e)
+{
+    enum rc rc = io_pwritev("journal.write", fd, iov, n, offset, e);
+
+    if (rc == RC_NO_SPACE && reserve_release(j->dir))
+        rc = io_pwritev("journal.write", fd, iov, n, offset, e);
+    return rc;
+}
+
 /* One more file, its head written; not yet synced but for the directory. */
 static enum rc make_file(struct journal *j, int *fd_out, struct err *e)
 {
@@ -122,7 +132,7 @@ static enum rc make_file(struct journal *j, int *fd_out, struct err *e)
     snprintf(dir, sizeof dir, "%s/journal", j->dir);
     TRY(io_create("journal.open", path, O_WRONLY | O_TRUNC, &fd, e));
     journal_file_head(head, j->number + 1);
-    rc = io_pwritev("journal.write", fd, &iov, 1, 0, e);
+    rc = write_at(j, fd, &iov, 1, 0, e);
     if (rc == RC_OK)
         rc = io_sync_dir("journal.open", dir, e);
     if (rc != RC_OK) {
@@ -134,15 +144,6 @@ static enum rc make_file(struct journal *j, int *fd_out, struct err *e)
     j->offset = JOURNAL_HEAD;
     *fd_out = fd;
     return RC_OK;
-}
-
-static enum rc write_at(struct journal *j, const struct iovec *iov, int n, struct err *e)
-{
-    enum rc rc = io_pwritev("journal.write", j->fd, iov, n, j->offset, e);
-
-    if (rc == RC_NO_SPACE && reserve_release(j->dir))
-        rc = io_pwritev("journal.write", j->fd, iov, n, j->offset, e);
-    return rc;
 }
 
 static void failed(struct journal *j, enum rc rc, const struct err *e)
@@ -175,7 +176,7 @@ static enum rc start_again(struct journal *j, struct err *e)
 
     TRY(make_file(j, &fd, e));
     j->fd = fd;
-    rc = write_at(j, iov, 2, e);
+    rc = write_at(j, fd, iov, 2, j->offset, e);
     if (rc != RC_OK) {
         j->fd = old;
         close(fd);
@@ -205,7 +206,7 @@ static enum rc write_group(struct journal *j, struct err *e)
     if (!j->group.n)
         return RC_OK;
     journal_group_head(head, j->written + 1, (uint32_t)(j->added - j->written), buf_str(&j->group));
-    TRY(write_at(j, iov, 2, e));
+    TRY(write_at(j, j->fd, iov, 2, j->offset, e));
     buf_add(&j->unsynced, str_of(head, sizeof head));
     buf_add(&j->unsynced, buf_str(&j->group));
     must(!j->unsynced.failed);
