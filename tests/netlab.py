@@ -17,7 +17,7 @@ class Net:
         self.tag = 'pt%d' % (os.getpid() % 100000)
         self.router, self.hosts = self.tag + 'r', hosts
         sh('ip', 'netns', 'add', self.router)
-        sh('sysctl', '-qw', 'net.ipv4.ip_forward=1', netns=self.router)
+        sh('sh', '-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward', netns=self.router)
         sh('ip', 'link', 'set', 'lo', 'up', netns=self.router)
         for i, (name, address) in enumerate(hosts.items()):
             ns, near, far = self.ns(name), 'h%d' % i, 'eth0'
