@@ -200,6 +200,8 @@ static void settle(struct queue *q, uint32_t segment, const struct spool_voids *
         return;
     if (out.corrupt)
         corrupt(q, segment, w.taken);
+    else if (out.torn)
+        event(q->events, segment_tail_dropped, .segment = s->id, .offset = out.good_to, .bytes = out.torn);
     segment_closed(q, segment, out.size);
 }
 

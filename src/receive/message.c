@@ -44,14 +44,10 @@ static void look_at_disk(void *ctx)
         loop_timer_set(r->o.loop, &r->disk, DISK_MS, look_at_disk, r);
 }
 
-static void watch_disk(struct receive *r)
-{
-    if (!r->disk_low)
-        look_at_disk(r);
-}
-
 enum rc message_allowed(struct receive *r, uint64_t bytes, struct err *e)
 {
+    enum rc rc;
+
     if (r->stopping)
         return err_set(e, RC_SHUTTING_DOWN, "%s", rc_info(RC_SHUTTING_DOWN)->text);
     if (!receive_ready(r))
@@ -60,9 +56,11 @@ enum rc message_allowed(struct receive *r, uint64_t bytes, struct err *e)
         return err_set(e, r->queue_rc, "%s", rc_info(r->queue_rc)->text);
     if (r->o.events && events_full(r->o.events))
         return err_set(e, RC_QUEUE_FULL, "%s", rc_info(RC_QUEUE_FULL)->text);
-    if (spool_space(r->spool, bytes) == RC_OK)
+    rc = spool_space(r->spool, bytes);
+    if ((rc == RC_OK) == r->disk_low)
+        look_at_disk(r);
+    if (rc == RC_OK)
         return RC_OK;
-    watch_disk(r);
     return err_set(e, RC_NO_SPACE, "%s", rc_info(RC_NO_SPACE)->text);
 }
 

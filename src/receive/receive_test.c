@@ -135,6 +135,43 @@ static void a_full_disk_makes_452_431(void **state)
     receive_fixture_free(f);
 }
 
+static void least_free_space_follows_the_settings_at_once(void **state)
+{
+    struct receive_fixture *f = receive_fixture_new(NULL, NULL);
+    int fd = greeted(f, 0);
+    struct err e = ERR_NONE;
+
+    (void)state;
+    receive_expect(f, fd, "MAIL FROM:<a@b.test>\r\n", "250 ");
+    receive_expect(f, fd, "RSET\r\n", "250 ");
+    assert_int_equal(receive_fixture_conf(f, "spool.min_free_bytes=1T\n", &e), RC_OK);
+    receive_expect(f, fd, "MAIL FROM:<a@b.test>\r\n", "452 4.3.1 insufficient system storage\r\n");
+    assert_true(receive_logged(f, "Receiving stopped: only"));
+    assert_false(receive_logged(f, "Receiving resumed:"));
+    assert_int_equal(receive_fixture_conf(f, "spool.min_free_bytes=16M\n", &e), RC_OK);
+    receive_expect(f, fd, "MAIL FROM:<a@b.test>\r\n", "250 ");
+    assert_true(receive_logged(f, "Receiving resumed:"));
+    close(fd);
+    receive_fixture_free(f);
+}
+
+/* F5: 16 MiB of events that nobody could write down. */
+static void events_that_cannot_be_written_make_452_431(void **state)
+{
+    struct receive_fixture *f = receive_fixture_new(NULL, NULL);
+    int fd = greeted(f, 0);
+    char text[4000];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    for (unsigned i = 0; i < 6000 && !events_full(f->events); i++)
+        event(f->events, message_subject, .mid = 1, .subject = str_of(text, sizeof text));
+    assert_true(events_full(f->events));
+    receive_expect(f, fd, "MAIL FROM:<a@b.test>\r\n", "452 4.3.1 insufficient queue space, try again later\r\n");
+    close(fd);
+    receive_fixture_free(f);
+}
+
 static void reject_and_tcprefuse_peers_learn_nothing(void **state)
 {
     struct receive_fixture *f = receive_fixture_new("mail_flow_policy.BLOCKED.behavior=reject\n"
@@ -439,6 +476,8 @@ int main(void)
         T(too_many_recipients_get_452),
         T(a_queue_that_takes_no_mail_makes_452_431),
         T(a_full_disk_makes_452_431),
+        T(least_free_space_follows_the_settings_at_once),
+        T(events_that_cannot_be_written_make_452_431),
         T(reject_and_tcprefuse_peers_learn_nothing),
         T(limits_of_connections_and_messages_hold),
         T(recipients_an_hour_are_counted_per_host_and_per_sender),

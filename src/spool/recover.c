@@ -117,6 +117,20 @@ static void give(struct scan *s, uint64_t pos, uint64_t from, uint64_t to, spool
     fn(ctx, &head, s->envelope);
 }
 
+/* Older lives of the file may lie behind the end: they are not of this one. */
+static uint64_t torn(struct scan *s, uint64_t pos)
+{
+    const char *p = view(s, pos, RECORD_HEADER);
+    struct record_header h;
+
+    if (!p)
+        return 0;
+    memcpy(&h, p, sizeof h);
+    if (!layout_record_plausible(&h) || h.segment != s->segment || h.generation != s->generation || h.salt != s->salt)
+        return 0;
+    return layout_record_bytes(&h);
+}
+
 static void walk(struct scan *s, uint64_t from, uint64_t to, spool_found_fn *fn, void *ctx, struct spool_found *out)
 {
     uint64_t pos = PAGE;
@@ -124,8 +138,10 @@ static void walk(struct scan *s, uint64_t from, uint64_t to, spool_found_fn *fn,
     out->good_to = PAGE;
     while (pos < s->end) {
         if (!good(s, pos)) {
-            if (!out->corrupt && !was_synced(s, pos))
+            if (!out->corrupt && !was_synced(s, pos)) {
+                out->torn = torn(s, pos);
                 return;
+            }
             out->corrupt = true;
             pos = seek(s, pos);
             if (!pos)

@@ -124,6 +124,7 @@ void spool_append_copy(struct spool_writer *w, struct spool_reader *r, const str
 struct spool_found {
     uint64_t segment, generation, owner, size;
     uint64_t good_to; /* where the next group begins or would begin */
+    uint64_t torn;    /* octets of a record of this life that begins at good_to and is not whole, 0 = none */
     bool corrupt;     /* a bad record lies below a synced_to mark: set aside whole (C4) */
     bool empty;       /* no record in it */
     bool free;        /* marked as free for its owner: no record in it counts, leave it alone */

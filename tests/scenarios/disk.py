@@ -1,5 +1,5 @@
 """A full disk and damaged segments: mail is refused in time, what was accepted survives, the log says what happened."""
-import glob, os, re, subprocess, threading, time
+import glob, os, re, signal, subprocess, threading, time
 from lib import *
 
 RAT = 'listener.InboundMail.rat=ALL ACCEPT'
@@ -162,7 +162,7 @@ def test_least_free_space_takes_effect_at_once(t):
     wait_for('two messages', lambda: len(sink.messages) == 2)
 
 
-def held_mail(t, count):
+def held_mail(t, count, end=signal.SIGTERM):
     """A stopped home whose segment holds `count` messages: (home, sink port, segment path)."""
     port = free_port()
     g = t.home([RAT] + FAST, sink_port=port)
@@ -170,7 +170,7 @@ def held_mail(t, count):
     for i in range(count):
         assert c.send('a@s.test', 'b@d.test', keyed('m%d' % i, 3000))[0] == 250
     c.quit()
-    g.stop()
+    g.stop(end)
     for path in glob.glob(g.home + '/spool/seg/*'):
         if b'Subject: m0\r\n' in open(path, 'rb').read():
             return g, port, path
@@ -224,7 +224,7 @@ def test_known_record_cut_off(t):
 def test_torn_tail(t):
     """C4: a segment whose last group was not whole when the power went: dropped with a line in system_logs, no alert, and
     what was answered before it arrives."""
-    g, port, path = held_mail(t, 8)
+    g, port, path = held_mail(t, 8, signal.SIGKILL)
     data = open(path, 'rb').read()
     end = max(i for i in range(0, len(data), 4096) if any(data[i:i + 4096])) + 4096
     with open(path, 'r+b') as f:        # the beginning of one more record, its body not there
@@ -235,6 +235,7 @@ def test_torn_tail(t):
     g.start()
     wait_for('the mail', lambda: set(arrived(sink)) >= {'m%d' % i for i in range(8)})
     assert not re.search('Critical', g.log()), g.log()
+    g.wait_log(r'Spool segment \d+: \d+ bytes of an unfinished group dropped at offset %d' % end, 'system_logs')
     assert g.smtp().send('a@s.test', 'b@d.test', keyed('after'))[0] == 250
     wait_for('new mail', lambda: 'after' in arrived(sink))
     assert len(arrived(sink)) == 9
