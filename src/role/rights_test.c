@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +89,20 @@ static void *nothing(void *arg)
     return arg;
 }
 
+/* Control only: a socket in the home is where operators come in. */
+static bool makes_socket(void)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), failed;
+
+    if (fd < 0)
+        return false;
+    snprintf(a.sun_path, sizeof a.sun_path, "%s/events/socket", home);
+    failed = bind(fd, (struct sockaddr *)&a, sizeof a);
+    close(fd);
+    return failed == 0;
+}
+
 /* Each answer is a bit: 0 means everything was as it should be. */
 static unsigned asked(enum role role)
 {
@@ -107,7 +122,7 @@ static unsigned asked(enum role role)
         execl("/bin/true", "true", (char *)NULL) == 0 || errno != EPERM,
         kill(getppid(), 0) == 0,
         kill(getpid(), 0) != 0,
-        mknod("spool/socket", S_IFSOCK | 0600, 0) != -1 || errno != EACCES, /* control only */
+        makes_socket(),
     };
 
     for (unsigned i = 0; i < sizeof fails / sizeof *fails; i++)
