@@ -2,8 +2,8 @@
  * Ceilings of the number counters on disk (D1): numbers skip after a crash, they never repeat.
  *
  * Called at start (before the counters may be used), once a second and while messages come, and at an orderly end. Owns
- * HOME/spool/numbers: one line "NAME NUMBER" a counter, replaced as a whole. When it cannot be written the old ceiling holds
- * and the queue says so; at the ceiling it stops taking mail.
+ * HOME/spool/numbers: one line "NAME NUMBER" a counter, and CLEAN when the queue ended in order; replaced as a whole. When
+ * it cannot be written the old ceiling holds and the queue says so; at the ceiling it stops taking mail.
  */
 #include "queue/state.h"
 
@@ -21,7 +21,7 @@ static bool path_of(const struct queue *q, char out[PATH_MAX])
     return snprintf(out, PATH_MAX, "%s/numbers", q->dir) < PATH_MAX;
 }
 
-static enum rc write_ceilings(struct queue *q, uint64_t ahead, struct err *e)
+static enum rc write_ceilings(struct queue *q, uint64_t ahead, bool clean, struct err *e)
 {
     char path[PATH_MAX];
     uint64_t ceilings[NUMBER_COUNT];
@@ -32,6 +32,8 @@ static enum rc write_ceilings(struct queue *q, uint64_t ahead, struct err *e)
         ceilings[i] = board_last(q->board, (enum board_number)i) + ahead;
         buf_addf(&b, "%s %llu\n", names[i], (unsigned long long)ceilings[i]);
     }
+    if (clean)
+        buf_add(&b, str_lit("CLEAN 1\n"));
     rc = path_of(q, path) ? io_replace_file("queue.numbers", path, buf_str(&b), e) : err_set(e, RC_INVALID, "path too long");
     buf_done(&b);
     if (rc == RC_OK)
@@ -65,6 +67,7 @@ enum rc numbers_init(struct queue *q, struct err *e)
     rc = board_load(&q->board->numbers_ready) ? RC_OK : io_read_file(path, &b, e); /* a living board is ahead of the file */
     if (rc == RC_OK)
         read_ceilings(q, buf_str(&b));
+    q->power_cut = q->fresh_boot && b.n && str_find_str(buf_str(&b), str_lit("CLEAN")) == b.n;
     buf_done(&b);
     if (rc != RC_OK && rc != RC_NOT_FOUND)
         return rc;
@@ -77,7 +80,7 @@ enum rc numbers_init(struct queue *q, struct err *e)
     }
     if (q->fresh_boot)
         big_sweep(q);
-    TRY(write_ceilings(q, AHEAD, e));
+    TRY(write_ceilings(q, AHEAD, false, e));
     board_store(&q->board->numbers_ready, 1);
     return RC_OK;
 }
@@ -88,7 +91,7 @@ void numbers_check(struct queue *q)
 
     for (int i = 0; i < NUMBER_COUNT; i++)
         if (board_last(q->board, (enum board_number)i) + MARGIN > q->ceilings[i]) {
-            if (write_ceilings(q, AHEAD, &e) != RC_OK)
+            if (write_ceilings(q, AHEAD, false, &e) != RC_OK)
                 event(q->events, spool_write_failed, .why = str_c(err_text(&e)));
             return;
         }
@@ -96,5 +99,5 @@ void numbers_check(struct queue *q)
 
 void numbers_stop(struct queue *q)
 {
-    write_ceilings(q, AT_END, NULL);
+    write_ceilings(q, AT_END, true, NULL);
 }

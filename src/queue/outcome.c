@@ -50,7 +50,6 @@ static void count_result(struct queue *q, struct destination *d, const struct de
     (void)q;
 }
 
-/* A time that lies after the message's end is that end, so that it expires when it is due. */
 static void wait_again(struct queue *q, uint32_t piece)
 {
     struct piece *p = piece_at(q, piece);
@@ -59,6 +58,11 @@ static void wait_again(struct queue *q, uint32_t piece)
 
     piece_wait_until(q, piece, loop_now_ms(q->loop) + wait);
     entry_wait(q, piece);
+    buf_clear(&q->list);
+    for (uint32_t r = p->recipients; r; r = recipient_at(q, r)->next)
+        buf_put_varint(&q->list, recipient_at(q, r)->index);
+    event(q->events, delivery_pending, .mid = message_at(q, p->message)->mid, .rids = buf_str(&q->list),
+          .until_ms = clock_wall_ms() + wait);
 }
 
 static const struct delivery_result expired = {.class = RESULT_BOUNCED,

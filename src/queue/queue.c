@@ -234,6 +234,8 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
     rc = recover_run(q, e);
     if (rc == RC_OK)
         rc = numbers_init(q, e);
+    if (rc == RC_OK && q->power_cut)
+        recover_say(q);
     if (rc == RC_OK)
         rc = open_writer(q, e);
     if (rc != RC_OK) {

@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/must.h"
+#include "mail/envelope.h"
 #include "queue/changes.h"
 #include "queue/state.h"
 
@@ -182,4 +183,22 @@ enum rc recover_run(struct queue *q, struct err *e)
         event(q->events, queue_recovered, .messages = q->messages.used, .recipients = q->open_recipients,
               .ms = q->recovered_ms);
     return RC_OK;
+}
+
+void recover_say(struct queue *q)
+{
+    for (uint32_t i = 1; i < q->pieces.end; i++) {
+        const struct piece *p = piece_at(q, i);
+        struct spool_head head;
+        struct envelope env;
+        struct str octets;
+
+        if (p->state != PIECE_READY)
+            continue;
+        arena_reset(&q->scratch);
+        if (spool_read_head(q->reader, message_ref(q, message_at(q, p->message)), &q->scratch, &head, &octets, NULL) ==
+                RC_OK &&
+            envelope_decode(&q->scratch, octets, &env, NULL) == RC_OK)
+            event(q->events, message_recovered, .mid = head.mid, .bytes = head.body_bytes, .sender = env.sender);
+    }
 }

@@ -184,6 +184,27 @@ static void an_announced_message_may_be_unanswered_too(void **state)
     assert_int_equal(fix_log_count(f, "recovered from the spool, the sender may not have been told"), 1);
 }
 
+/* J: after a power cut the log names what may go out twice; after an orderly end it does not. */
+static void after_a_power_cut_ready_messages_are_named(void **state)
+{
+    struct fix *f = *state;
+    char cmd[200];
+
+    f->answer = ANSWER_NONE;
+    fix_store(f, "bob@example.net");
+    fix_until(f, f->n_work == 1);
+    for (int cut = 0; cut < 2; cut++) {
+        fix_queue_stop(f);
+        snprintf(cmd, sizeof cmd, "sed -i /CLEAN/d %s/spool/numbers", f->home);
+        if (cut)
+            assert_int_equal(system(cmd), 0);
+        memset(f->board->slots[0], 0, sizeof f->board->slots[0]);
+        board_store(&f->board->numbers_ready, 0);
+        fix_queue_start(f);
+        assert_int_equal(fix_log_count(f, " recovered, "), cut);
+    }
+}
+
 /* D1: numbers go on at the ceiling after a crash, and never repeat. */
 static void numbers_never_repeat(void **state)
 {
@@ -270,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unannounced_records_are_found, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(marks_decide_when_receive_dies, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(an_announced_message_may_be_unanswered_too, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(after_a_power_cut_ready_messages_are_named, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(numbers_never_repeat, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_long_queue_is_small_and_back_soon, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_rotated_journal_says_the_same, short_journal, fix_end),

@@ -176,6 +176,7 @@ struct queue {
     struct buf entry, list; /* journal entry, recipient list being made */
     bool broken, stopping;
     bool fresh_boot; /* nobody was there before on this board: whether peers were answered is not known */
+    bool power_cut;  /* and it did not end in order: what was in flight may have been delivered */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 
@@ -441,6 +442,8 @@ void queue_verbs_done(struct queue *q);
 enum rc numbers_init(struct queue *q, struct err *e);
 void numbers_check(struct queue *q);
 void numbers_stop(struct queue *q);
+/* After a power cut: the log says of every message that may go out twice that it was recovered (J). */
+void recover_say(struct queue *q);
 
 /* ---- bounce.c
  * ---------------------------------------------------------------------------------------------------------------------- */
