@@ -296,7 +296,7 @@ static void a_damaged_message_is_not_sent(void **state)
     snprintf(command, sizeof command, "sed -i s/DAMAGE/damage/ %s/seg/*", w.dir);
     assert_int_equal(system(command), 0);
     turn_until(&w, &w.done, 1);
-    assert_int_equal(w.outcome, 1);
+    assert_int_equal(w.outcome, 2);
     assert_int_equal(w.fake.messages, 0);
     world_end(&w);
 }
