@@ -6,12 +6,12 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TICK = os.sysconf('SC_CLK_TCK')
 
 
-def free_ports(n, start=[22000]):
+def free_ports(n, start=[11000]):
     """n free loopback ports in a row."""
     while True:
         base, start[0] = start[0], start[0] + 1100
-        if start[0] > 50000:
-            start[0] = 22000
+        if start[0] > 30000:
+            start[0] = 11000
         try:
             for p in range(base, base + n):
                 s = socket.socket()

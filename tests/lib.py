@@ -8,7 +8,7 @@ import os, re, shutil, signal, socket, socketserver, subprocess, sys, tempfile, 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get('POSTERN_BUILD', os.path.join(TOP, 'build'))
 POSTERN = os.path.join(BUILD, 'postern')
-_next_base = [int(os.environ.get('POSTERN_TEST_BASE', '20000'))]
+_first_base, _next_base, _base_lock = int(os.environ.get('POSTERN_TEST_BASE', '10000')), [os.getpid() % 150], threading.Lock()
 
 
 def ports_free(base):
@@ -24,13 +24,14 @@ def ports_free(base):
 
 
 def free_base():
-    while True:
-        base = _next_base[0]
-        _next_base[0] += 700
-        if _next_base[0] > 55000:
-            _next_base[0] = 20000
-        if ports_free(base):
-            return base
+    """A base for a home: below the ports the system gives to outgoing connections, 50 apart, so that the ports of two homes
+    (base + 25, 587, 628) never meet."""
+    with _base_lock:
+        while True:
+            base = _first_base + _next_base[0] * 50 % 10000
+            _next_base[0] += 1
+            if ports_free(base):
+                return base
 
 
 def free_port():
