@@ -73,6 +73,7 @@ struct board {
     struct {
         uint64_t segment, generation, answering, answered;
         uint64_t spare; /* segment made ready for use next: not closed, nothing in it yet is certain */
+        uint64_t since; /* generations up to this one are of earlier processes of this column */
     } receivers[BOARD_RECEIVERS];
     struct board_role roles[BOARD_ROLES];
     uint64_t slots_high[BOARD_DELIVERERS]; /* queue: slots from this one on were never used */

@@ -136,15 +136,6 @@ void entry_segment(struct queue *q, uint32_t segment, bool freed)
     end(q, ENTRY_SEGMENT);
 }
 
-void entry_life(struct queue *q, unsigned owner)
-{
-    struct buf *b = begin(q);
-
-    buf_put_varint(b, owner);
-    buf_put_varint(b, q->lives[owner]);
-    end(q, ENTRY_LIFE);
-}
-
 void entry_control(struct queue *q)
 {
     struct buf *b = begin(q);
@@ -214,9 +205,6 @@ bool entries_checkpoint(void *ctx, struct journal *j, bool first)
         for (uint32_t i = 1; i < q->segments.end; i++)
             if (segment_at(q, i)->id)
                 entry_segment(q, i, false);
-        for (unsigned i = 0; i < QUEUE_COLUMN; i++)
-            if (q->lives[i])
-                entry_life(q, i);
         entry_control(q);
     }
     end_at = q->messages.end - q->checkpoint_at > PORTION ? q->checkpoint_at + PORTION : q->messages.end;
@@ -380,14 +368,6 @@ static void replay_segment(struct queue *q, struct str in)
     s->corrupt = bits >> 2 & 1;
 }
 
-static void replay_life(struct queue *q, struct str in)
-{
-    uint64_t owner, life;
-
-    if (get_varint(&in, &owner) && get_varint(&in, &life) && owner < BOARD_RECEIVERS)
-        q->lives[owner] = life;
-}
-
 static void replay_control(struct queue *q, struct str in)
 {
     uint64_t bits;
@@ -408,10 +388,10 @@ static void replay_control(struct queue *q, struct str in)
 void entries_replay(void *ctx, uint64_t kind, struct str octets)
 {
     static void (*const replay[ENTRY_KINDS])(struct queue *, struct str) = {
-        [ENTRY_KNOWN] = replay_known,     [ENTRY_VERDICT] = replay_verdict, [ENTRY_FINAL] = replay_final,
-        [ENTRY_WAIT] = replay_wait,       [ENTRY_DONE] = replay_done,       [ENTRY_DSN] = replay_dsn,
-        [ENTRY_SEGMENT] = replay_segment, [ENTRY_CONTROL] = replay_control, [ENTRY_SCAN_TRY] = replay_scan_try,
-        [ENTRY_MOVED] = replay_moved,     [ENTRY_LIFE] = replay_life,       [ENTRY_REDIRECT] = replay_redirect};
+        [ENTRY_KNOWN] = replay_known,     [ENTRY_VERDICT] = replay_verdict,  [ENTRY_FINAL] = replay_final,
+        [ENTRY_WAIT] = replay_wait,       [ENTRY_DONE] = replay_done,        [ENTRY_DSN] = replay_dsn,
+        [ENTRY_SEGMENT] = replay_segment, [ENTRY_CONTROL] = replay_control,  [ENTRY_SCAN_TRY] = replay_scan_try,
+        [ENTRY_MOVED] = replay_moved,     [ENTRY_REDIRECT] = replay_redirect};
 
     if (kind < ENTRY_KINDS && replay[kind])
         replay[kind](ctx, octets);

@@ -111,7 +111,6 @@ void segment_closed(struct queue *q, uint32_t segment, uint64_t size)
     if (!s->closed)
         s->closed_ms = loop_now_ms(q->loop);
     s->closed = true;
-    s->undecided = false;
     entry_segment(q, segment, false);
     if (!s->live)
         s->emptied_entry = journal_added(q->journal);
@@ -192,12 +191,16 @@ static void corrupt(struct queue *q, uint32_t segment, uint64_t taken)
 static void settle(struct queue *q, uint32_t segment, const struct spool_voids *voids)
 {
     struct queue_segment *s = segment_at(q, segment);
-    struct walk w = {q, segment, q->fresh_boot ? 0 : UINT64_MAX, true, 0};
+    struct walk w = {q, segment, q->fresh_boot && q->recovering ? 0 : UINT64_MAX, true, 0};
     struct spool_found out = {0};
     uint64_t from, to;
 
-    if (range_of(q, s, &w, &from, &to) && spool_scan(q->dir, s->id, from, to, voids, found, &w, &out, NULL) != RC_OK)
-        return;
+    if (range_of(q, s, &w, &from, &to)) {
+        enum rc rc = spool_scan(q->dir, s->id, from, to, voids, found, &w, &out, NULL);
+
+        if (rc != RC_OK && rc != RC_NOT_FOUND)
+            return; /* again in a second */
+    }
     if (out.corrupt)
         corrupt(q, segment, w.taken);
     else if (out.torn)
@@ -205,8 +208,21 @@ static void settle(struct queue *q, uint32_t segment, const struct spool_voids *
     segment_closed(q, segment, out.size);
 }
 
-/* Segments of this owner of which nothing was ever announced. */
-static void settle_unheard(struct queue *q, unsigned owner)
+/* Whether anybody may still write to a segment of this column: one newer than the one the board names is being made ready or
+ * filled for the first time; the one it names is open unless it is of an earlier process; older ones are closed. */
+static bool is_open(const struct queue *q, unsigned owner, uint64_t generation, bool gone)
+{
+    uint64_t now = board_load(&q->board->receivers[owner].generation);
+
+    if (!now)
+        return false; /* no process of this column has stored anything on this board */
+    if (generation == now)
+        return !gone && generation > board_load(&q->board->receivers[owner].since);
+    return generation > now;
+}
+
+/* Segment files of this column of which nothing was ever announced. */
+static void list_unheard(struct queue *q, unsigned owner)
 {
     const uint64_t *ids;
     size_t n;
@@ -216,56 +232,53 @@ static void settle_unheard(struct queue *q, unsigned owner)
     for (size_t i = 0; i < n; i++) {
         struct spool_found out = {0};
 
-        if (segment_with_id(q, ids[i]) || spool_look(q->dir, ids[i], &out, NULL) != RC_OK || out.free || !out.generation ||
-            out.owner != owner || board_load(&q->board->receivers[owner].spare) == ids[i])
+        if (segment_with_id(q, ids[i]) || board_load(&q->board->receivers[owner].spare) == ids[i] ||
+            spool_look(q->dir, ids[i], &out, NULL) != RC_OK || out.free || !out.generation || out.owner != owner)
             continue;
-        segment_get(q, ids[i], out.generation, owner);
+        if (out.generation > board_load(&q->board->receivers[owner].generation) && !q->recovering)
+            continue; /* made just now */
+        segment_at(q, segment_get(q, ids[i], out.generation, owner))->size = out.size;
     }
 }
 
-void intake_settle(struct queue *q, unsigned owner, bool dead)
+void intake_look(struct queue *q, unsigned owner, bool gone, bool list)
 {
     struct spool_voids voids = {0};
+    bool read = false;
 
-    arena_reset(&q->scan);
-    if (dead)
-        settle_unheard(q, owner);
-    if (spool_read_voids(q->dir, &q->scan, &voids, NULL) != RC_OK)
-        voids.n = 0;
+    if (list) {
+        arena_reset(&q->scan);
+        list_unheard(q, owner);
+    }
     for (uint32_t i = 1; i < q->segments.end; i++) {
         const struct queue_segment *s = segment_at(q, i);
 
-        if (s->id && s->owner == owner && !s->closed && (dead || !s->undecided))
-            settle(q, i, &voids);
+        if (!s->id || s->owner != owner || s->closed || is_open(q, owner, s->generation, gone))
+            continue;
+        if (!read && spool_read_voids(q->dir, &q->scan, &voids, NULL) != RC_OK)
+            voids.n = 0;
+        read = true;
+        settle(q, i, &voids);
     }
     arena_reset(&q->scan);
 }
 
-/* Segments that may have been open when an earlier life of queue ended: closed when their column names another by now, dead
- * when no process of that number came. */
+/* A process that ended while no queue was there is known by the one that follows it, or by its absence. */
 void intake_tidy(struct queue *q)
 {
-    for (uint32_t i = 1; i < q->segments.end; i++) {
-        const struct queue_segment *s = segment_at(q, i);
-        bool away = s->id && s->undecided && !bus_peer(q->bus, ROLE_receive, s->owner);
+    bool late = clock_mono_ms() > q->started_ms + PATIENCE_MS;
 
-        if (away && clock_mono_ms() > q->started_ms + PATIENCE_MS)
-            intake_settle(q, s->owner, true);
-    }
+    for (unsigned owner = 0; owner < QUEUE_COLUMN; owner++)
+        intake_look(q, owner, late && !bus_peer(q->bus, ROLE_receive, owner), false);
 }
 
 void intake_peer_come(struct queue *q, struct bus_peer *p)
 {
     unsigned owner = p->index;
-    bool same = q->lives[owner % BOARD_RECEIVERS] == p->life + 1;
 
     if (owner >= QUEUE_COLUMN)
         return;
-    if (!same) {
-        intake_settle(q, owner, true);
-        q->lives[owner] = p->life + 1;
-        entry_life(q, owner);
-    }
+    intake_look(q, owner, false, true);
     for (uint32_t i = 1; i < q->segments.end; i++)
         if (segment_at(q, i)->id && segment_at(q, i)->owner == owner && !segment_at(q, i)->closed)
             confirm(q, i);
@@ -277,7 +290,7 @@ void intake_peer_gone(struct queue *q, struct bus_peer *p)
     if (p->index >= QUEUE_COLUMN)
         return;
     q->known[p->index] = 0;
-    intake_settle(q, p->index, true);
+    intake_look(q, p->index, true, true);
 }
 
 void intake_init(struct queue *q)

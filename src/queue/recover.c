@@ -97,35 +97,20 @@ static void drop_stale(struct queue *q, const struct files *files)
     }
 }
 
-static bool is_open(const struct queue *q, const struct file *f)
-{
-    return f->owner < QUEUE_COLUMN && q->lives[f->owner] && board_load(&q->board->receivers[f->owner].segment) == f->id &&
-           board_load(&q->board->receivers[f->owner].generation) == f->generation;
-}
-
-static bool is_spare(const struct queue *q, const struct file *f)
-{
-    return f->owner < QUEUE_COLUMN && board_load(&q->board->receivers[f->owner].spare) == f->id;
-}
-
-/* Own segments hold nothing that counts without an entry; a receive process may live on with its open one; the rest is read.
+/* Own segments hold nothing that counts without an entry; those of receive processes are read as far as nobody writes them.
  */
 static void settle_files(struct queue *q, const struct files *files)
 {
     for (size_t i = 0; i < files->n; i++) {
         const struct file *f = &files->items[i];
-        uint32_t s;
+        uint32_t s = segment_find(q, f->id, f->generation);
 
-        if (f->free || !f->generation || is_spare(q, f))
+        if (f->owner != QUEUE_COLUMN || f->free || !f->generation)
             continue;
-        s = segment_get(q, f->id, f->generation, f->owner);
-        segment_at(q, s)->size = f->size;
-        if (f->owner == QUEUE_COLUMN)
-            segment_closed(q, s, f->size);
-        segment_at(q, s)->undecided = is_open(q, f);
+        segment_closed(q, s ? s : segment_get(q, f->id, f->generation, f->owner), f->size);
     }
     for (unsigned owner = 0; owner < QUEUE_COLUMN; owner++)
-        intake_settle(q, owner, false);
+        intake_look(q, owner, false, true);
 }
 
 static void release(struct queue *q)
@@ -173,7 +158,9 @@ enum rc recover_run(struct queue *q, struct err *e)
     TRY(list_files(q, &files, e));
     load_messages(q);
     drop_stale(q, &files);
+    q->recovering = true;
     settle_files(q, &files);
+    q->recovering = false;
     release(q);
     adopt_boards(q);
     slab_done(&q->changes);

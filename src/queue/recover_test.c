@@ -184,6 +184,57 @@ static void an_announced_message_may_be_unanswered_too(void **state)
     assert_int_equal(fix_log_count(f, "recovered from the spool, the sender may not have been told"), 1);
 }
 
+/* C5: a segment that its process still writes is never given away, however often queue starts anew. */
+static void an_open_segment_is_left_alone(void **state)
+{
+    struct fix *f = *state;
+
+    for (unsigned i = 1; i <= 4; i++) {
+        fix_store(f, "bob@example.net");
+        fix_until(f, f->n_work == i && fix_counts(f).messages == 0);
+        restart(f);
+        clock_test_advance(20000);
+        fix_pump(f, 100);
+        assert_int_equal(f->n_freed, 0);
+    }
+}
+
+/* Receive died and came back while no queue was there: what the first one had announced is found all the same. */
+static void a_receive_process_that_died_unseen_loses_nothing(void **state)
+{
+    struct fix *f = *state;
+    struct spool_options so = {.dir = f->q->dir, .segment_bytes = 4 << 20, .column = 0};
+    char dir[200];
+
+    snprintf(dir, sizeof dir, "%s/spool", f->home);
+    so.dir = dir;
+    fix_store(f, "bob@example.net");
+    fix_until(f, f->n_work == 1 && fix_counts(f).messages == 0);
+    fix_queue_stop(f);
+    f->quiet = true;
+    fix_store(f, "carl@example.net");
+    fix_until(f, f->stored == 2);
+    board_store(&f->board->receivers[0].answering, f->last.offset);
+    board_store(&f->board->receivers[0].answered, f->last.offset);
+    spool_writer_free(f->writer);
+    f->writer = spool_writer_new(f->loop, f->board, &so, fix_closed, f, NULL);
+    fix_store(f, "dora@example.net"); /* the new process stores mail before queue is back */
+    fix_until(f, f->stored == 3);
+    board_store(&f->board->receivers[0].answering, f->last.offset);
+    board_store(&f->board->receivers[0].answered, f->last.offset);
+    fix_queue_start(f);
+    fix_until(f, f->n_work == 2);
+    f->quiet = false;
+    bus_send(
+        f->receive.bus, f->receive.queue, BUS_message_stored,
+        &(struct bus_message_stored){f->last.segment, f->last.generation, f->last.offset, board_last(f->board, NUMBER_MID)});
+    fix_until(f, f->n_work == 3 && fix_counts(f).messages == 0);
+    clock_test_advance(20000);
+    fix_pump(f, 100);
+    fix_store(f, "bob@example.net");
+    fix_until(f, f->n_work == 4 && fix_counts(f).messages == 0);
+}
+
 /* J: after a power cut the log names what may go out twice; after an orderly end it does not. */
 static void after_a_power_cut_ready_messages_are_named(void **state)
 {
@@ -291,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(unannounced_records_are_found, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(marks_decide_when_receive_dies, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(an_announced_message_may_be_unanswered_too, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(an_open_segment_is_left_alone, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(a_receive_process_that_died_unseen_loses_nothing, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(after_a_power_cut_ready_messages_are_named, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(numbers_never_repeat, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_long_queue_is_small_and_back_soon, fix_start, fix_end),

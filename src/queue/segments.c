@@ -104,11 +104,18 @@ static void marked_free(void *ctx)
     free(f);
 }
 
+/* Its owner's column says that it is in use. */
+static bool is_named(const struct queue *q, const struct queue_segment *s)
+{
+    return board_load(&q->board->receivers[s->owner].segment) == s->id ||
+           board_load(&q->board->receivers[s->owner].spare) == s->id;
+}
+
 static bool may_go(const struct queue *q, const struct queue_segment *s)
 {
     uint64_t synced = board_load(&q->board->events_synced_ms);
 
-    return s->id && s->closed && !s->live && !s->freeing && !s->undecided &&
+    return s->id && s->closed && !s->live && !s->freeing && !is_named(q, s) &&
            journal_synced(q->journal) >= s->emptied_entry && synced >= s->emptied_ms;
 }
 

@@ -88,7 +88,7 @@ struct queue_segment {
     uint64_t closed_ms;     /* of the loop */
     uint32_t live;          /* messages in it */
     uint8_t owner;          /* column */
-    bool closed, freeing, dirty, undecided, corrupt;
+    bool closed, freeing, dirty, corrupt;
     uint32_t next; /* free for slab.h */
 };
 
@@ -175,6 +175,7 @@ struct queue {
     struct arena scan;      /* while segments are read */
     struct buf entry, list; /* journal entry, recipient list being made */
     bool broken, stopping;
+    bool recovering;
     bool fresh_boot; /* nobody was there before on this board: whether peers were answered is not known */
     bool power_cut;  /* and it did not end in order: what was in flight may have been delivered */
     void (*stopped)(void *ctx);
@@ -214,7 +215,6 @@ struct queue {
     uint64_t started_ms; /* monotonic */
 
     uint32_t known[BOARD_RECEIVERS]; /* newest segment of each: confirmed once a turn when dirty */
-    uint64_t lives[BOARD_RECEIVERS]; /* bus life + 1 of the process that these segments are from; 0 = not known */
     unsigned n_freeing;              /* work in the thread pool */
     struct gone *gone;               /* large bodies to be unlinked */
     uint32_t stay_segment, stay_at, stay_last;
@@ -327,9 +327,9 @@ void intake_peer_gone(struct queue *q, struct bus_peer *p);
 void intake_confirm(struct queue *q);
 /* Nothing will be added to this segment; size 0 = not known. */
 void segment_closed(struct queue *q, uint32_t segment, uint64_t size);
-/* Segments of a receive process that is `dead`, or those of a living one that it has closed: what it had announced is taken,
- * then they are closed. */
-void intake_settle(struct queue *q, unsigned owner, bool dead);
+/* Reads what the segments of this column still hold of mail that was announced, and closes those that nobody writes any
+ * more. `gone`: its process is dead as far as anybody knows. Files that are not known yet are looked for when `list`. */
+void intake_look(struct queue *q, unsigned owner, bool gone, bool list);
 void intake_tidy(struct queue *q);
 
 /* ---- work.c: the work queue and scan ---------------------------------------------------------------------------------- */
@@ -394,7 +394,7 @@ enum entry {
     ENTRY_CONTROL,
     ENTRY_SCAN_TRY,
     ENTRY_MOVED,
-    ENTRY_LIFE,
+    ENTRY_WAS_LIFE, /* not written any more */
     ENTRY_REDIRECT,
     ENTRY_KINDS
 };
@@ -406,7 +406,6 @@ void entry_done(struct queue *q, uint64_t mid);
 void entry_dsn(struct queue *q, uint32_t message);
 void entry_segment(struct queue *q, uint32_t segment, bool freed);
 void entry_control(struct queue *q);
-void entry_life(struct queue *q, unsigned owner);
 void entry_scan_try(struct queue *q, uint32_t message);
 void entry_redirect(struct queue *q, uint32_t piece);
 void entry_moved(struct queue *q, uint32_t message);

@@ -75,8 +75,8 @@ static bool is_sparse(const struct queue *q, const struct queue_segment *s)
 {
     uint64_t percent = conf_now(q->conf)->queue.stay_live_percent;
 
-    return s->id && s->closed && s->live && !s->freeing && !s->undecided && s->size &&
-           s->live_bytes * 100 <= s->size * percent && loop_now_ms(q->loop) > s->closed_ms + AFTER_MS;
+    return s->id && s->closed && s->live && !s->freeing && s->size && s->live_bytes * 100 <= s->size * percent &&
+           loop_now_ms(q->loop) > s->closed_ms + AFTER_MS;
 }
 
 /* The emptiest one. */

@@ -124,6 +124,7 @@ struct spool_writer *spool_writer_new(struct loop *loop, struct board *board, co
     transactions_init(&w->transactions);
     w->n_free = segment_find_free(w->dir, o->column, w->o.segment_bytes, w->free_ids, w->o.keep_free);
     adopt_spare(w);
+    board_store(&board->receivers[o->column].since, board_last(board, NUMBER_GENERATION));
     body_sweep(w);
     loop_at_end(loop, PHASE_STORE, group_drive, w);
     prepare_start(w, true);
