@@ -21,7 +21,7 @@ struct entity {
     struct str header, body; /* body without the empty line before it */
     struct header_field type, encoding;
     unsigned n_type, n_encoding, n_version;
-    enum { LABEL_NONE, LABEL_7BIT, LABEL_8BIT, LABEL_BINARY, LABEL_ENCODED } label;
+    enum label { LABEL_NONE, LABEL_7BIT, LABEL_8BIT, LABEL_BINARY, LABEL_ENCODED } label;
     struct mime_type mime;
 };
 
@@ -59,7 +59,7 @@ static bool label_read(struct entity *e)
 {
     static const struct {
         struct str word;
-        int label;
+        enum label label;
     } LABELS[] = {
         {{"7bit", 4}, LABEL_7BIT},      {{"8bit", 4}, LABEL_8BIT},
         {{"binary", 6}, LABEL_BINARY},  {{"quoted-printable", 16}, LABEL_ENCODED},

@@ -333,8 +333,10 @@ static inline int fix_end(void **state)
     struct fix *f = *state;
     char cmd[128];
 
-    if (f->writer)
-        spool_writer_free(f->writer);
+    struct spool_writer *w = f->writer;
+
+    f->writer = NULL; /* freed segments that are told while it ends are nobody's any more */
+    spool_writer_free(w);
     if (f->q)
         fix_queue_stop(f);
     conf_source_free(f->conf);
