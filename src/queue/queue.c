@@ -289,7 +289,6 @@ void queue_free(struct queue *q)
     if (q->ceilings[NUMBER_MID])
         numbers_stop(q);
     loop_timer_cancel(q->loop, &q->second_timer);
-    loop_timer_cancel(q->loop, &q->waiting_timer);
     loop_timer_cancel(q->loop, &q->waiting_timer); /* the turns may have set it again */
     spool_reader_free(q->reader);
     work_done(q);
