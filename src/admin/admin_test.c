@@ -107,15 +107,15 @@ static void a_change_becomes_a_version_and_rollback_brings_the_old_one_back(void
 
     (void)state;
     bench_open(&b);
-    assert_string_equal(say(&b, "", "settings set -m more roles.scan=3 alert.recipients=a@b.c"),
-                        "roles.scan: 1 -> 3\nalert.recipients:  -> a@b.c\nConfiguration 000002 is in force.\n");
+    assert_string_equal(say(&b, "", "settings set -m more roles.scan=3 logs.headers=a-b"),
+                        "roles.scan: 1 -> 3\nlogs.headers:  -> a-b\nConfiguration 000002 is in force.\n");
     assert_true(conf_now(b.admin.conf)->roles.scan == 3 && conf_now(b.admin.conf)->version == 2);
     assert_non_null(strstr(say(&b, "", "settings versions"), "* 000002"));
     assert_non_null(strstr(b.text, "  more\n"));
     assert_non_null(strstr(b.text, "  000001"));
     assert_string_equal(say(&b, "", "settings set roles.scan=3"), "No changes detected from current configuration.\n");
     assert_string_equal(say(&b, "", "settings rollback 1"),
-                        "roles.scan: 3 -> 1\nalert.recipients: a@b.c -> \nConfiguration 000003 is in force.\n");
+                        "roles.scan: 3 -> 1\nlogs.headers: a-b -> \nConfiguration 000003 is in force.\n");
     assert_true(conf_now(b.admin.conf)->roles.scan == 1);
     assert_string_equal(say(&b, "", "settings rollback 77"), "Configuration 000077 does not exist\n");
     assert_string_equal(say(&b, "", "settings show roles.scan"), "roles.scan=1\n");

@@ -120,6 +120,10 @@ static enum rc set_suspended(struct verb_call *c, const struct strs *names, bool
         rc = store_commit(c->admin, d, c->user, str_c(c->verb->name), true, &version, NULL, e);
     if (rc != RC_OK)
         conf_draft_free(d);
+    else if (suspend)
+        event(c->admin->events, receiving_suspended, .user = c->user);
+    else
+        event(c->admin->events, receiving_resumed, .user = c->user);
     return rc;
 }
 

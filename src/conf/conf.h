@@ -99,9 +99,6 @@ struct conf_log {
     struct str name;
 #include "spec/settings/log.def"
 };
-struct conf_alert {
-#include "spec/settings/alert.def"
-};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;

@@ -15,7 +15,7 @@ static void lines_make_a_configuration(void **state)
     struct err e = ERR_NONE;
     struct conf_source *s =
         conf_source_test("system.hostname=mx.example.org\n# comment\n interface.Management.address = 127.0.0.1 \n"
-                         "interface[a.b].address6=::1\nalert.recipients=a@b.c,d\\,e@f.g\nalert.repeat_ms=90s\n"
+                         "interface[a.b].address6=::1\nlogs.headers=a-b,d\\,e\nreceiving.idle_ms=90s\n"
                          "user.admin.role=administrator",
                          &e);
     const struct conf *c;
@@ -31,9 +31,9 @@ static void lines_make_a_configuration(void **state)
     assert_true(i && str_eq(i->address, str_lit("127.0.0.1")));
     assert_true(conf_find(&c->interface, str_lit("a.b")) != NULL);
     assert_true(conf_find(&c->destination, str_lit("default")) != NULL);
-    assert_int_equal(c->alert.recipients.n, 2);
-    assert_true(str_eq(c->alert.recipients.items[1], str_lit("d,e@f.g")));
-    assert_true(c->alert.repeat_ms == 90000);
+    assert_int_equal(c->logs.headers.n, 2);
+    assert_true(str_eq(c->logs.headers.items[1], str_lit("d,e")));
+    assert_true(c->receiving.idle_ms == 90000);
     assert_true(c->user.items[0].role == 0);
     conf_source_free(s);
 }
@@ -46,7 +46,7 @@ static void a_bad_line_names_path_and_reason(void **state)
         {"roles.receive=many", "roles.receive: \"many\" is not a number"},
         {"roles.receive=17", "roles.receive: 17 is not between 0 and 16 processes"},
         {"roles.receive=5m", "roles.receive: \"5m\" has an unknown unit"},
-        {"alert.repeat_ms=99999999999999999d", "alert.repeat_ms: \"99999999999999999d\" is too large"},
+        {"receiving.idle_ms=99999999999999999d", "receiving.idle_ms: \"99999999999999999d\" is too large"},
         {"system.lab=perhaps", "system.lab: \"perhaps\" is neither yes nor no"},
         {"user.x.role=king",
          "user.x.role: \"king\" is not one of administrator|operator|read_only_operator|guest|technician|help_desk|mail"},
@@ -72,7 +72,7 @@ static void a_bad_line_names_path_and_reason(void **state)
 }
 
 static const char lines_rich[] =
-    "system.hostname=mx.example.org\nalert.recipients=a@b.c,d\\,e@f.g\n"
+    "system.hostname=mx.example.org\nlogs.headers=a-b,d\\,e\n"
     "user.admin.full_name=J\xc3\xbcrgen <&> #\nuser.admin.password=$argon2id$x\nuser[x.y].role=mail\n"
     "interface.Management.address=";
 

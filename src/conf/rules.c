@@ -15,10 +15,13 @@
 static const struct reference {
     const char *section, *field, *target, *also;
 } references[] = {
-    {"listener", "interface", "interface", ""},           {"listener", "certificate", "certificate", ""},
-    {"listener", "bounce_profile", "bounce_profile", ""}, {"sender_group", "policy", "mail_flow_policy", ""},
-    {"sender_group", "listener", "listener", "all"},      {"destination", "bounce_profile", "bounce_profile", ""},
-    {"delivery", "source_interface", "interface", ""},    {"receiving", "suspended", "listener", "all"},
+    {"listener", "interface", "interface", ""},
+    {"listener", "certificate", "certificate", ""},
+    {"sender_group", "policy", "mail_flow_policy", ""},
+    {"sender_group", "listener", "listener", "all"},
+    {"destination", "bounce_profile", "bounce_profile", ""},
+    {"delivery", "source_interface", "interface", ""},
+    {"receiving", "suspended", "listener", "all"},
 };
 
 static enum rc bad(const struct conf_section *s, const void *item, const char *field, struct err *e)

@@ -103,11 +103,6 @@ static const struct conf_setting rows_log[] = {
 #include "spec/settings/log.def"
     {.name = NULL}};
 #undef OWNER
-#define OWNER conf_alert
-static const struct conf_setting rows_alert[] = {
-#include "spec/settings/alert.def"
-    {.name = NULL}};
-#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false

@@ -18,10 +18,10 @@ static void done_event(struct deliver *d, struct piece *p, uint64_t dcid, const 
 
 static bool same_answer(const struct delivery_result *a, const struct delivery_result *b)
 {
-    return a->class == RESULT_DELIVERED && b->class == RESULT_DELIVERED && str_eq(a->text, b->text);
+    return a->class == b->class && str_eq(a->text, b->text);
 }
 
-/* Recipients that were accepted with the same answer share a line. */
+/* Recipients that were accepted with the same answer, or dropped by their route, share a line. */
 static void delivered_events(struct deliver *d, struct piece *p, uint64_t dcid, const struct delivery_result *r, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -36,7 +36,10 @@ static void delivered_events(struct deliver *d, struct piece *p, uint64_t dcid, 
         for (size_t k = i + 1; k < n; k++)
             if (same_answer(&r[i], &r[k]))
                 buf_put_varint(&d->rids, r[k].recipient);
-        done_event(d, p, dcid, &r[i]);
+        if (r[i].class == RESULT_DROPPED)
+            event(d->o.events, delivery_discarded, .mid = p->mid, .rids = buf_str(&d->rids));
+        else
+            done_event(d, p, dcid, &r[i]);
     }
 }
 

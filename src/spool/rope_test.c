@@ -1,5 +1,4 @@
-/* The rope and the flight board. */
-#include "spool/flight.h"
+/* The rope. */
 #include "spool/rope.h"
 #include "spool/spool_testing.h"
 
@@ -92,37 +91,13 @@ static void edit_lists_that_do_not_fit_are_refused(void **state)
     }
 }
 
-/* D2, J: what queue reads from the board after either side died. */
-static void a_slot_tells_how_far_the_work_was(void **state)
-{
-    struct fixture *f = *state;
-    struct board_slot *s = &f->board->slots[0][5];
-    struct flight now;
-    char longer[SLOT_RESULTS + 1] = {0};
-
-    flight_assign(s, 11, 1);
-    assert_int_equal(flight_read(s, &f->arena, &now), RC_OK);
-    assert_true(now.state == SLOT_ASSIGNED && now.mid == 11);
-    assert_false(flight_dot_sent(s, 2));
-    assert_true(flight_dot_sent(s, 1));
-    assert_false(flight_answered(s, 1, str_of(longer, sizeof longer)));
-    assert_int_equal(flight_read(s, &f->arena, &now), RC_OK);
-    assert_int_equal(now.state, SLOT_DOT_SENT);
-    assert_true(flight_answered(s, 1, str_lit("results")));
-    assert_int_equal(flight_read(s, &f->arena, &now), RC_OK);
-    assert_true(now.state == SLOT_ANSWERED && str_eq(now.results, str_lit("results")));
-    flight_free(s);
-    assert_false(flight_answered(s, 1, str_lit("late")));
-    s->state = 77;
-    assert_int_equal(flight_read(s, &f->arena, &now), RC_CORRUPT);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SPOOL_TEST(edits_are_applied_while_reading),    SPOOL_TEST(without_edits_the_body_comes_as_it_is),
-        SPOOL_TEST(a_wrong_body_never_reaches_its_end), SPOOL_TEST(edit_lists_that_do_not_fit_are_refused),
-        SPOOL_TEST(a_slot_tells_how_far_the_work_was),
+        SPOOL_TEST(edits_are_applied_while_reading),
+        SPOOL_TEST(without_edits_the_body_comes_as_it_is),
+        SPOOL_TEST(a_wrong_body_never_reaches_its_end),
+        SPOOL_TEST(edit_lists_that_do_not_fit_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

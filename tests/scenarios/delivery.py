@@ -87,6 +87,7 @@ def test_routes(t):
     wait_for('two', lambda: two.messages)
     wait_for('rest', lambda: rest.messages)
     assert one.messages[0]['rcpts'] == ['x@one.test'] and two.messages[0]['rcpts'] == ['x@deep.two.test'] and rest.messages[0]['rcpts'] == ['x@two.test']
+    g.wait_log(r'MID \d+ RID \[3\] discarded by SMTP route /dev/null')
     g.wait_log(r'Message finished MID \d+ done')
 
 
@@ -111,8 +112,10 @@ def test_suspend_and_resume(t):
         except (OSError, EOFError):
             return True
     wait_for('the listener to stop', refused)
+    g.wait_log(r'Warning: Receiving suspended by admin')
     g.cli('resumelistener', 'all')
     wait_for('the listener to come back', lambda: not refused())
+    g.wait_log(r'Info: Receiving resumed by admin')
     g.cli('workqueue', 'pause')
     c = g.smtp()
     assert c.send('a@s.test', 'b@rcpt.test', MESSAGE)[0] == 250
