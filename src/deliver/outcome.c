@@ -61,13 +61,35 @@ static void failed_events(struct deliver *d, const struct piece *p, uint64_t dci
     }
 }
 
-static void tell_queue(struct deliver *d, struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n)
+static struct board_slot *slot_of(struct deliver *d, const struct piece *p)
 {
     struct board_slot *slot = p->slot < BOARD_SLOTS ? &d->o.board->slots[d->o.column][p->slot] : NULL;
 
+    return slot && board_load(&slot->mid) == p->mid ? slot : NULL;
+}
+
+/* The dot left and the connection ended before its answer: the next hop may have taken the message, and gets it again. */
+static void uncertain_event(struct deliver *d, struct piece *p, uint64_t dcid, const struct delivery_result *r, size_t n)
+{
+    struct board_slot *slot = slot_of(d, p);
+
+    if (!slot || board_load(&slot->state) != SLOT_DOT_SENT)
+        return;
+    buf_clear(&d->rids);
+    for (size_t i = 0; i < n; i++)
+        if (r[i].class == RESULT_DELAYED && r[i].code == 0)
+            buf_put_varint(&d->rids, r[i].recipient);
+    if (d->rids.n)
+        event(d->o.events, delivery_uncertain, .dcid = dcid, .mid = p->mid, .rids = buf_str(&d->rids));
+}
+
+static void tell_queue(struct deliver *d, struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n)
+{
+    struct board_slot *slot = slot_of(d, p);
+
     buf_clear(&d->results);
     results_encode(r, n, SLOT_RESULTS, &d->results);
-    if (slot && board_load(&slot->mid) == p->mid) {
+    if (slot) {
         if (outcome == 0 && d->results.n <= SLOT_RESULTS) {
             memcpy(slot->results, d->results.p, d->results.n);
             slot->results_bytes = d->results.n;
@@ -90,6 +112,7 @@ void outcome_results(struct deliver *d, struct piece *p, uint64_t dcid, const st
 {
     delivered_events(d, p, dcid, r, n);
     failed_events(d, p, dcid, r, n);
+    uncertain_event(d, p, dcid, r, n);
     tell_queue(d, p, 0, r, n);
 }
 

@@ -74,6 +74,23 @@ def test_a_message_too_old_bounces(t):
     g.wait_log(r'Bounced: DCID \d+ MID \d+ to RID 0 - 5\.4\.7 - Delivery expired \(message too old\)')
 
 
+def test_an_answer_lost_after_the_dot_is_told(t):
+    """J: the next hop takes a message but its answer never comes: it is tried again, so it arrives twice, and the log says so."""
+    taken = []
+
+    def script(line, state):
+        if line == '.' and not taken:
+            taken.append(state['data'])
+            return 'CLOSE'
+    sink = t.sink(script=script)
+    g = t.home([RAT] + FAST, sink_port=sink.port)
+    c = g.smtp()
+    assert c.send('a@s.test', ['b@rcpt.test', 'c@rcpt.test'], MESSAGE)[0] == 250
+    wait_for('the second copy', lambda: sink.messages, 20)
+    assert len(taken) == 1 and len(sink.messages) == 1
+    g.wait_log(r'Warning: MID \d+ RID \[0, 1\] tried again, the answer of the remote host was lost \(DCID [1-9]\d*\)')
+
+
 def test_routes(t):
     """SMTP routes by domain, .domain, priority, ALL and /dev/null."""
     one, two, rest = t.sink(), t.sink(), t.sink()
