@@ -34,6 +34,7 @@ static uint64_t retry_wait(const struct retry_rule *r, unsigned tries)
 static void count_result(struct queue *q, struct destination *d, const struct delivery_result *r)
 {
     d->delivered += r->class == RESULT_DELIVERED;
+    d->deleted += r->class == RESULT_DROPPED;
     d->soft += r->class == RESULT_DELAYED;
     if (r->class != RESULT_BOUNCED)
         return;
@@ -99,11 +100,14 @@ static void say_bounced(struct queue *q, uint32_t piece, const struct delivery_r
     if (spool_read_head(q->reader, message_ref(q, m), &q->scratch, &head, &octets, NULL) != RC_OK ||
         envelope_decode(&q->scratch, octets, &env, NULL) != RC_OK)
         return;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        struct event_class class = event_class_of(r[i].enhanced, (unsigned)r[i].code);
+
         if (r[i].recipient < env.n_recipients)
-            event(q->events, delivery_bounced, .mid = m->mid, .rid = r[i].recipient, .enhanced = r[i].enhanced,
-                  .class = event_class_of(r[i].enhanced, (unsigned)r[i].code).text, .code = r[i].code, .lines = r[i].text,
-                  .sender = env.sender, .recipient = env.recipients[r[i].recipient].address, .reason = r[i].reason);
+            event(q->events, delivery_bounced, .mid = m->mid, .rid = r[i].recipient, .enhanced = class.enhanced,
+                  .class = class.text, .code = r[i].code, .lines = r[i].text, .sender = env.sender,
+                  .recipient = env.recipients[r[i].recipient].address, .reason = r[i].reason);
+    }
 }
 
 void outcome_bounce(struct queue *q, uint32_t piece, const struct delivery_result *answer)

@@ -105,6 +105,7 @@ def test_routes(t):
     wait_for('rest', lambda: rest.messages)
     assert one.messages[0]['rcpts'] == ['x@one.test'] and two.messages[0]['rcpts'] == ['x@deep.two.test'] and rest.messages[0]['rcpts'] == ['x@two.test']
     g.wait_log(r'MID \d+ RID \[3\] discarded by SMTP route /dev/null')
+    wait_for('the host counters', lambda: re.search(r'Deleted Recipients +1\b', g.cli('hoststatus', 'void.test')))
     g.wait_log(r'Message finished MID \d+ done')
 
 
