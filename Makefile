@@ -7,7 +7,7 @@ SAN ?=
 Q := $(if $(V),,@)
 B ?= $(if $(SAN),build-san,build)
 CC ?= gcc
-ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin role
+ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin push console shell web snmp role
 ROOMS := $(foreach r,$(ROOMS),$(if $(wildcard src/$(r)/*.c),$(r)))
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -26,7 +26,13 @@ LIBS_scan     := -luv
 LIBS_deliver  := -luv -lssl -lcrypto
 LIBS_lookup   := -luv -lunbound -lssl -lcrypto -lidn2
 LIBS_record   := -luv
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lpthread
+LIBS_shell    := -luv -lssh
+LIBS_web      := -luv -lmicrohttpd -lgnutls -ljansson
+LIBS_push     := -luv -lssh -lcurl -lssl -lcrypto
+LIBS_snmp     := -luv -lnetsnmpagent -lnetsnmp
+LIBS_clock    := -luv
+LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

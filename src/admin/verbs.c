@@ -13,7 +13,7 @@
 enum { ASK_MS = 30000, APPLIED_MS = 1000, ARENA_MAX = 1 << 27 };
 
 static const struct verb verbs[] = {
-#define VERB(name, aliases, product, least, scope, effect, function, usage, help) \
+#define VERB(name, aliases, product, least, scope, effect, dialogue, function, usage, help) \
     {#name, aliases, LEAST_##least, VERB_##effect, verb_##function, usage, help},
 #include "spec/verbs.def"
 #undef VERB

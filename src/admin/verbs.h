@@ -68,7 +68,8 @@ void verb_wait(struct verb_call *c);
 /* Word list for verb_ask in the call's arena, ended by NULL. */
 struct strs verb_words(struct verb_call *c, const char *first, ...) __attribute__((sentinel));
 
-#define VERB(name, aliases, product, least, scope, effect, function, usage, help) void verb_##function(struct verb_call *c);
+#define VERB(name, aliases, product, least, scope, effect, dialogue, function, usage, help) \
+    void verb_##function(struct verb_call *c);
 #include "spec/verbs.def"
 #undef VERB
 

@@ -71,6 +71,31 @@ struct conf_user {
     struct str name;
 #include "spec/settings/user.def"
 };
+struct conf_access {
+#include "spec/settings/access.def"
+};
+struct conf_ssh {
+#include "spec/settings/ssh.def"
+};
+struct conf_ftp {
+#include "spec/settings/ftp.def"
+};
+struct conf_http {
+#include "spec/settings/http.def"
+};
+struct conf_snmp {
+#include "spec/settings/snmp.def"
+};
+struct conf_ntp {
+#include "spec/settings/ntp.def"
+};
+struct conf_alerts {
+#include "spec/settings/alerts.def"
+};
+struct conf_alert {
+    struct str name;
+#include "spec/settings/alert.def"
+};
 struct conf_spool {
 #include "spec/settings/spool.def"
 };

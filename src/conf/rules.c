@@ -22,6 +22,9 @@ static const struct reference {
     {"destination", "bounce_profile", "bounce_profile", ""},
     {"delivery", "source_interface", "interface", ""},
     {"receiving", "suspended", "listener", "all"},
+    {"snmp", "interface", "interface", ""},
+    {"ntp", "interface", "interface", ""},
+    {"http", "certificate", "certificate", ""},
 };
 
 static enum rc bad(const struct conf_section *s, const void *item, const char *field, struct err *e)

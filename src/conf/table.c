@@ -63,6 +63,46 @@ static const struct conf_setting rows_user[] = {
 #include "spec/settings/user.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_access
+static const struct conf_setting rows_access[] = {
+#include "spec/settings/access.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_ssh
+static const struct conf_setting rows_ssh[] = {
+#include "spec/settings/ssh.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_ftp
+static const struct conf_setting rows_ftp[] = {
+#include "spec/settings/ftp.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_http
+static const struct conf_setting rows_http[] = {
+#include "spec/settings/http.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_snmp
+static const struct conf_setting rows_snmp[] = {
+#include "spec/settings/snmp.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_ntp
+static const struct conf_setting rows_ntp[] = {
+#include "spec/settings/ntp.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_alerts
+static const struct conf_setting rows_alerts[] = {
+#include "spec/settings/alerts.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_alert
+static const struct conf_setting rows_alert[] = {
+#include "spec/settings/alert.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_spool
 static const struct conf_setting rows_spool[] = {
 #include "spec/settings/spool.def"

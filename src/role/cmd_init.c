@@ -31,6 +31,12 @@ struct wish {
 
 /* What every home begins with (spec/central.md 14). */
 static const char lines_all[] = "interface.Management.address=0.0.0.0\n"
+                                "interface.Management.ssh=yes\n"
+                                "interface.Management.http=yes\n"
+                                "interface.Management.https=yes\n"
+                                "interface.Management.api_http=yes\n"
+                                "interface.Management.api_https=yes\n"
+                                "http.certificate=self_signed\n"
                                 "certificate.self_signed.cert_file=" INIT_CERTIFICATE "\n"
                                 "certificate.self_signed.key_file=" INIT_KEY "\n"
                                 "mail_flow_policy.ACCEPTED\n"
@@ -139,6 +145,24 @@ static enum rc set_text(struct conf_draft *d, const char *path, struct str value
     return conf_draft_set(d, str_c(path), value, e);
 }
 
+/* In a laboratory every listening port is the base plus its default. */
+static void move_ports(struct conf_draft *d, uint64_t base)
+{
+    for (size_t i = 0; i < d->conf.listener.n; i++)
+        ((struct conf_listener *)(uintptr_t)&d->conf.listener.items[i])->port += base;
+    for (size_t i = 0; i < d->conf.interface.n; i++) {
+        struct conf_interface *f = (struct conf_interface *)(uintptr_t)&d->conf.interface.items[i];
+        uint64_t *const ports[] = {&f->ftp_port,   &f->ssh_port,      &f->http_port,
+                                   &f->https_port, &f->api_http_port, &f->api_https_port};
+
+        for (size_t k = 0; k < sizeof ports / sizeof *ports; k++)
+            *ports[k] += base;
+    }
+    d->conf.http.trailblazer_port += base;
+    d->conf.snmp.port += base;
+    d->conf.ntp.port += base;
+}
+
 static enum rc first_settings(struct conf_draft *d, const struct wish *w, struct err *e)
 {
     bool gateway = strcmp(w->role, "gateway") == 0;
@@ -153,8 +177,7 @@ static enum rc first_settings(struct conf_draft *d, const struct wish *w, struct
     if (gateway)
         TRY(conf_draft_lines(d, str_c(lines_lab_gateway), e));
     d->conf.system.lab_base = w->base;
-    for (size_t i = 0; i < d->conf.listener.n; i++)
-        ((struct conf_listener *)(uintptr_t)&d->conf.listener.items[i])->port += w->base;
+    move_ports(d, w->base);
     return RC_OK;
 }
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+enum { SERVICE_BACKLOG = 128 };
+
 struct control {
     struct admin admin;
     struct process *process;
@@ -21,18 +23,26 @@ struct control {
 };
 
 /* "4" or "6", and a number from the second address of a family on: listener.InboundMail.4, listener.InboundMail.4-2. */
-static struct str socket_name(struct control *c, const struct conf_listener *l, bool six)
+static struct str socket_name(struct control *c, const char *kind, struct str owner, bool six)
 {
     unsigned n = 1;
-    struct str name = arena_printf(&c->arena, "listener.%.*s.%s", STR(l->name), six ? "6" : "4");
+    struct str first = arena_printf(&c->arena, "%s.%.*s.%s", kind, STR(owner), six ? "6" : "4"), name = first;
 
     for (size_t i = 0; i < c->n; i++)
         if (str_eq(c->wanted[i].name, name))
-            name = arena_printf(&c->arena, "listener.%.*s.%s-%u", STR(l->name), six ? "6" : "4", ++n);
+            name = arena_printf(&c->arena, "%.*s-%u", STR(first), ++n);
     return name;
 }
 
-static void want(struct control *c, const struct conf_listener *l, struct str address)
+/* What wants a socket: role, kind (the first part of its name), item of the settings, port, backlog. */
+struct wish {
+    enum role role;
+    const char *kind;
+    struct str owner;
+    uint64_t port, backlog;
+};
+
+static void want(struct control *c, const struct wish *w, struct str address)
 {
     struct role_listener *more;
 
@@ -45,42 +55,89 @@ static void want(struct control *c, const struct conf_listener *l, struct str ad
         c->room = 2 * c->room + 16;
     }
     c->wanted[c->n++] = (struct role_listener){
-        .name = socket_name(c, l, str_find(address, ':') < address.n),
+        .name = socket_name(c, w->kind, w->owner, str_find(address, ':') < address.n),
         .address = address,
-        .port = l->port,
-        .backlog = l->backlog,
+        .port = w->port,
+        .backlog = w->backlog,
+        .role = w->role,
     };
+}
+
+static void want_on_interface(struct control *c, const struct wish *w, const struct conf_interface *f)
+{
+    if (f && f->address.n)
+        want(c, w, f->address);
+    if (f && f->address6.n)
+        want(c, w, f->address6);
 }
 
 static void want_listener(struct control *c, const struct conf *now, const struct conf_listener *l)
 {
-    const struct conf_interface *f = conf_find(&now->interface, l->interface);
+    const struct wish w = {ROLE_receive, "listener", l->name, l->port, l->backlog};
 
     if (!l->enabled)
         return;
     for (size_t i = 0; i < l->address.n; i++)
-        want(c, l, l->address.items[i]);
-    if (l->address.n || !f)
-        return;
-    if (f->address.n)
-        want(c, l, f->address);
-    if (f->address6.n)
-        want(c, l, f->address6);
+        want(c, &w, l->address.items[i]);
+    if (l->address.n == 0)
+        want_on_interface(c, &w, conf_find(&now->interface, l->interface));
+}
+
+/* The services of an interface (interfaceconfig): ssh.Management.4, https.Management.4 and so on. */
+static void want_services(struct control *c, const struct conf *now, const struct conf_interface *f, bool *shell, bool *web)
+{
+    const bool proxy = f->https && now->http.trailblazer;
+    const struct {
+        uint64_t on;
+        struct wish wish;
+    } services[] = {
+        {f->ssh, {ROLE_shell, "ssh", f->name, f->ssh_port, SERVICE_BACKLOG}},
+        {f->ftp, {ROLE_shell, "ftp", f->name, f->ftp_port, SERVICE_BACKLOG}},
+        {f->http, {ROLE_web, "http", f->name, f->http_port, SERVICE_BACKLOG}},
+        {f->https, {ROLE_web, "https", f->name, f->https_port, SERVICE_BACKLOG}},
+        {f->api_http, {ROLE_web, "api_http", f->name, f->api_http_port, SERVICE_BACKLOG}},
+        {f->api_https, {ROLE_web, "api_https", f->name, f->api_https_port, SERVICE_BACKLOG}},
+        {proxy, {ROLE_web, "proxy", f->name, now->http.trailblazer_port, SERVICE_BACKLOG}},
+    };
+
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
+        if (!services[i].on)
+            continue;
+        want_on_interface(c, &services[i].wish, f);
+        *shell |= services[i].wish.role == ROLE_shell;
+        *web |= services[i].wish.role == ROLE_web;
+    }
+}
+
+static bool wants_push(const struct conf *now)
+{
+    for (size_t i = 0; i < now->log.n; i++)
+        if (now->log.items[i].retrieval != 0)
+            return true;
+    return false;
 }
 
 static void applied(void *ctx, const struct conf *now)
 {
     struct control *c = ctx;
+    bool shell = false, web = false;
 
     c->n = c->room = 0;
     c->wanted = NULL;
     arena_reset(&c->arena);
     for (size_t i = 0; i < now->listener.n; i++)
         want_listener(c, now, &now->listener.items[i]);
+    for (size_t i = 0; i < now->interface.n; i++)
+        want_services(c, now, &now->interface.items[i], &shell, &web);
     role_listen(c->process, c->wanted, c->n);
     role_count(c->process, ROLE_receive, now->roles.receive);
     role_count(c->process, ROLE_scan, now->roles.scan);
     role_count(c->process, ROLE_deliver, now->roles.deliver);
+    role_count(c->process, ROLE_shell, shell);
+    role_count(c->process, ROLE_web, web);
+    role_count(c->process, ROLE_push, wants_push(now));
+    role_count(c->process, ROLE_snmp, now->snmp.enabled);
+    role_count(c->process, ROLE_clock, now->ntp.servers.n > 0);
 }
 
 static void peer_came(void *ctx, struct bus_peer *p)

@@ -92,7 +92,8 @@ static int lock_home(struct master *m)
 
 static int make_dirs(const char *home)
 {
-    static const char *const names[] = {"run", "log", "events", "spool"};
+    static const char *const names[] = {"run",      "log",  "events", "spool", "configuration",
+                                        "captures", "push", "snmp",   "clock", "keys"};
     char path[PATH_MAX];
     struct stat st;
 

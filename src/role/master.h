@@ -37,7 +37,8 @@ struct sock {
     char *name, *address;
     uint16_t port;
     int backlog;
-    int fd; /* -1 = not bound */
+    enum role role; /* who accepts on it */
+    int fd;         /* -1 = not bound */
     uint64_t id;
     bool wanted;
     char error[FAULT_TEXT];
@@ -89,7 +90,7 @@ void listen_add(struct master *m, const struct line_listen *l);
 void listen_end(struct master *m);
 /* Tries again what could not be bound, when its time has come. */
 void listen_retry(struct master *m);
-/* Hands all bound sockets to a receive process that starts. */
+/* Hands all bound sockets of its role to a process that starts. */
 void listen_hand(struct master *m, struct proc *p);
 void listen_close(struct master *m);
 

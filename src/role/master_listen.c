@@ -1,5 +1,5 @@
 /*
- * The listening sockets: control says which, master binds them (ports below 1024 need root) and hands them to receive.
+ * The listening sockets: control says which and for whom, master binds them (ports below 1024 need root) and hands them on.
  *
  * Called by main_master.c and master_process.c. Owns the sockets for the life of the installation, so a receive process
  * that dies leaves the connections that wait in the backlog to its successor. A bind that fails is told to control and
@@ -25,14 +25,15 @@ void listen_begin(struct master *m)
 
 static bool same(const struct sock *s, const struct line_listen *l)
 {
-    return str_eq(str_c(s->name), l->name) && str_eq(str_c(s->address), l->address) && s->port == l->port;
+    return str_eq(str_c(s->name), l->name) && str_eq(str_c(s->address), l->address) && s->port == l->port &&
+           s->role == (enum role)l->role;
 }
 
 void listen_add(struct master *m, const struct line_listen *l)
 {
-    struct sock s = {.port = (uint16_t)l->port, .fd = -1, .wanted = true};
+    struct sock s = {.port = (uint16_t)l->port, .fd = -1, .wanted = true, .role = (enum role)l->role};
 
-    if (l->port == 0 || l->port > UINT16_MAX || l->name.n == 0)
+    if (l->port == 0 || l->port > UINT16_MAX || l->name.n == 0 || l->role >= ROLE_COUNT)
         return;
     s.backlog = l->backlog > 0 && l->backlog <= 65535 ? (int)l->backlog : 1024;
     for (size_t i = 0; i < m->n_socks; i++) {
@@ -56,10 +57,11 @@ void listen_add(struct master *m, const struct line_listen *l)
     m->socks[m->n_socks++] = s;
 }
 
-static void tell_receive(struct master *m, enum line_type type, const void *msg, int fd)
+/* Every process of the role the socket is for. */
+static void tell_owners(struct master *m, enum role role, enum line_type type, const void *msg, int fd)
 {
     for (size_t i = 0; i < m->n_procs; i++)
-        if (m->procs[i].role == ROLE_receive && m->procs[i].line >= 0 && !line_send(m->procs[i].line, type, msg, fd))
+        if (m->procs[i].role == role && m->procs[i].line >= 0 && !line_send(m->procs[i].line, type, msg, fd))
             proc_kill(&m->procs[i]);
 }
 
@@ -93,7 +95,7 @@ static void drop_unwanted(struct master *m)
             continue;
         }
         if (s->fd >= 0)
-            tell_receive(m, LINE_socket_remove, &(struct line_socket_remove){.id = s->id}, -1);
+            tell_owners(m, s->role, LINE_socket_remove, &(struct line_socket_remove){.id = s->id}, -1);
         forget(s);
     }
     m->n_socks = kept;
@@ -150,7 +152,7 @@ static void try_bind(struct master *m, struct sock *s)
     if (s->fd < 0)
         snprintf(error, sizeof error, "%s port %u: %s", s->address, s->port, strerror(errno));
     else
-        tell_receive(m, LINE_socket_add, &(struct line_socket_add){.name = str_c(s->name), .id = s->id}, s->fd);
+        tell_owners(m, s->role, LINE_socket_add, &(struct line_socket_add){.name = str_c(s->name), .id = s->id}, s->fd);
     if (strcmp(error, s->error) != 0) {
         memcpy(s->error, error, sizeof error);
         master_say("%s: %s", s->name, *error ? error : "bound");
@@ -191,7 +193,7 @@ void listen_retry(struct master *m)
 void listen_hand(struct master *m, struct proc *p)
 {
     for (size_t i = 0; i < m->n_socks && p->line >= 0; i++)
-        if (m->socks[i].fd >= 0 &&
+        if (m->socks[i].fd >= 0 && m->socks[i].role == p->role &&
             !line_say(p->line, m->socks[i].fd, socket_add, .name = str_c(m->socks[i].name), .id = m->socks[i].id))
             proc_kill(p);
 }

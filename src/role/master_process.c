@@ -20,8 +20,8 @@
 
 /* Who ends when at a stop: first those that let mail in, last those that write down what happened. */
 static const unsigned stop_stage[ROLE_COUNT] = {
-    [ROLE_receive] = 0, [ROLE_scan] = 1,    [ROLE_deliver] = 1, [ROLE_lookup] = 2,
-    [ROLE_queue] = 2,   [ROLE_control] = 3, [ROLE_record] = 4,
+    [ROLE_receive] = 0, [ROLE_shell] = 0,  [ROLE_web] = 0,   [ROLE_snmp] = 0,    [ROLE_clock] = 0,  [ROLE_scan] = 1,
+    [ROLE_deliver] = 1, [ROLE_lookup] = 2, [ROLE_queue] = 2, [ROLE_control] = 3, [ROLE_record] = 4, [ROLE_push] = 4,
 };
 
 struct proc *proc_of(struct master *m, enum role role, unsigned index)
@@ -135,8 +135,8 @@ static void furnish(struct master *m, struct proc *p)
             join(p, &m->procs[i]);
     if (p->role == ROLE_receive) {
         tell(p, LINE_ticket_key, &(struct line_ticket_key){.key = str_of(m->ticket_key, sizeof m->ticket_key)}, -1);
-        listen_hand(m, p);
     }
+    listen_hand(m, p);
     tell(p, LINE_go, &(struct line_go){0}, -1);
 }
 
@@ -192,6 +192,8 @@ static uint64_t automatic(const struct role_row *row)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
+    if (row->least == 0)
+        return 0;
     return row->most > 1 && processors > 3 ? (uint64_t)processors / 2 : 1;
 }
 

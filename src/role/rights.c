@@ -26,16 +26,21 @@ static const uint64_t WRITE = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_
                               LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
                               LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE;
 #define SOCKETS (WRITE | LANDLOCK_ACCESS_FS_MAKE_SOCK)
-static const uint64_t FILE_RIGHTS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE;
+static const uint64_t FILE_RIGHTS =
+    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE;
 
 /* Below the home. Every role appends to its own event file. */
 static const struct home_right {
     enum role role;
     const char *path;
-    char access; /* r, w, or s: w and it may make sockets */
+    char access; /* r, w, s: w and it may make sockets, x: r and it may execute programs there */
 } home_rights[] = {
-    {ROLE_any, "events", 'w'},    {ROLE_control, ".", 's'},    {ROLE_receive, "spool", 'w'}, {ROLE_queue, "spool", 'w'},
-    {ROLE_deliver, "spool", 'r'}, {ROLE_receive, "keys", 'r'}, {ROLE_record, "log", 'w'},    {ROLE_record, "record", 'w'},
+    {ROLE_any, "events", 'w'},  {ROLE_control, ".", 's'},           {ROLE_receive, "spool", 'w'},
+    {ROLE_queue, "spool", 'w'}, {ROLE_deliver, "spool", 'r'},       {ROLE_receive, "keys", 'r'},
+    {ROLE_record, "log", 'w'},  {ROLE_record, "record", 'w'},       {ROLE_shell, "keys", 'w'},
+    {ROLE_shell, "log", 'r'},   {ROLE_shell, "configuration", 'w'}, {ROLE_shell, "captures", 'w'},
+    {ROLE_web, "keys", 'r'},    {ROLE_push, "keys", 'w'},           {ROLE_push, "log", 'r'},
+    {ROLE_push, "push", 'w'},   {ROLE_snmp, "snmp", 's'},           {ROLE_clock, "clock", 's'},
 };
 
 static const struct system_right {
@@ -75,6 +80,23 @@ void rights_begin(void)
     }
 }
 
+/* Roles that start programs: sessions of the command line, snmpd, chronyd. What they start inherits these rights. */
+static const struct program_right {
+    enum role role;
+    const char *path;
+    char access;
+} program_rights[] = {
+    {ROLE_shell, "/usr", 'x'},      {ROLE_shell, "/lib", 'x'},     {ROLE_shell, "/lib64", 'x'},   {ROLE_shell, "/proc", 'r'},
+    {ROLE_shell, "/dev/ptmx", 'w'}, {ROLE_shell, "/dev/pts", 'w'}, {ROLE_shell, "/dev/tty", 'w'}, {ROLE_snmp, "/usr", 'x'},
+    {ROLE_snmp, "/lib", 'x'},       {ROLE_snmp, "/lib64", 'x'},    {ROLE_snmp, "/proc", 'r'},     {ROLE_snmp, "/sys", 'r'},
+    {ROLE_clock, "/usr", 'x'},      {ROLE_clock, "/lib", 'x'},     {ROLE_clock, "/lib64", 'x'},   {ROLE_clock, "/proc", 'r'},
+};
+
+bool rights_may_exec(enum role role)
+{
+    return role == ROLE_shell || role == ROLE_snmp || role == ROLE_clock;
+}
+
 struct ruleset {
     int fd;
     uint64_t handled;
@@ -83,7 +105,10 @@ struct ruleset {
 /* What does not exist needs no right. A file takes only the rights that mean something to a file. */
 static enum rc allow(const struct ruleset *rules, const char *path, char access, struct err *e)
 {
-    struct landlock_path_beneath_attr rule = {.allowed_access = access == 's' ? SOCKETS : access == 'w' ? WRITE : READ};
+    struct landlock_path_beneath_attr rule = {.allowed_access = access == 's'   ? SOCKETS
+                                                                : access == 'w' ? WRITE
+                                                                : access == 'x' ? READ | LANDLOCK_ACCESS_FS_EXECUTE
+                                                                                : READ};
     int fd = open(path, O_PATH | O_CLOEXEC), dir;
     long failed;
 
@@ -132,6 +157,23 @@ static enum rc allow_fault_log(const struct ruleset *rules, struct err *e)
     return allow(rules, path, 'w', e);
 }
 
+static enum rc allow_programs(const struct ruleset *rules, enum role role, struct err *e)
+{
+    char dir[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+    char *slash;
+
+    for (size_t i = 0; i < sizeof program_rights / sizeof *program_rights; i++)
+        if (program_rights[i].role == role)
+            TRY(allow(rules, program_rights[i].path, program_rights[i].access, e));
+    dir[n > 0 ? n : 0] = '\0';
+    slash = strrchr(dir, '/');
+    if (!slash || !rights_may_exec(role))
+        return RC_OK;
+    *slash = '\0';
+    return allow(rules, dir, 'x', e); /* our own executables lie side by side */
+}
+
 static enum rc allow_all(const struct ruleset *rules, enum role role, const char *home, const struct str *files, size_t n,
                          struct err *e)
 {
@@ -145,6 +187,7 @@ static enum rc allow_all(const struct ruleset *rules, enum role role, const char
             TRY(allow(rules, path, 'r', e));
     }
     TRY(allow_home(rules, role, home, e));
+    TRY(allow_programs(rules, role, e));
     return allow_fault_log(rules, e);
 }
 

@@ -12,6 +12,9 @@ void rights_begin(void);
  * the part left out; RC_NOT_PERMITTED when the kernel has it and refuses. */
 enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e);
 
+/* Does the role start programs? */
+bool rights_may_exec(enum role role);
+
 /* rights_calls.c */
 enum rc rights_drop_calls(enum role role, struct err *e);
 

@@ -2,9 +2,9 @@
  * System calls a role may not make (seccomp). See rights.h.
  *
  * Called by rights.c. A refused call fails with EPERM (clone3 with ENOSYS, so that the C library takes clone, whose flags
- * can be seen): threads may be made, processes and programs not; sockets only of the families in the role's row; signals
- * only to oneself. Everything else is allowed: the filter looks at the number alone, which the kernel remembers, so it costs
- * nothing.
+ * can be seen): threads may be made, processes and programs not (but by the roles of rights_may_exec(), which may also
+ * signal what they started); sockets only of the families in the role's row; signals only to oneself. Everything else is
+ * allowed: the filter looks at the number alone, which the kernel remembers, so it costs nothing.
  */
 #include "role/rights.h"
 
@@ -28,9 +28,17 @@
 #define OUR_ARCH 0
 #endif
 
-static const int refused[] = {
+/* Refused to all but the roles that start programs. */
+static const int refused_programs[] = {
     SYS_execve,
     SYS_execveat,
+#ifdef __x86_64__
+    SYS_fork,
+    SYS_vfork,
+#endif
+};
+
+static const int refused[] = {
     SYS_ptrace,
     SYS_process_vm_readv,
     SYS_process_vm_writev,
@@ -69,8 +77,6 @@ static const int refused[] = {
     SYS_mknodat,
     SYS_tkill,
 #ifdef __x86_64__
-    SYS_fork,
-    SYS_vfork,
     SYS_mknod,
     SYS_iopl,
     SYS_ioperm,
@@ -85,6 +91,10 @@ static const struct {
     [ROLE_control] = {{AF_UNIX}},
     [ROLE_deliver] = {{AF_INET, AF_INET6}},
     [ROLE_lookup] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
+    [ROLE_shell] = {{AF_INET, AF_INET6, AF_NETLINK}},
+    [ROLE_push] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
+    [ROLE_snmp] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
+    [ROLE_clock] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
 };
 
 enum { PROGRAM_MAX = 160 };
@@ -131,6 +141,14 @@ static void sockets_of(struct program *p, enum role role)
     end(p, SECCOMP_RET_ALLOW);
 }
 
+static void refuse(struct program *p, const int *calls, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1);
+        end(p, REFUSE);
+    }
+}
+
 static void build(struct program *p, enum role role)
 {
     load(p, offsetof(struct seccomp_data, arch));
@@ -139,10 +157,13 @@ static void build(struct program *p, enum role role)
     load(p, offsetof(struct seccomp_data, nr));
     add(p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1); /* the x32 numbers */
     end(p, REFUSE);
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)refused[i], 0, 1);
-        end(p, REFUSE);
+    refuse(p, refused, sizeof refused / sizeof *refused);
+    if (rights_may_exec(role)) {
+        sockets_of(p, role);
+        end(p, SECCOMP_RET_ALLOW);
+        return;
     }
+    refuse(p, refused_programs, sizeof refused_programs / sizeof *refused_programs);
     add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1);
     end(p, SECCOMP_RET_ERRNO | ENOSYS);
     add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4);

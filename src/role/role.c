@@ -213,7 +213,7 @@ void role_listen(struct process *p, const struct role_listener *items, size_t n)
     line_say(LINE_FD, -1, listen_begin, 0);
     for (size_t i = 0; i < n; i++)
         line_say(LINE_FD, -1, listen, .name = items[i].name, .address = items[i].address, .port = items[i].port,
-                 .backlog = items[i].backlog);
+                 .backlog = items[i].backlog, .role = items[i].role);
     line_say(LINE_FD, -1, listen_end, 0);
 }
 

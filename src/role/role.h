@@ -52,16 +52,18 @@ int role_main(const struct role_kind *kind, int argc, char **argv);
 void role_leave(struct process *p);
 
 /* control only: the whole list of listening sockets wanted now, made from the settings. Master opens what is new, closes
- * what is gone, keeps what is unchanged, and hands the sockets to every receive process under their names. A bind that
- * fails is told by listen_state() and tried again every 5 s. */
+ * what is gone, keeps what is unchanged, and hands the sockets to every process of the role named, under their names. A bind
+ * that fails is told by listen_state() and tried again every 5 s. */
 struct role_listener {
     struct str name;    /* "listener.InboundMail.4" */
     struct str address; /* IPv4 or IPv6 address in text */
     uint64_t port;
     uint64_t backlog;
+    enum role role; /* who accepts on it */
 };
 void role_listen(struct process *p, const struct role_listener *items, size_t n);
-/* control only: how many processes of a role run; 0 = by the number of processors. Bounded by spec/roles.def. */
+/* control only: how many processes of a role run; 0 = by the number of processors (none where the least is 0). Bounded by
+ * spec/roles.def. */
 void role_count(struct process *p, enum role role, uint64_t count);
 
 #endif
