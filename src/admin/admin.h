@@ -12,6 +12,20 @@
 
 struct control_socket;
 struct auth;
+struct lockouts;
+struct sessions;
+
+/* Somebody who is logged in: lives as long as his connection to control. */
+struct admin_session {
+    uint64_t id;
+    char user[256]; /* "" = has not logged in yet (FTP) */
+    char peer[64];
+    char service[16], what[16]; /* ssh, ftp, console; cli, exec, sftp, scp, ftp */
+    uint64_t since_ms, last_ms; /* wall clock: login, last command */
+    char doing[80];             /* that command */
+    bool ends_idle;             /* it says itself that it ends for idleness */
+    struct admin_session *next;
+};
 
 struct admin {
     struct loop *loop;
@@ -25,6 +39,8 @@ struct admin {
     void *applied_ctx;
     struct control_socket *socket;
     struct auth *auth;
+    struct lockouts *lockouts;
+    struct sessions *sessions;
 };
 
 /* --- store.c: the configuration in force ------------------------------------------------------------------------- */
@@ -49,6 +65,42 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
 /* Mode 0600; peers with another user id (root aside) are refused. */
 enum rc control_socket_open(struct admin *a, struct err *e);
 void control_socket_close(struct admin *a);
+/* A connection that speaks for one login alone: the far end, to be handed to its session. `s` is the connection's from now
+ * on: session_ended() is told when it closes. */
+enum rc control_socket_session(struct admin *a, struct admin_session *s, int *fd_out, struct err *e);
+
+/* --- session.c: who is logged in ------------------------------------------------------------------------------------- */
+
+/* Answers BUS_session_open. HOME/conf/logins keeps the last logins for `last`. */
+void sessions_open(struct admin *a);
+void sessions_close(struct admin *a);
+/* The connection of a session closed. */
+void session_ended(struct admin *a, struct admin_session *s);
+
+/* --- login.c: logins with a passphrase --------------------------------------------------------------------------------- */
+
+/* Answers BUS_login_question; counts failures and locks accounts out (settings section access). */
+void login_open(struct admin *a);
+void login_close(struct admin *a);
+struct login {
+    bool ok, must_change;
+    uint64_t role, locked_s;
+};
+/* done(ctx, result) once, later. Costs the same time and gives the same answer whether the user exists or not. */
+void login_check(struct admin *a, struct str user, struct str password, struct str peer, struct str service,
+                 void (*done)(void *ctx, const struct login *l), void *ctx);
+/* May this user log in at all (exists, not locked, role with a command line or pages)? Says the role. */
+bool login_permitted(const struct conf_user *u);
+bool login_must_change(const struct admin *a, const struct conf_user *u);
+
+/* verb_user.c: long and mixed enough (settings section access)? */
+enum rc passphrase_check(const struct conf *now, struct str passphrase, struct err *e);
+
+/* --- run.c ---------------------------------------------------------------------------------------------------------------
+ */
+
+/* Answers BUS_verb_run. */
+void run_open(struct admin *a);
 
 /* --- auth.c: passphrases --------------------------------------------------------------------------------------------- */
 

@@ -56,6 +56,8 @@ static void bench_open(struct bench *b)
     b->admin = (struct admin){.loop = loop_new(), .conf = conf_source_new(), .events = events_test_new(), .home = b->home};
     must(store_open(&b->admin, &e) == RC_OK);
     auth_open(&b->admin);
+    login_open(&b->admin);
+    sessions_open(&b->admin);
 }
 
 static void bench_close(struct bench *b)
@@ -66,6 +68,8 @@ static void bench_close(struct bench *b)
     loop_turn(b->admin.loop, false);
     loop_turn(b->admin.loop, false);
     auth_close(&b->admin);
+    login_close(&b->admin);
+    sessions_close(&b->admin);
     store_close(&b->admin);
     conf_source_free(b->admin.conf);
     events_free(b->admin.events);
@@ -94,7 +98,7 @@ static const char *say(struct bench *b, const char *user, const char *command)
     arena_init(&a, 65536, 1 << 20);
     must(words_take(&a, &line, &words, &e));
     b->done = false;
-    verb_start(&b->admin, str_c(user), words, keep, b);
+    verb_start(&b->admin, str_c(user), NULL, words, keep, b);
     while (!b->done)
         loop_turn(b->admin.loop, true);
     arena_done(&a);

@@ -24,7 +24,8 @@ struct connection {
     uv_pipe_t pipe; /* first: a handle is a connection */
     struct control_socket *owner;
     struct buf in;
-    struct verb_call *call; /* running now */
+    struct verb_call *call;        /* running now */
+    struct admin_session *session; /* the only login it speaks for; NULL = the local console */
     bool busy, closing;
     char *reply; /* being written */
     uv_write_t write;
@@ -43,7 +44,10 @@ static void on_closed(uv_handle_t *h)
 {
     struct connection *c = (struct connection *)(void *)h;
 
-    c->owner->connections--;
+    if (c->session)
+        session_ended(c->owner->admin, c->session);
+    else
+        c->owner->connections--;
     buf_done(&c->in);
     free(c->reply);
     free(c);
@@ -113,7 +117,9 @@ static void take_request(struct connection *c)
         return;
     }
     c->busy = true;
-    c->call = verb_start(c->owner->admin, user, words, on_done, c);
+    if (c->session)
+        user = str_c(c->session->user);
+    c->call = verb_start(c->owner->admin, user, c->session, words, on_done, c);
     arena_done(&a);
     buf_drop(&c->in, body.n + 4); /* the verb has its own copy */
     buf_shrink(&c->in, 4096);
@@ -165,6 +171,24 @@ static void on_connection(uv_stream_t *server, int status)
     if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 || s->connections > CONNECTIONS_MAX || !is_trusted(&c->pipe) ||
         uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
         close_connection(c);
+}
+
+enum rc control_socket_session(struct admin *a, struct admin_session *s, int *fd_out, struct err *e)
+{
+    struct connection *c = a->socket ? calloc(1, sizeof *c) : NULL;
+    int fds[2];
+
+    if (!c || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+        free(c);
+        return err_set(e, RC_NO_MEMORY, "no descriptors");
+    }
+    c->owner = a->socket;
+    c->session = s;
+    c->in = BUF((size_t)WIRE_MAX + 8192);
+    must(uv_pipe_init(loop_uv(a->loop), &c->pipe, 0) == 0);
+    must(uv_pipe_open(&c->pipe, fds[0]) == 0 && uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) == 0);
+    *fd_out = fds[1];
+    return RC_OK;
 }
 
 enum rc control_socket_open(struct admin *a, struct err *e)

@@ -15,28 +15,56 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PASSPHRASE_LEAST = 8 };
-
 /* --- passwd ------------------------------------------------------------------------------------------------------------ */
+
+enum rc passphrase_check(const struct conf *now, struct str passphrase, struct err *e)
+{
+    unsigned lower = 0, upper = 0, digit = 0, other = 0;
+
+    for (size_t i = 0; i < passphrase.n; i++) {
+        char x = passphrase.p[i];
+
+        if (ascii_digit(x))
+            digit = 1;
+        else if (ascii_alpha(x))
+            *(x == ascii_lower(x) ? &lower : &upper) = 1;
+        else
+            other = 1;
+    }
+    if (passphrase.n < now->access.passphrase_min)
+        return err_set(e, RC_INVALID, "A passphrase has at least %u characters", (unsigned)now->access.passphrase_min);
+    if (lower + upper + digit + other < now->access.passphrase_classes)
+        return err_set(e, RC_INVALID, "A passphrase holds at least %u of: lower case, upper case, digits, others",
+                       (unsigned)now->access.passphrase_classes);
+    return RC_OK;
+}
+
+/* The user's item with its new hash; the old one joins the former ones. */
+static enum rc store_hash(struct conf_draft *d, struct str name, struct str hash, struct err *e)
+{
+    const struct conf_section *s = conf_section_find(str_lit("user"));
+    struct conf_user *u;
+    void *item;
+
+    TRY(conf_draft_item(d, s, name, &item, e));
+    u = item;
+    u->password = arena_str(&d->arena, hash);
+    u->must_change = 0;
+    u->changed_ms = clock_wall_ms();
+    u->generation++;
+    return RC_OK;
+}
 
 static void hashed(void *ctx, struct str hash)
 {
     struct verb_call *c = ctx;
     struct conf_draft *d = conf_draft_copy(&c->admin->current->conf);
-    struct str name = c->args.items[0];
-    struct buf path = BUF(1000);
     struct err e = ERR_NONE;
     uint64_t version;
     enum rc rc = hash.n && d ? RC_OK : err_set(&e, RC_NO_MEMORY, "no memory");
 
-    conf_path_format(conf_section_find(str_lit("user")), name, "password", &path);
     if (rc == RC_OK)
-        rc = conf_draft_set(d, buf_str(&path), hash, &e);
-    buf_clear(&path);
-    conf_path_format(conf_section_find(str_lit("user")), name, "must_change", &path);
-    if (rc == RC_OK)
-        rc = conf_draft_set(d, buf_str(&path), str_lit("no"), &e);
-    buf_done(&path);
+        rc = store_hash(d, c->args.items[0], hash, &e);
     if (rc == RC_OK)
         rc = store_commit(c->admin, d, c->user, str_lit("passphrase changed"), true, &version, NULL, &e);
     if (rc != RC_OK) {
@@ -78,8 +106,8 @@ void verb_passwd(struct verb_call *c)
         err_set(&e, RC_NOT_FOUND, "User %.*s does not exist", STR(str_first(c->args.items[0], 100)));
     else if (u != self && self && self->role != 0)
         err_set(&e, RC_NOT_PERMITTED, "Only an administrator sets the passphrases of others");
-    else if (c->args.items[2].n < PASSPHRASE_LEAST)
-        err_set(&e, RC_INVALID, "A passphrase has at least %d characters", PASSPHRASE_LEAST);
+    else
+        passphrase_check(&c->admin->current->conf, c->args.items[2], &e);
     if (e.rc != RC_OK)
         verb_fail(c, &e);
     else if (u == self && u->password.n)
@@ -135,7 +163,7 @@ void verb_help(struct verb_call *c)
         return;
     }
     for (size_t i = 0; (v = verb_row(i)); i++) {
-        if (verb_allowed(v, role))
+        if (*v->help && verb_allowed(v, role))
             buf_addf(&c->text, "%-18s %s\n", v->name, v->help);
     }
     verb_end(c, RC_OK);

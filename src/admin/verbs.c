@@ -45,11 +45,12 @@ bool verb_allowed(const struct verb *v, uint64_t user_role)
     static const unsigned char may[][7] = {
         [LEAST_GUEST] = {1, 1, 1, 1, 1, 0, 0},
         [LEAST_OPERATOR] = {1, 1, 0, 0, 0, 0, 0},
+        [LEAST_TECHNICIAN] = {1, 1, 0, 0, 1, 0, 0},
         [LEAST_ADMINISTRATOR] = {1, 0, 0, 0, 0, 0, 0},
     };
 
-    if (v->least == LEAST_OPERATOR && v->effect == VERB_SHOW && user_role == 2)
-        return true; /* a read-only operator sees what an operator sees */
+    if (v->least == LEAST_OPERATOR && v->effect != VERB_IMMEDIATE && user_role == 2)
+        return true; /* a read-only operator sees what an operator sees, and may stage but not commit */
     return user_role < 7 && may[v->least][user_role];
 }
 
@@ -74,6 +75,7 @@ void verb_end(struct verb_call *c, enum rc rc)
 void verb_forget(struct verb_call *c)
 {
     c->done = NULL;
+    c->session = NULL;
 }
 
 void verb_fail(struct verb_call *c, const struct err *e)
@@ -88,10 +90,28 @@ void verb_usage(struct verb_call *c)
     verb_end(c, RC_SYNTAX);
 }
 
+/* A login that has not proved itself may do that alone; one with a first passphrase may change it. */
+static bool session_permits(const struct verb_call *c)
+{
+    static const char *const always[] = {"session", "note", "passwd"};
+    const struct conf_user *u = conf_find(&c->admin->current->conf.user, str_c(c->session->user));
+
+    if (!*c->session->user)
+        return str_eq(str_c(c->verb->name), str_lit("login"));
+    if (!u || !login_permitted(u))
+        return false; /* locked or removed since it came */
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        if (str_eq(str_c(c->verb->name), str_c(always[i])))
+            return true;
+    return !login_must_change(c->admin, u);
+}
+
 static bool permitted(struct verb_call *c)
 {
     const struct conf_user *u;
 
+    if (c->session && !session_permits(c))
+        return false;
     if (c->user.n == 0 || str_eq(c->user, str_lit("admin"))) {
         c->user = str_lit("admin");
         return true;
@@ -100,14 +120,15 @@ static bool permitted(struct verb_call *c)
     return u && !u->locked && verb_allowed(c->verb, u->role);
 }
 
-struct verb_call *verb_start(struct admin *a, struct str user, struct strs words,
+struct verb_call *verb_start(struct admin *a, struct str user, struct admin_session *session, struct strs words,
                              void (*done)(void *ctx, struct verb_call *c), void *ctx)
 {
     struct verb_call *c = calloc(1, sizeof *c);
     struct str *args, first = words.n ? words.items[0] : STR_NONE;
 
     must(c);
-    *c = (struct verb_call){.admin = a, .done = done, .ctx = ctx, .text = BUF(VERB_REPLY_MAX), .json = BUF(VERB_REPLY_MAX)};
+    *c = (struct verb_call){
+        .admin = a, .done = done, .ctx = ctx, .session = session, .text = BUF(VERB_REPLY_MAX), .json = BUF(VERB_REPLY_MAX)};
     arena_init(&c->arena, 1024, ARENA_MAX);
     args = arena_array(&c->arena, struct str, words.n + 1);
     must(args);
@@ -235,4 +256,11 @@ void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs
         buf_addf(&c->text, "The %s service is not running; try again in a moment.\n", role_name(role));
         c->rc = RC_UNAVAILABLE;
     }
+}
+
+/* A row whose work is the session's: reached only when somebody asks control for it directly. */
+void verb_none(struct verb_call *c)
+{
+    buf_addf(&c->text, "%s works in a session only (ssh, postern cli)\n", c->verb->name);
+    verb_end(c, RC_UNKNOWN_COMMAND);
 }

@@ -8,7 +8,7 @@
 #include "admin/admin.h"
 
 enum verb_effect { VERB_SHOW, VERB_IMMEDIATE, VERB_STAGED };
-enum verb_least { LEAST_GUEST, LEAST_OPERATOR, LEAST_ADMINISTRATOR };
+enum verb_least { LEAST_GUEST, LEAST_OPERATOR, LEAST_TECHNICIAN, LEAST_ADMINISTRATOR };
 
 struct verb_call;
 
@@ -25,6 +25,7 @@ struct verb_call {
     const struct verb *verb;
     struct arena arena; /* of everything below */
     struct str user;
+    struct admin_session *session;     /* whose words these are; NULL on the local console and for other roles */
     struct strs args;                  /* without the verb */
     struct buf text, json;             /* the reply */
     unsigned waiting;                  /* answers of other roles that are still out */
@@ -40,9 +41,9 @@ enum { VERB_REQUEST_MAX = 65 << 20, VERB_REPLY_MAX = 65 << 20 };
 /* Runs words[0] with the other words for `user` (empty = admin, the local console). done(ctx, call) runs once, now or in a
  * later turn, with rc, text and json of the reply; the call ends when it returns. Returns the call while it goes on, NULL
  * when done has run already. */
-struct verb_call *verb_start(struct admin *a, struct str user, struct strs words,
+struct verb_call *verb_start(struct admin *a, struct str user, struct admin_session *session, struct strs words,
                              void (*done)(void *ctx, struct verb_call *c), void *ctx);
-/* The asker is gone: the verb goes on, its reply goes nowhere. */
+/* The asker is gone: the verb goes on, its reply goes nowhere. `session` of the call is no longer looked at. */
 void verb_forget(struct verb_call *c);
 
 /* By name or alias, ASCII case ignored; NULL when there is none. */
@@ -72,5 +73,6 @@ struct strs verb_words(struct verb_call *c, const char *first, ...) __attribute_
     void verb_##function(struct verb_call *c);
 #include "spec/verbs.def"
 #undef VERB
+void verb_none(struct verb_call *c); /* rows whose work is the session's */
 
 #endif

@@ -64,3 +64,19 @@ void conf_diff(const struct conf *old, const struct conf *now, struct buf *out)
     for (size_t i = 0; i < conf_sections_n; i++)
         diff_section(&conf_sections[i], old, now, out);
 }
+
+bool conf_section_equal(const struct conf *a, const struct conf *b, const struct conf_section *s)
+{
+    if (conf_items(a, s) != conf_items(b, s))
+        return false;
+    for (size_t i = 0; i < conf_items(a, s); i++) {
+        const void *x = conf_item(a, s, i), *y = conf_item(b, s, i);
+
+        if (!str_eq(conf_item_name(s, x), conf_item_name(s, y)))
+            return false;
+        for (const struct conf_setting *f = s->settings; f->name; f++)
+            if (!conf_value_equal(x, y, f))
+                return false;
+    }
+    return true;
+}

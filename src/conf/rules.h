@@ -12,4 +12,7 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
 /* One line per difference: "path: old -> new", "+ path", "- path"; secrets stay masked. Empty when equal. */
 void conf_diff(const struct conf *old, const struct conf *now, struct buf *out);
 
+/* Same items in the same order with the same values. */
+bool conf_section_equal(const struct conf *a, const struct conf *b, const struct conf_section *s);
+
 #endif

@@ -20,6 +20,9 @@ struct conf_header {
 
 /* Appends the file. Secrets print as ******** unless `secrets`. Check out->failed. */
 void conf_xml_write(const struct conf *c, const struct conf_header *h, bool secrets, struct buf *out);
+/* The same with the sections alone that differ from `base`: what a commit brings. `each` is told their names. */
+void conf_xml_write_changed(const struct conf *c, const struct conf *base,
+                            void (*each)(void *ctx, const struct conf_section *s), void *ctx, struct buf *out);
 /* Reads the header lines back; texts live in a. Missing ones stay empty. */
 void conf_xml_header(struct arena *a, struct str file, struct conf_header *out);
 /* Puts the sections of the file in place of those in d; other sections stay. The error names line, path and reason; then d

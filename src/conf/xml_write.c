@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "conf/product.h"
+#include "conf/rules.h"
 #include "conf/value.h"
 #include "conf/xml.h"
 
@@ -150,19 +151,35 @@ static void write_item(const struct conf_section *s, const void *item, bool secr
     buf_addf(out, "</%s>\n", s->list ? s->name : s->element);
 }
 
+static void write_section(const struct conf *c, const struct conf_section *s, bool secrets, struct buf *out)
+{
+    if (s->list)
+        buf_addf(out, "  <%s>\n", s->element);
+    for (size_t j = 0; j < conf_items(c, s); j++)
+        write_item(s, conf_item(c, s, j), secrets, out);
+    if (s->list)
+        buf_addf(out, "  </%s>\n", s->element);
+}
+
 void conf_xml_write(const struct conf *c, const struct conf_header *h, bool secrets, struct buf *out)
 {
     header(c, h, out);
     buf_add(out, str_lit("<config>\n"));
-    for (size_t i = 0; i < conf_sections_n; i++) {
-        const struct conf_section *s = &conf_sections[i];
+    for (size_t i = 0; i < conf_sections_n; i++)
+        write_section(c, &conf_sections[i], secrets, out);
+    buf_add(out, str_lit("</config>\n"));
+}
 
-        if (s->list)
-            buf_addf(out, "  <%s>\n", s->element);
-        for (size_t j = 0; j < conf_items(c, s); j++)
-            write_item(s, conf_item(c, s, j), secrets, out);
-        if (s->list)
-            buf_addf(out, "  </%s>\n", s->element);
+void conf_xml_write_changed(const struct conf *c, const struct conf *base,
+                            void (*each)(void *ctx, const struct conf_section *s), void *ctx, struct buf *out)
+{
+    header(c, &(struct conf_header){0}, out);
+    buf_add(out, str_lit("<config>\n"));
+    for (size_t i = 0; i < conf_sections_n; i++) {
+        if (conf_section_equal(c, base, &conf_sections[i]))
+            continue;
+        write_section(c, &conf_sections[i], true, out);
+        each(ctx, &conf_sections[i]);
     }
     buf_add(out, str_lit("</config>\n"));
 }

@@ -174,6 +174,9 @@ static enum rc start(struct process *p, struct err *e)
     p->state = c;
     TRY(store_open(&c->admin, e));
     auth_open(&c->admin);
+    login_open(&c->admin);
+    sessions_open(&c->admin);
+    run_open(&c->admin);
     bus_on_peer(p->bus, peer_came, NULL, c);
     return control_socket_open(&c->admin, e);
 }
