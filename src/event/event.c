@@ -287,10 +287,10 @@ struct str events_test_text(struct events *ev)
     while (rest.n && block_open(rest, &b) == BLOCK_GOOD) {
         rest = str_from(rest, b.size);
         while (block_next(&b, &coded) && block_event_decode(&coded, &rec)) {
-            uint32_t logs = renderer_logs(r, rec.type);
+            uint64_t logs = renderer_logs(r, rec.type);
 
             for (unsigned log = 0; logs && log < LOG_TYPE_COUNT; log++)
-                if (logs & 1u << log && render_text(r, (enum log_type)log, &rec, &ev->text)) {
+                if (logs & 1ull << log && render_text(r, (enum log_type)log, &rec, &ev->text)) {
                     buf_addc(&ev->text, '\n');
                     break;
                 }

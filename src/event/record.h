@@ -12,7 +12,7 @@ enum event_level { LEVEL_CRITICAL, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG, LEVEL
 struct event_info {
     const char *name;
     enum event_level level;
-    uint32_t logs; /* LOG_... | IF_... of event/render.h */
+    uint64_t logs; /* LOG_... | IF_... of event/render.h */
     const struct field *fields;
     size_t size; /* of its struct, octets */
     const char *text, *counts;

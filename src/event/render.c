@@ -18,7 +18,7 @@ static const uint32_t NO_PROGRAM = UINT32_MAX;
 struct renderer {
     struct op *ops;
     uint32_t n_ops;
-    uint32_t logs[EVENT_TYPE_COUNT];
+    uint64_t logs[EVENT_TYPE_COUNT];
     uint32_t programs[EVENT_TYPE_COUNT][LOG_TYPE_COUNT];
     uint64_t second; /* of `date` */
     bool dated;
@@ -26,18 +26,18 @@ struct renderer {
 };
 
 static const struct {
-    uint32_t condition;
+    uint64_t condition;
 } conditions[] = {{IF_SUBJECT}, {IF_MESSAGE_ID}, {IF_RESPONSE}};
 
-static uint32_t logs_of(const struct event_info *row, uint32_t on)
+static uint64_t logs_of(const struct event_info *row, uint64_t on)
 {
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
         if (row->logs & conditions[i].condition && !(on & conditions[i].condition))
             return 0;
-    return (row->logs | (row->logs & on & IF_STATUS_IN_MAIL ? LOG_MAIL : 0)) & LOG_TYPES;
+    return (row->logs | (row->logs & on & IF_STATUS_IN_MAIL ? LOG_MAIL : 0ull)) & LOG_TYPES;
 }
 
-struct renderer *renderer_new(enum log_dialect dialect, uint32_t on)
+struct renderer *renderer_new(enum log_dialect dialect, uint64_t on)
 {
     struct renderer *r = calloc(1, sizeof *r);
     struct err e = ERR_NONE;
@@ -49,7 +49,7 @@ struct renderer *renderer_new(enum log_dialect dialect, uint32_t on)
         r->logs[type] = logs_of(row, on);
         for (unsigned log = 0; log < LOG_TYPE_COUNT; log++) {
             r->programs[type][log] = NO_PROGRAM;
-            if (r->logs[type] & 1u << log)
+            if (r->logs[type] & 1ull << log)
                 must(template_compile(row, (enum log_type)log, dialect, &r->ops, &r->n_ops, &r->programs[type][log], &e) ==
                      RC_OK);
         }
@@ -64,7 +64,7 @@ void renderer_free(struct renderer *r)
     free(r);
 }
 
-uint32_t renderer_logs(const struct renderer *r, enum event_type type)
+uint64_t renderer_logs(const struct renderer *r, enum event_type type)
 {
     return r->logs[type];
 }

@@ -10,31 +10,53 @@
 #include "base/err.h"
 #include "event/record.h"
 
-/* Types of subscription; the order is that of the choices in spec/settings/log.def. */
-enum log_type { LOG_TYPE_MAIL, LOG_TYPE_BOUNCES, LOG_TYPE_STATUS, LOG_TYPE_SYSTEM, LOG_TYPE_AUTHENTICATION, LOG_TYPE_COUNT };
-/* Columns LOGS of spec/events.def: who shows a row, and under which setting. */
-enum {
-    LOG_MAIL = 1 << LOG_TYPE_MAIL,
-    LOG_BOUNCES = 1 << LOG_TYPE_BOUNCES,
-    LOG_STATUS = 1 << LOG_TYPE_STATUS,
-    LOG_SYSTEM = 1 << LOG_TYPE_SYSTEM,
-    LOG_AUTHENTICATION = 1 << LOG_TYPE_AUTHENTICATION,
-    LOG_FRAMED = LOG_MAIL | LOG_SYSTEM | LOG_AUTHENTICATION, /* files that begin with the three lines of logs.md 3 */
-    LOG_TYPES = (1 << LOG_TYPE_COUNT) - 1,
-    IF_SUBJECT = 1 << 16,
-    IF_MESSAGE_ID = 1 << 17,
-    IF_RESPONSE = 1 << 18,
-    IF_STATUS_IN_MAIL = 1 << 19, /* adds LOG_MAIL */
+/* Types of subscription, in the order of the choices in spec/settings/log.def. */
+enum log_type {
+#define LOG_TYPE(name, word, title, framed) LOG_TYPE_##name,
+#include "spec/log_types.def"
+#undef LOG_TYPE
+    LOG_TYPE_COUNT
 };
+/* Columns LOGS of spec/events.def: who shows a row, and under which setting. 64 bits wide. */
+enum {
+#define LOG_TYPE(name, word, title, framed) LOG_##name = 1ull << LOG_TYPE_##name,
+#include "spec/log_types.def"
+#undef LOG_TYPE
+#define LOG_TYPE(name, word, title, framed) | (framed ? LOG_##name : 0ull)
+    /* files that begin with the three lines of logs.md 3 */
+    LOG_FRAMED = 0ull
+#include "spec/log_types.def"
+    ,
+#undef LOG_TYPE
+    LOG_TYPES = (1ull << LOG_TYPE_COUNT) - 1,
+    IF_SUBJECT = 1ull << 56,
+    IF_MESSAGE_ID = 1ull << 57,
+    IF_RESPONSE = 1ull << 58,
+    IF_STATUS_IN_MAIL = 1ull << 59, /* adds LOG_MAIL */
+};
+/* "Text Mail Logs", and the word of the settings. */
+struct str log_type_title(enum log_type type);
+struct str log_type_word(enum log_type type);
+
+/* The subscriptions a new home has, and those written while the settings name none (logs.md 12): row i, NULL behind the
+ * last. */
+struct log_default {
+    const char *name;
+    enum log_type type;
+    enum event_level level;
+    bool gateway, manager; /* which product has it from the start */
+};
+const struct log_default *log_default(size_t i);
+
 enum log_dialect { DIALECT_CLASSIC, DIALECT_MODERN }; /* order of logs.dialect */
 
 struct renderer;
 
 /* `on` = the IF_... settings that are on. Never fails: a template that cannot be compiled ends the process. */
-struct renderer *renderer_new(enum log_dialect dialect, uint32_t on);
+struct renderer *renderer_new(enum log_dialect dialect, uint64_t on);
 void renderer_free(struct renderer *r);
 /* Types of log (bits LOG_...) that get a line from this event type. */
-uint32_t renderer_logs(const struct renderer *r, enum event_type type);
+uint64_t renderer_logs(const struct renderer *r, enum event_type type);
 
 /* Appends "Ddd Mon DD HH:MM:SS YYYY Level: text\n"; false (nothing added) when the text is empty or that log has none. */
 bool render_line(struct renderer *r, enum log_type log, const struct event_record *ev, struct buf *out);

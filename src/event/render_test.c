@@ -28,7 +28,7 @@ static const char *shown(struct renderer *r, enum log_type log, enum event_type 
 
 /* Saturday 21 November 2026, 10:00:06 UTC. */
 static const uint64_t T0 = 1795255206000ull;
-static const uint32_t ALL_ON = IF_SUBJECT | IF_MESSAGE_ID | IF_RESPONSE;
+static const uint64_t ALL_ON = IF_SUBJECT | IF_MESSAGE_ID | IF_RESPONSE;
 
 #define LINE(ms, name, want, ...) \
     assert_string_equal(shown(r, LOG_TYPE_MAIL, EVENT_##name, (ms), &(struct event_##name){__VA_ARGS__}), want "\n")
@@ -257,6 +257,48 @@ static void speed(void **state)
     renderer_free(r);
 }
 
+/* logs.md 12: the choices of the setting are the words of the table, in its order. */
+static void log_types_of_settings(void **state)
+{
+#define SETTING(name, kind, initial, least, most, extra, ...) {#name, extra},
+    static const struct {
+        const char *name, *extra;
+    } rows[] = {
+#include "spec/settings/log.def"
+    };
+#undef SETTING
+    struct buf words = BUF(4096);
+
+    (void)state;
+    for (unsigned t = 0; t < LOG_TYPE_COUNT; t++)
+        buf_addf(&words, "%s%.*s", t ? "|" : "", STR(log_type_word((enum log_type)t)));
+    assert_string_equal(rows[0].name, "type");
+    assert_true(str_eq(buf_str(&words), str_c(rows[0].extra)));
+    assert_true(str_eq(log_type_title(LOG_TYPE_AMP), S("AMP Engine Logs")));
+    for (size_t i = 0; log_default(i); i++)
+        if (log_default(i)->type == LOG_TYPE_MAIL)
+            assert_true(log_default(i)->gateway && log_default(i)->manager);
+    buf_done(&words);
+}
+
+/* logs.md 12: gui_logs, and our cli_logs and ftpd_logs. */
+static void lines_of_operators(void **state)
+{
+    struct renderer *r = renderer_new(DIALECT_MODERN, ALL_ON);
+    struct event_http_request q = {
+        .peer_ip = S("192.0.2.9"), .session = S("k3"), .status = 200, .method = S("GET"), .path = S("/login")};
+
+    (void)state;
+    assert_string_equal(shown(r, LOG_TYPE_GUI, EVENT_http_request, T0, &q),
+                        "Sat Nov 21 10:00:06 2026 Info: req:192.0.2.9 user:- id:k3 200 GET /login HTTP/1.1 -\n");
+    assert_string_equal(shown(r, LOG_TYPE_CLI, EVENT_cli_note, T0,
+                              &(struct event_cli_note){S("admin"), S("192.0.2.9"), S("entered 'version'")}),
+                        "Sat Nov 21 10:00:06 2026 Info: User admin from 192.0.2.9: entered 'version'\n");
+    assert_string_equal(shown(r, LOG_TYPE_FTPD, EVENT_ftp_note, T0, &(struct event_ftp_note){.text = S("refused")}),
+                        "Sat Nov 21 10:00:06 2026 Info: User -: refused\n");
+    renderer_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +309,8 @@ int main(void)
         cmocka_unit_test(dialect_and_conditions),
         cmocka_unit_test(every_row),
         cmocka_unit_test(classes),
+        cmocka_unit_test(log_types_of_settings),
+        cmocka_unit_test(lines_of_operators),
         cmocka_unit_test(speed),
     };
     int failed;

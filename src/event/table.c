@@ -23,6 +23,35 @@ static const struct event_info rows[] = {
 };
 #undef EVENT
 
+static const struct {
+    const char *word, *title;
+} log_types[] = {
+#define LOG_TYPE(name, word, title, framed) {word, title},
+#include "spec/log_types.def"
+#undef LOG_TYPE
+};
+
+struct str log_type_title(enum log_type type)
+{
+    return str_c(log_types[type].title);
+}
+
+struct str log_type_word(enum log_type type)
+{
+    return str_c(log_types[type].word);
+}
+
+const struct log_default *log_default(size_t i)
+{
+    static const struct log_default defaults[] = {
+#define LOG_DEFAULT(name, type, level, gateway, manager) {name, LOG_TYPE_##type, LEVEL_##level, gateway, manager},
+#include "spec/log_defaults.def"
+#undef LOG_DEFAULT
+    };
+
+    return i < sizeof defaults / sizeof *defaults ? &defaults[i] : NULL;
+}
+
 const struct event_info *event_info(unsigned type)
 {
     return type > EVENT_NONE && type < EVENT_TYPE_COUNT ? &rows[type] : NULL;

@@ -8,7 +8,7 @@
 #include "record/state.h"
 #include "record/status.h"
 
-enum { SYNC_MOST = 128 };
+enum { SYNC_MOST = 192 };
 
 /* One save: filled on the loop, carried out in the thread pool, finished on the loop. */
 struct save {

@@ -15,16 +15,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* What is written when the settings name no subscription (logs.md 12). */
-static const struct {
-    const char *name;
-    enum log_type type;
-    enum event_level level;
-} defaults[] = {
-    {"mail_logs", LOG_TYPE_MAIL, LEVEL_INFO},     {"bounces", LOG_TYPE_BOUNCES, LEVEL_INFO},
-    {"status", LOG_TYPE_STATUS, LEVEL_INFO},      {"error_logs", LOG_TYPE_MAIL, LEVEL_CRITICAL},
-    {"system_logs", LOG_TYPE_SYSTEM, LEVEL_INFO}, {"authentication", LOG_TYPE_AUTHENTICATION, LEVEL_INFO},
-};
 enum { DEFAULT_SIZE = 10 << 20, DEFAULT_FILES = 10 };
 
 struct subscriptions *subscriptions_new(const char *dir)
@@ -32,7 +22,7 @@ struct subscriptions *subscriptions_new(const char *dir)
     struct subscriptions *s = calloc(1, sizeof *s);
 
     must(s && (s->dir = strdup(dir)));
-    s->shape = UINT32_MAX;
+    s->shape = UINT64_MAX;
     mkdir(dir, 0750);
     return s;
 }
@@ -89,7 +79,7 @@ static void first_lines(void *ctx, struct buf *out)
     struct subscription *one = ctx;
     char text[160], serial[80];
 
-    if (!(1u << one->type & LOG_FRAMED))
+    if (!(1ull << one->type & LOG_FRAMED))
         return;
     serial_in_dialect(str_c(one->owner->serial), one->owner->classic, serial);
     frame(one, out, "Begin Logfile");
@@ -103,7 +93,7 @@ static void last_line(void *ctx, struct buf *out)
 {
     struct subscription *one = ctx;
 
-    if (1u << one->type & LOG_FRAMED)
+    if (1ull << one->type & LOG_FRAMED)
         frame(one, out, "End Logfile");
 }
 
@@ -191,13 +181,13 @@ static void want(struct subscriptions *s, struct subscription **next, size_t *n,
 
 static void shape_renderer(struct subscriptions *s, const struct conf *conf)
 {
-    uint32_t on = IF_SUBJECT | IF_MESSAGE_ID | IF_RESPONSE;
+    uint64_t on = IF_SUBJECT | IF_MESSAGE_ID | IF_RESPONSE;
     enum log_dialect dialect = DIALECT_MODERN;
 
     if (conf) {
         dialect = conf->logs.dialect == DIALECT_CLASSIC ? DIALECT_CLASSIC : DIALECT_MODERN;
-        on = (conf->logs.original_subject ? IF_SUBJECT : 0u) | (conf->logs.message_id ? IF_MESSAGE_ID : 0u) |
-             (conf->logs.remote_response ? IF_RESPONSE : 0u) | (conf->logs.status_in_mail_logs ? IF_STATUS_IN_MAIL : 0u);
+        on = (conf->logs.original_subject ? IF_SUBJECT : 0ull) | (conf->logs.message_id ? IF_MESSAGE_ID : 0ull) |
+             (conf->logs.remote_response ? IF_RESPONSE : 0ull) | (conf->logs.status_in_mail_logs ? IF_STATUS_IN_MAIL : 0ull);
     }
     s->classic = dialect == DIALECT_CLASSIC;
     if (s->renderer && s->shape == (on | dialect))
@@ -210,12 +200,12 @@ static void shape_renderer(struct subscriptions *s, const struct conf *conf)
 static void index_types(struct subscriptions *s)
 {
     for (unsigned type = EVENT_NONE + 1; type < EVENT_TYPE_COUNT; type++) {
-        uint32_t logs = renderer_logs(s->renderer, (enum event_type)type);
+        uint64_t logs = renderer_logs(s->renderer, (enum event_type)type);
 
         s->shown[type] = 0;
         for (size_t i = 0; i < s->n; i++)
-            if (logs & 1u << s->items[i]->type && event_info(type)->level <= s->items[i]->level)
-                s->shown[type] |= 1u << i;
+            if (logs & 1ull << s->items[i]->type && event_info(type)->level <= s->items[i]->level)
+                s->shown[type] |= 1ull << i;
     }
 }
 
@@ -237,11 +227,14 @@ void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subsc
                               l->rollover},
              saved, ctx);
     }
-    for (size_t i = 0; !n_conf && i < sizeof defaults / sizeof *defaults; i++)
-        want(s, next, &n,
-             &(struct wanted){str_c(defaults[i].name), STR_NONE, defaults[i].type, defaults[i].level, DEFAULT_SIZE,
-                              DEFAULT_FILES, STR_NONE},
-             saved, ctx);
+    for (size_t i = 0; !n_conf && log_default(i); i++) {
+        const struct log_default *d = log_default(i);
+
+        if (d->gateway)
+            want(s, next, &n,
+                 &(struct wanted){str_c(d->name), STR_NONE, d->type, d->level, DEFAULT_SIZE, DEFAULT_FILES, STR_NONE}, saved,
+                 ctx);
+    }
     for (size_t i = 0; i < s->n; i++)
         if (s->items[i]) {
             logfile_write(&s->items[i]->file, NULL);
@@ -256,8 +249,8 @@ void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subsc
 
 void subscriptions_show(struct subscriptions *s, const struct event_record *ev)
 {
-    for (uint32_t left = s->shown[ev->type]; left; left &= left - 1) {
-        struct subscription *one = s->items[__builtin_ctz(left)];
+    for (uint64_t left = s->shown[ev->type]; left; left &= left - 1) {
+        struct subscription *one = s->items[__builtin_ctzll(left)];
 
         render_line(s->renderer, one->type, ev, &one->file.out);
     }

@@ -12,7 +12,7 @@
 #include "record/logfile.h"
 #include "record/schedule.h"
 
-enum { SUBSCRIPTIONS_MOST = 32, SUBSCRIPTION_NAME = 64 };
+enum { SUBSCRIPTIONS_MOST = 64, SUBSCRIPTION_NAME = 64 };
 
 struct subscription {
     char name[SUBSCRIPTION_NAME];
@@ -30,10 +30,10 @@ struct subscriptions {
     char *dir; /* HOME/log */
     char serial[80];
     struct renderer *renderer;
-    uint32_t shape; /* dialect and conditions the renderer was made for */
+    uint64_t shape; /* dialect and conditions the renderer was made for */
     struct subscription *items[SUBSCRIPTIONS_MOST];
     size_t n;
-    uint32_t shown[EVENT_TYPE_COUNT]; /* bit i: items[i] gets a line of this type */
+    uint64_t shown[EVENT_TYPE_COUNT]; /* bit i: items[i] gets a line of this type */
     bool classic;
 };
 
