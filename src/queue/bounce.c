@@ -14,7 +14,6 @@
 #include "mail/envelope.h"
 #include "mail/header.h"
 #include "queue/state.h"
-#include "smtp/body.h"
 
 #include <stdlib.h>
 
@@ -35,7 +34,8 @@ struct held {
 struct settling {
     struct settling *next;
     struct queue *q;
-    uint64_t mid, notice_mid, notice_bytes;
+    uint64_t mid;
+    struct made made;
     enum dsn_kind kind;
     enum notice_state state;
     struct arena arena; /* texts */
@@ -66,6 +66,8 @@ static void notice_remove(struct queue *q, struct settling *s)
     notice_free(s);
 }
 
+static void stored(void *ctx, enum rc rc, uint32_t message);
+
 /* The notice of this message that still collects, or a new one. */
 static struct settling *notice_of(struct queue *q, uint32_t piece, enum dsn_kind kind)
 {
@@ -78,6 +80,7 @@ static struct settling *notice_of(struct queue *q, uint32_t piece, enum dsn_kind
     s = calloc(1, sizeof *s);
     must(s);
     s->q = q;
+    s->made = (struct made){.q = q, .stored = stored, .ctx = s};
     s->mid = mid;
     s->kind = kind;
     arena_init(&s->arena, 1024, 64 << 20);
@@ -268,53 +271,17 @@ static void list_recipients(struct queue *q, const struct settling *s, const str
                                                              .mta = s->told[i].mta};
 }
 
-struct sink {
-    struct spool_body *body;
-    enum rc rc;
-};
-
-static void body_sink(void *ctx, struct str octets)
-{
-    struct sink *k = ctx;
-
-    if (k->rc == RC_OK)
-        k->rc = spool_body_add(k->body, octets, NULL);
-}
-
-static void appended(void *ctx, enum rc rc, const struct spool_ref *ref);
-
-/* Hands the notice to the writer; what it needs of the body (dots, 8-bit) is found on the way. */
 static enum rc store(struct settling *s, const struct dsn *d, struct str text)
 {
-    struct queue *q = s->q;
     struct recipient to = {.address = s->to};
-    struct smtp_body scan;
-    struct sink k = {spool_body_new(q->writer), RC_OK};
-    struct buf octets = BUF(1 << 20);
     struct envelope env = {.received_ms = d->now_ms,
                            .parent_mid = s->mid,
                            .smtputf8 = dsn_needs_utf8(d),
-                           .outgoing = 1,
                            .subject = d->subject,
                            .recipients = &to,
                            .n_recipients = 1};
 
-    if (!k.body)
-        return RC_NO_MEMORY;
-    smtp_body_begin(&scan, SMTP_BODY_CHUNK);
-    smtp_body_feed(&scan, text, body_sink, &k);
-    smtp_body_finish(&scan, body_sink, &k);
-    if (k.rc != RC_OK) {
-        spool_body_free(k.body);
-        return k.rc;
-    }
-    env.body = scan.flags & SMTP_BODY_HAS_8BIT ? BODY_8BITMIME : BODY_7BIT;
-    s->notice_bytes = scan.bytes;
-    s->notice_mid = board_next(q->board, NUMBER_MID);
-    envelope_encode(&env, &octets);
-    spool_append(q->writer, 0, s->notice_mid, scan.flags, buf_str(&octets), k.body, appended, s);
-    buf_done(&octets);
-    return RC_OK;
+    return made_store(&s->made, &env, text);
 }
 
 static enum rc write_notice(struct settling *s, const struct message *m)
@@ -388,7 +355,7 @@ static void settle(struct settling *s)
 static void say_made(const struct settling *s)
 {
     struct queue *q = s->q;
-    uint64_t mid = s->notice_mid;
+    uint64_t mid = s->made.mid;
 
     event(q->events, message_start, .mid = mid);
     if (s->kind == DSN_FAILURE)
@@ -397,7 +364,7 @@ static void say_made(const struct settling *s)
         event(q->events, message_generated, .mid = mid, .parent = s->mid, .by = str_lit("notify"));
     event(q->events, message_sender, .mid = mid);
     event(q->events, message_recipient, .mid = mid, .recipient = s->to);
-    event(q->events, message_ready, .mid = mid, .bytes = s->notice_bytes, .recipients = 1);
+    event(q->events, message_ready, .mid = mid, .bytes = s->made.bytes, .recipients = 1);
 }
 
 static void again(void *ctx)
@@ -414,29 +381,17 @@ static void put_off(struct settling *s)
     loop_timer_set(s->q->loop, &s->timer, AGAIN_MS, again, s);
 }
 
-static void appended(void *ctx, enum rc rc, const struct spool_ref *ref)
+static void stored(void *ctx, enum rc rc, uint32_t message)
 {
     struct settling *s = ctx;
-    struct queue *q = s->q;
-    uint32_t message, segment;
 
     if (rc != RC_OK) {
         if (rc != RC_SHUTTING_DOWN)
             put_off(s);
         return;
     }
-    segment = segment_get(q, ref->segment, ref->generation, QUEUE_COLUMN);
-    message = message_new(q, s->notice_mid, segment, ref->offset, 0);
-    arena_reset(&q->scratch);
-    if (message_load(q, message, NULL) != RC_OK) {
-        message_leave(q, message);
-        put_off(s);
-        return;
-    }
-    segment_at(q, segment)->known_to = ref->offset + message_at(q, message)->record_bytes;
-    entry_known(q, message);
     say_made(s);
-    work_verdict(q, message, 0, STR_NONE);
+    work_verdict(s->q, message, 0, STR_NONE);
     settle(s);
 }
 

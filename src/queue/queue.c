@@ -247,6 +247,7 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
     work_init(q);
     dispatch_init(q);
     queue_verbs_init(q);
+    own_init(q);
     bus_on_peer(q->bus, come, gone, q);
     conf_on_change(q->conf, conf_changed, q);
     second(q);
@@ -281,11 +282,12 @@ void queue_free(struct queue *q)
     while (q->n_freeing)
         loop_turn(q->loop, true);
     spool_writer_free(q->writer);
-    queue_verbs_done(q);
     big_done(q);
     bounce_done(q);
     if (q->journal)
-        journal_close(q->journal);
+        journal_close(q->journal); /* answers those that wait for a sync */
+    queue_verbs_done(q);
+    own_done(q);
     if (q->ceilings[NUMBER_MID])
         numbers_stop(q);
     loop_timer_cancel(q->loop, &q->second_timer);

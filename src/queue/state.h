@@ -222,6 +222,7 @@ struct queue {
     uint32_t oldest;     /* message, with oldest_mid */
     uint64_t oldest_mid, oldest_ms, oldest_seconds;
     struct verb_question *questions;
+    struct own_mail *own_mails;
     struct settling *settling; /* waiting for a DSN, this turn's first */
     uint64_t ceilings[NUMBER_COUNT];
     enum rc receiving_state;
@@ -443,6 +444,24 @@ void numbers_check(struct queue *q);
 void numbers_stop(struct queue *q);
 /* After a power cut: the log says of every message that may go out twice that it was recovered (J). */
 void recover_say(struct queue *q);
+
+/* ---- made.c: messages that queue makes itself ----------------------------------------------------------------------- */
+struct envelope;
+struct made {
+    struct queue *q;
+    /* RC_OK: on stable storage, known and journaled this turn; say so and let it go. Else nothing was stored. Once. */
+    void (*stored)(void *ctx, enum rc rc, uint32_t message);
+    void *ctx;
+    uint64_t mid, bytes; /* set by made_store() */
+};
+/* Takes a new MID and writes the message; body and outgoing of the envelope are set here. Not RC_OK: `stored` will not run.
+ */
+enum rc made_store(struct made *m, struct envelope *env, struct str text);
+
+/* ---- own.c: mail of our own for other roles --------------------------------------------------------------------------- */
+struct own_mail;
+void own_init(struct queue *q);
+void own_done(struct queue *q);
 
 /* ---- bounce.c
  * ---------------------------------------------------------------------------------------------------------------------- */
