@@ -65,18 +65,23 @@ static enum rc read_frame(int fd, struct buf *in, struct str *body_out, struct e
     return RC_OK;
 }
 
-enum rc client_ask(int fd, struct str user, const struct str *words, size_t n, enum rc *rc_out, struct buf *text,
-                   struct buf *json, struct err *e)
+enum rc client_send(int fd, struct str user, const struct str *words, size_t n, struct err *e)
 {
     struct buf b = BUF((size_t)WIRE_MAX + (1 << 20));
-    struct str body, t, j;
     enum rc rc;
 
     wire_put_request(&b, user, words, n);
     rc = b.failed ? err_set(e, RC_TOO_LARGE, "the command is too large") : send_all(fd, buf_str(&b), e);
-    buf_clear(&b);
-    if (rc == RC_OK)
-        rc = read_frame(fd, &b, &body, e);
+    buf_done(&b);
+    return rc;
+}
+
+enum rc client_reply(int fd, enum rc *rc_out, struct buf *text, struct buf *json, struct err *e)
+{
+    struct buf b = BUF((size_t)WIRE_MAX + (1 << 20));
+    struct str body, t, j;
+    enum rc rc = read_frame(fd, &b, &body, e);
+
     if (rc == RC_OK && wire_parse_reply(body, rc_out, &t, &j) != RC_OK)
         rc = err_set(e, RC_CORRUPT, "control socket: malformed reply");
     if (rc == RC_OK) {
@@ -85,4 +90,11 @@ enum rc client_ask(int fd, struct str user, const struct str *words, size_t n, e
     }
     buf_done(&b);
     return rc;
+}
+
+enum rc client_ask(int fd, struct str user, const struct str *words, size_t n, enum rc *rc_out, struct buf *text,
+                   struct buf *json, struct err *e)
+{
+    TRY(client_send(fd, user, words, n, e));
+    return client_reply(fd, rc_out, text, json, e);
 }

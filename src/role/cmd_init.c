@@ -232,7 +232,7 @@ static void tell(const struct conf *c, const char *home, struct str logins)
     fwrite(logins.p, 1, logins.n, stdout);
 }
 
-int cmd_init(int argc, char **argv)
+int front_init(int argc, char **argv)
 {
     struct conf_draft *d = conf_draft_new();
     struct wish w = {0};

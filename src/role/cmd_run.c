@@ -73,7 +73,7 @@ static int become_master(const char *home)
     return 1;
 }
 
-int cmd_run(int argc, char **argv)
+int front_run(int argc, char **argv)
 {
     const char *home = command_home(argc, argv);
 
@@ -138,7 +138,7 @@ static int print_sockets(struct str status)
     return bad;
 }
 
-int cmd_start(int argc, char **argv)
+int front_start(int argc, char **argv)
 {
     const char *home = command_home(argc, argv);
     struct buf status = BUF(1 << 20);
@@ -174,7 +174,7 @@ int cmd_start(int argc, char **argv)
 /* --- stop and status
  * -------------------------------------------------------------------------------------------------------- */
 
-int cmd_stop(int argc, char **argv)
+int front_stop(int argc, char **argv)
 {
     const char *home = command_home(argc, argv);
     uint64_t until = clock_mono_ms() + STOP_MS;
@@ -226,7 +226,7 @@ static void print_role(struct str line)
            uptime);
 }
 
-int cmd_status(int argc, char **argv)
+int front_status(int argc, char **argv)
 {
     const char *home = command_home(argc, argv);
     struct buf status = BUF(1 << 20);

@@ -57,7 +57,7 @@ static void as_text(const struct conf_section *s, const struct conf_setting *f)
     printf(", default \"%s\", %s, takes effect: %s\n", f->initial, conf_level_name(s->level), conf_apply_name(f->apply));
 }
 
-int cmd_settings(int argc, char **argv)
+int front_settings(int argc, char **argv)
 {
     bool json = argc > 0 && strcmp(argv[argc - 1], "--json") == 0, first = true;
 

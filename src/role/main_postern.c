@@ -15,13 +15,13 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *usage;
 } commands[] = {
-    {"init", cmd_init, "init --home DIR --role gateway|manager|bastion [--lab BASE] [--set PATH=VALUE ...]   make a home"},
-    {"run", cmd_run, "run --home DIR      all roles in the foreground, until SIGTERM"},
-    {"start", cmd_start, "start --home DIR    the same in the background"},
-    {"stop", cmd_stop, "stop --home DIR     end it"},
-    {"status", cmd_status, "status --home DIR   what runs"},
-    {"cli", cmd_cli, "cli --home DIR [--user NAME] [COMMAND ...]   operator commands"},
-    {"settings", cmd_settings, "settings [--json]   every setting: path, type, default, help"},
+    {"init", front_init, "init --home DIR --role gateway|manager|bastion [--lab BASE] [--set PATH=VALUE ...]   make a home"},
+    {"run", front_run, "run --home DIR      all roles in the foreground, until SIGTERM"},
+    {"start", front_start, "start --home DIR    the same in the background"},
+    {"stop", front_stop, "stop --home DIR     end it"},
+    {"status", front_status, "status --home DIR   what runs"},
+    {"cli", front_cli, "cli --home DIR [--user NAME] [COMMAND ...]   operator commands"},
+    {"settings", front_settings, "settings [--json]   every setting: path, type, default, help"},
 };
 
 static int usage(FILE *to)
