@@ -41,6 +41,7 @@ struct admin {
     struct auth *auth;
     struct lockouts *lockouts;
     struct sessions *sessions;
+    unsigned char *seal_key; /* seal.c */
 };
 
 /* --- store.c: the configuration in force ------------------------------------------------------------------------- */
@@ -54,6 +55,19 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
                      uint64_t *version_out, struct buf *changes_out, struct err *e);
 /* Sends the snapshot in force to a peer that came. */
 void store_send(struct admin *a, struct bus_peer *p);
+
+/* --- seal.c: secrets outside this process --------------------------------------------------------------------------------
+ */
+
+/* Before store_open(). */
+enum rc seal_open(struct admin *a, struct err *e);
+void seal_close(struct admin *a);
+/* SECRET values that are no hashes, in place: to the form in which they may leave, and back. */
+void seal_secrets(const struct admin *a, struct conf_draft *d);
+enum rc unseal_secrets(const struct admin *a, struct conf_draft *d, struct err *e);
+/* A stored version with its secrets open; and a copy of what is in force with them sealed (NULL without memory). */
+enum rc store_version(const struct admin *a, uint64_t number, struct conf_draft **out, struct err *e);
+struct conf_draft *store_sealed(const struct admin *a);
 
 /* --- checks.c -------------------------------------------------------------------------------------------------------- */
 

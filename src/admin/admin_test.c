@@ -48,13 +48,15 @@ static void bench_open(struct bench *b)
     must(mkdtemp(b->home));
     snprintf(run, sizeof run, "%s/run", b->home);
     mkdir(run, 0700);
+    snprintf(run, sizeof run, "%s/keys", b->home);
+    mkdir(run, 0700);
     must(conf_versions_init(b->home, &e) == RC_OK);
     must(conf_draft_lines(d, str_c(first_lines), &e) == RC_OK);
     must(conf_check(&d->conf, NULL, false, &e) == RC_OK);
     must(conf_versions_commit(b->home, &d->conf, str_lit("admin"), str_lit("first"), &version, &e) == RC_OK);
     conf_draft_free(d);
     b->admin = (struct admin){.loop = loop_new(), .conf = conf_source_new(), .events = events_test_new(), .home = b->home};
-    must(store_open(&b->admin, &e) == RC_OK);
+    must(seal_open(&b->admin, &e) == RC_OK && store_open(&b->admin, &e) == RC_OK);
     auth_open(&b->admin);
     login_open(&b->admin);
     sessions_open(&b->admin);
@@ -70,6 +72,7 @@ static void bench_close(struct bench *b)
     auth_close(&b->admin);
     login_close(&b->admin);
     sessions_close(&b->admin);
+    seal_close(&b->admin);
     store_close(&b->admin);
     conf_source_free(b->admin.conf);
     events_free(b->admin.events);

@@ -6,10 +6,12 @@
  */
 #include "admin/admin.h"
 
+#include "base/io.h"
 #include "conf/rules.h"
 #include "conf/snapshot.h"
 #include "conf/versions.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 enum { BLOB_MAX = 1 << 28 };
@@ -54,6 +56,18 @@ static enum rc put_in_force(struct admin *a, struct conf_draft *d, struct err *e
     return RC_OK;
 }
 
+/* /configuration/config.dtd, for the tools of those who keep configuration files. */
+static void write_dtd(const struct admin *a)
+{
+    struct buf b = BUF(1 << 20);
+    char path[4096];
+
+    conf_dtd_write(&b);
+    snprintf(path, sizeof path, "%s/configuration/config.dtd", a->home);
+    io_replace_file("control.dtd", path, buf_str(&b), NULL);
+    buf_done(&b);
+}
+
 enum rc store_open(struct admin *a, struct err *e)
 {
     struct conf_draft *d = NULL;
@@ -63,7 +77,10 @@ enum rc store_open(struct admin *a, struct err *e)
     TRY(conf_versions_current(a->home, &d, &broken, e));
     if (broken.rc != RC_OK)
         event(a->events, settings_refused, .why = str_c(err_text(&broken)));
-    rc = put_in_force(a, d, e);
+    write_dtd(a);
+    rc = unseal_secrets(a, d, e);
+    if (rc == RC_OK)
+        rc = put_in_force(a, d, e);
     if (rc != RC_OK)
         conf_draft_free(d);
     return rc;
@@ -73,6 +90,21 @@ void store_close(struct admin *a)
 {
     conf_draft_free(a->current);
     a->current = NULL;
+}
+
+/* On disk secrets are sealed. */
+static enum rc write_version(const struct admin *a, const struct conf_draft *d, struct str user, struct str comment,
+                             uint64_t *version, struct err *e)
+{
+    struct conf_draft *copy = conf_draft_copy(&d->conf);
+    enum rc rc;
+
+    if (!copy)
+        return err_set(e, RC_NO_MEMORY, "no memory");
+    seal_secrets(a, copy);
+    rc = conf_versions_commit(a->home, &copy->conf, user, comment, version, e);
+    conf_draft_free(copy);
+    return rc;
 }
 
 enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, struct str comment, bool force,
@@ -93,7 +125,7 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
         return RC_OK;
     }
     TRY(admin_check(&d->conf, &a->current->conf, force, e));
-    TRY(conf_versions_commit(a->home, &d->conf, user, comment, &version, e));
+    TRY(write_version(a, d, user, comment, &version, e));
     d->conf.version = version;
     TRY(put_in_force(a, d, e));
     event(a->events, settings_committed, .pid = (uint64_t)getpid(), .user = user, .comment = comment, .version = version);

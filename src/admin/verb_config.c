@@ -28,14 +28,18 @@ static uint64_t role_of(const struct verb_call *c)
 /* --- conf ----------------------------------------------------------------------------------------------------------------
  */
 
-/* Version (u64), then the snapshot; secrets go to those alone who may commit. */
-static void put_conf(struct verb_call *c, const struct conf *now)
+/* Version (u64), then the snapshot; secrets, sealed, go to those alone who may commit. Takes d. */
+static void put_conf(struct verb_call *c, struct conf_draft *d)
 {
     uint64_t role = role_of(c);
 
-    buf_put_u64(&c->text, now->version);
-    conf_encode(now, role == 0 || role == 1 || role == 4 ? NULL : "", &c->text);
-    verb_end(c, c->text.failed ? RC_TOO_LARGE : RC_OK);
+    if (d) {
+        seal_secrets(c->admin, d);
+        buf_put_u64(&c->text, d->conf.version);
+        conf_encode(&d->conf, role == 0 || role == 1 || role == 4 ? NULL : "", &c->text);
+    }
+    conf_draft_free(d);
+    verb_end(c, !d ? RC_NO_MEMORY : c->text.failed ? RC_TOO_LARGE : RC_OK);
 }
 
 /* args: none, or the number of a version. */
@@ -46,19 +50,17 @@ void verb_conf(struct verb_call *c)
     uint64_t number;
 
     if (c->args.n == 0) {
-        put_conf(c, &c->admin->current->conf);
+        put_conf(c, conf_draft_copy(&c->admin->current->conf));
         return;
     }
     if (!str_u64(c->args.items[0], &number)) {
         verb_usage(c);
         return;
     }
-    if (conf_versions_read(c->admin->home, number, &d, &e) != RC_OK) {
+    if (store_version(c->admin, number, &d, &e) != RC_OK)
         verb_fail(c, &e);
-        return;
-    }
-    put_conf(c, &d->conf);
-    conf_draft_free(d);
+    else
+        put_conf(c, d);
 }
 
 static bool version_line(void *ctx, const struct conf_header *h, bool current)
@@ -90,7 +92,7 @@ void verb_commitdetail(struct verb_call *c)
     struct conf_draft *d = NULL;
     struct err e = ERR_NONE;
 
-    if (now->version < 2 || conf_versions_read(c->admin->home, now->version - 1, &d, &e) != RC_OK) {
+    if (now->version < 2 || store_version(c->admin, now->version - 1, &d, &e) != RC_OK) {
         buf_add(&c->text, str_lit("There is no earlier commit.\n"));
         verb_end(c, RC_OK);
         return;
@@ -120,7 +122,7 @@ static bool who_changed(void *ctx, const struct conf_header *h, bool current)
     bool equal;
 
     (void)current;
-    if (h->version <= x->base || conf_versions_read(x->call->admin->home, h->version - 1, &older, NULL) != RC_OK)
+    if (h->version <= x->base || store_version(x->call->admin, h->version - 1, &older, NULL) != RC_OK)
         return false;
     equal = conf_section_equal(&older->conf, &x->before->conf, x->section);
     if (!equal)
@@ -193,6 +195,7 @@ static enum rc commit(struct verb_call *c, struct conf_draft *base, struct conf_
 
     TRY(check_sections(c, base, e));
     TRY(conf_xml_read(d, c->args.items[3], e));
+    TRY(unseal_secrets(c->admin, d, e));
     TRY(check_named(c, d, e));
     return store_commit(c->admin, d, c->user, c->args.items[2], force, version, &c->text, e);
 }
@@ -209,7 +212,7 @@ void verb_commit(struct verb_call *c)
         verb_usage(c);
         return;
     }
-    if (!d || conf_versions_read(c->admin->home, number, &base, &e) != RC_OK || commit(c, base, d, &version, &e) != RC_OK) {
+    if (!d || store_version(c->admin, number, &base, &e) != RC_OK || commit(c, base, d, &version, &e) != RC_OK) {
         conf_draft_free(d);
         conf_draft_free(base);
         buf_clear(&c->text);

@@ -80,6 +80,8 @@ static void load(struct verb_call *c, const struct options *o)
     struct err e = ERR_NONE;
     enum rc rc = d ? conf_xml_read(d, o->rest.items[0], &e) : err_set(&e, RC_NO_MEMORY, "no memory");
 
+    if (rc == RC_OK)
+        rc = unseal_secrets(c->admin, d, &e);
     if (rc != RC_OK) {
         conf_draft_free(d);
         event(c->admin->events, settings_refused, .user = c->user, .why = str_c(err_text(&e)));
@@ -93,9 +95,12 @@ static void load(struct verb_call *c, const struct options *o)
 static void save(struct verb_call *c, const struct options *o)
 {
     const struct conf_header h = {0};
+    struct conf_draft *d = store_sealed(c->admin);
 
-    conf_xml_write(&c->admin->current->conf, &h, o->plain, &c->text);
-    verb_end(c, RC_OK);
+    if (d)
+        conf_xml_write(&d->conf, &h, o->plain, &c->text);
+    conf_draft_free(d);
+    verb_end(c, d ? RC_OK : RC_NO_MEMORY);
 }
 
 /* Lines path=value of what begins with `prefix`. */
@@ -159,7 +164,7 @@ static struct conf_draft *version_named(struct verb_call *c, const struct option
         verb_usage(c);
         return NULL;
     }
-    if (conf_versions_read(c->admin->home, number, &d, &e) != RC_OK) {
+    if (store_version(c->admin, number, &d, &e) != RC_OK) {
         if (e.rc == RC_NOT_FOUND)
             err_set(&e, RC_NOT_FOUND, "Configuration %06" PRIu64 " does not exist", number);
         verb_fail(c, &e);

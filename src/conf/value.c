@@ -98,9 +98,12 @@ static enum rc parse_number(const struct conf_setting *f, struct str text, uint6
     return RC_OK;
 }
 
-static size_t text_most(const struct conf_setting *f)
+/* A sealed secret (control's) is longer than the text in it. */
+static size_t text_most(const struct conf_setting *f, struct str text)
 {
-    return f->most ? (size_t)f->most : CONF_TEXT_MAX;
+    size_t most = f->most ? (size_t)f->most : CONF_TEXT_MAX;
+
+    return f->type == CONF_TYPE_SECRET && str_starts(text, str_lit("$sealed$")) ? 2 * most + 128 : most;
 }
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
@@ -129,8 +132,9 @@ static bool is_utf8(struct str s)
 /* What a value may hold: no NUL and no control character but tab and line feed (PEM blocks, banners of several lines). */
 static enum rc check_text(const struct conf_setting *f, struct str text, struct err *e)
 {
-    if (text.n < f->least || text.n > text_most(f))
-        return err_set(e, RC_INVALID, "%zu octets long, not between %" PRIu64 " and %zu", text.n, f->least, text_most(f));
+    if (text.n < f->least || text.n > text_most(f, text))
+        return err_set(e, RC_INVALID, "%zu octets long, not between %" PRIu64 " and %zu", text.n, f->least,
+                       text_most(f, text));
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
 

@@ -29,6 +29,9 @@ void conf_xml_header(struct arena *a, struct str file, struct conf_header *out);
  * is half changed and only good to be freed. */
 enum rc conf_xml_read(struct conf_draft *d, struct str file, struct err *e);
 
+/* Appends the document type (config.dtd). */
+void conf_dtd_write(struct buf *out);
+
 /* "Sun Nov 22 00:41:10 2026 GMT" into at least 40 octets. */
 struct str conf_time_text(uint64_t ms, char out[40]);
 

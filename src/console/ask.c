@@ -48,7 +48,7 @@ static struct str ask(struct session *s, const char *question, const char *initi
     for (;;) {
         bool given = ask_left(s) > 0;
 
-        if (!given)
+        if (!given && question)
             say(s, "%s\n", question);
         if (!answer(s, prompt, false, &out)) {
             if (!initial && !empty)
@@ -76,6 +76,11 @@ struct str ask_value(struct session *s, const char *question, const char *initia
 struct str ask_optional(struct session *s, const char *question, ask_check *check, void *ctx)
 {
     return ask(s, question, NULL, true, check, ctx);
+}
+
+struct str ask_option(struct session *s, const char *initial, ask_check *check)
+{
+    return ask(s, NULL, initial, false, check, NULL);
 }
 
 static int yes_or_no(struct str s)

@@ -29,6 +29,8 @@ struct str ask_secret(struct session *s, const char *question, ask_check *check,
 struct str ask_hidden(struct session *s, const char *prompt);
 /* Lines until `.` alone on one; joined with \n. False: the input ended before. */
 bool ask_lines(struct session *s, const char *question, struct str *out);
+/* Without a question of its own: "[initial]> ". */
+struct str ask_option(struct session *s, const char *initial, ask_check *check);
 uint64_t ask_number(struct session *s, const char *question, uint64_t initial, uint64_t least, uint64_t most);
 
 /* A menu of operations: rows "NAME - what it does.", those with `when` false left out. Returns the index of the chosen

@@ -172,6 +172,7 @@ static enum rc start(struct process *p, struct err *e)
                               .applied = applied,
                               .applied_ctx = c};
     p->state = c;
+    TRY(seal_open(&c->admin, e));
     TRY(store_open(&c->admin, e));
     auth_open(&c->admin);
     login_open(&c->admin);
