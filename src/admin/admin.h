@@ -123,6 +123,8 @@ void auth_open(struct admin *a);
 void auth_close(struct admin *a);
 /* done(ctx, ok): is this the user's passphrase? Runs later, exactly once. */
 void auth_check(struct admin *a, struct str user, struct str password, void (*done)(void *ctx, bool ok), void *ctx);
+/* done(ctx, fits): does the passphrase fit any of these hashes, one a line? (true too when that cannot be told) */
+void auth_any(struct admin *a, struct str hashes, struct str password, void (*done)(void *ctx, bool ok), void *ctx);
 /* done(ctx, hash): Argon2id hash of a passphrase, a view valid during the call; empty without memory. */
 void auth_hash(struct admin *a, struct str password, void (*done)(void *ctx, struct str hash), void *ctx);
 

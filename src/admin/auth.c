@@ -24,6 +24,7 @@ struct job {
     struct job *next;
     struct admin *admin;
     bool make;  /* a hash instead of a comparison */
+    char *any;  /* or: a comparison with each of these hashes, one a line */
     bool known; /* the user exists and may log in */
     bool ok;
     char hash[crypto_pwhash_STRBYTES];
@@ -76,11 +77,29 @@ static void remember(struct auth *a, const unsigned char *mark)
     a->good[place(mark)].until_ms = clock_mono_ms() + REMEMBER_MS;
 }
 
+static bool any_fits(const struct job *j)
+{
+    struct str rest = str_c(j->any), line;
+    char hash[crypto_pwhash_STRBYTES];
+
+    while (str_split(&rest, '\n', &line)) {
+        if (line.n == 0 || line.n >= sizeof hash)
+            continue;
+        memset(hash, 0, sizeof hash);
+        memcpy(hash, line.p, line.n);
+        if (crypto_pwhash_str_verify(hash, j->password, j->n) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void work(void *ctx)
 {
     struct job *j = ctx;
 
-    if (j->make)
+    if (j->any)
+        j->ok = any_fits(j);
+    else if (j->make)
         j->ok = crypto_pwhash_str(j->hash, j->password, j->n, crypto_pwhash_OPSLIMIT_INTERACTIVE,
                                   crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
     else
@@ -93,6 +112,7 @@ static void tell(struct job *j)
         j->made(j->ctx, j->ok ? str_c(j->hash) : STR_NONE);
     else
         j->checked(j->ctx, j->ok);
+    free(j->any);
     sodium_memzero(j, sizeof *j);
     free(j);
 }
@@ -105,7 +125,7 @@ static void done(void *ctx)
     struct admin *a = j->admin;
 
     a->auth->running--;
-    if (j->ok && !j->make)
+    if (j->ok && !j->make && !j->any)
         remember(a->auth, j->mark);
     tell(j);
     start_next(a);
@@ -189,6 +209,20 @@ void auth_hash(struct admin *a, struct str password, void (*fn)(void *ctx, struc
     }
     j->make = true;
     j->made = fn;
+    j->ctx = ctx;
+    enqueue(a, j);
+}
+
+void auth_any(struct admin *a, struct str hashes, struct str password, void (*fn)(void *ctx, bool ok), void *ctx)
+{
+    struct job *j = new_job(a, password);
+
+    if (!j || !(j->any = strndup(hashes.n ? hashes.p : "", hashes.n))) {
+        free(j);
+        fn(ctx, true);
+        return;
+    }
+    j->checked = fn;
     j->ctx = ctx;
     enqueue(a, j);
 }

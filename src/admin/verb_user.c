@@ -39,6 +39,22 @@ enum rc passphrase_check(const struct conf *now, struct str passphrase, struct e
     return RC_OK;
 }
 
+/* The newest hashes, one a line: the one in use and, up to `keep` in all, those before it. */
+static struct str former_of(struct arena *a, const struct conf_user *u, uint64_t keep)
+{
+    struct buf b = BUF(8192);
+    struct str rest = u->former, line, out;
+
+    if (keep && u->password.n)
+        buf_addf(&b, "%.*s\n", STR(u->password));
+    for (uint64_t n = 1; n < keep && str_split(&rest, '\n', &line); n++)
+        if (line.n)
+            buf_addf(&b, "%.*s\n", STR(line));
+    out = arena_str(a, buf_str(&b));
+    buf_done(&b);
+    return out;
+}
+
 /* The user's item with its new hash; the old one joins the former ones. */
 static enum rc store_hash(struct conf_draft *d, struct str name, struct str hash, struct err *e)
 {
@@ -48,6 +64,7 @@ static enum rc store_hash(struct conf_draft *d, struct str name, struct str hash
 
     TRY(conf_draft_item(d, s, name, &item, e));
     u = item;
+    u->former = former_of(&d->arena, u, d->conf.access.passphrase_reuse);
     u->password = arena_str(&d->arena, hash);
     u->must_change = 0;
     u->changed_ms = clock_wall_ms();
@@ -76,12 +93,36 @@ static void hashed(void *ctx, struct str hash)
     verb_end(c, RC_OK);
 }
 
+static void used_before(void *ctx, bool used)
+{
+    struct verb_call *c = ctx;
+
+    if (!used) {
+        auth_hash(c->admin, c->args.items[2], hashed, c);
+        return;
+    }
+    buf_add(&c->text, str_lit("This passphrase was used before.\n"));
+    verb_end(c, RC_INVALID);
+}
+
+/* Former passphrases are not taken again (access.passphrase_reuse). */
+static void take_new(struct verb_call *c)
+{
+    const struct conf *now = &c->admin->current->conf;
+    const struct conf_user *u = conf_find(&now->user, c->args.items[0]);
+
+    if (u && now->access.passphrase_reuse)
+        auth_any(c->admin, former_of(&c->arena, u, now->access.passphrase_reuse), c->args.items[2], used_before, c);
+    else
+        auth_hash(c->admin, c->args.items[2], hashed, c);
+}
+
 static void checked(void *ctx, bool ok)
 {
     struct verb_call *c = ctx;
 
     if (ok) {
-        auth_hash(c->admin, c->args.items[2], hashed, c);
+        take_new(c);
         return;
     }
     buf_add(&c->text, str_lit("The old passphrase is wrong.\n"));
@@ -113,7 +154,7 @@ void verb_passwd(struct verb_call *c)
     else if (u == self && u->password.n)
         auth_check(c->admin, u->name, c->args.items[1], checked, c);
     else
-        auth_hash(c->admin, c->args.items[2], hashed, c);
+        take_new(c);
 }
 
 /* --- version

@@ -241,6 +241,19 @@ static bool offers(const struct menu *m, const char *name)
     return false;
 }
 
+struct step {
+    const struct menu *menu;
+    const struct menu_more *more;
+    size_t i;
+};
+
+static enum rc step(struct session *s, void *ctx)
+{
+    const struct step *x = ctx;
+
+    return x->i < OPERATIONS ? operations[x->i].run(s, x->menu) : x->more[x->i - OPERATIONS].run(s);
+}
+
 enum rc menu_talk(struct session *s, const struct menu *m, const struct menu_more *more, size_t n_more)
 {
     struct operation ops[OPERATIONS + 16];
@@ -259,7 +272,7 @@ enum rc menu_talk(struct session *s, const struct menu *m, const struct menu_mor
         i = ask_operation(s, ops, OPERATIONS + n_more);
         if (i == SIZE_MAX)
             return rc;
-        rc = i < OPERATIONS ? operations[i].run(s, m) : more[i - OPERATIONS].run(s);
+        rc = session_step(s, step, &(struct step){m, more, i});
         if (ask_batch(s))
             return rc;
     }

@@ -129,6 +129,27 @@ void session_take_draft(struct session *s, struct conf_draft *d)
     s->trial = d;
 }
 
+static void free_draft(void *draft)
+{
+    conf_draft_free(draft);
+}
+
+enum rc session_step(struct session *s, enum rc (*operation)(struct session *s, void *ctx), void *ctx)
+{
+    struct conf_draft *before = conf_draft_copy(session_conf(s));
+    enum rc rc;
+
+    if (!before || !arena_defer(&s->arena, free_draft, before)) {
+        conf_draft_free(before);
+        return RC_NO_MEMORY;
+    }
+    rc = operation(s, ctx);
+    if (rc == RC_OK)
+        return RC_OK;
+    session_take_draft(s, conf_draft_copy(&before->conf));
+    return s->args.n ? rc : RC_OK;
+}
+
 bool session_set(struct session *s, const char *path, struct str value)
 {
     struct err e = ERR_NONE;

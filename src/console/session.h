@@ -78,6 +78,9 @@ const struct conf *session_conf(const struct session *s);
 struct conf_draft *session_draft(struct session *s);
 /* Replaces the working copy as the running command sees it; d is taken. */
 void session_take_draft(struct session *s, struct conf_draft *d);
+/* One operation of a menu: when it fails, what it changed is undone (and only that). Its code in batch form, else RC_OK: the
+ * menu goes on. */
+enum rc session_step(struct session *s, enum rc (*run)(struct session *s, void *ctx), void *ctx);
 /* path=value on the working copy; a bad value is said and false returned. */
 bool session_set(struct session *s, const char *path, struct str value);
 bool session_staged(const struct session *s);

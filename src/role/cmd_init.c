@@ -194,6 +194,8 @@ static enum rc add_user(struct conf_draft *d, const char *name, const char *role
     snprintf(lines, sizeof lines, "user.%s.role=%s\nuser.%s.must_change=%s\nuser.%s.password=%s", name, role, name,
              must_change ? "yes" : "no", name, hash);
     TRY(conf_draft_lines(d, str_c(lines), e));
+    snprintf(lines, sizeof lines, "user.%s.full_name=%s", name, strcmp(role, "administrator") ? name : "Administrator");
+    TRY(conf_draft_line(d, str_c(lines), e));
     buf_addf(say, "login: %s  passphrase: %s%s\n", name, password,
              must_change ? "  (shown once; change it: postern cli passwd)" : "");
     sodium_memzero(password, sizeof password);
