@@ -55,6 +55,12 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
 /* Sends the snapshot in force to a peer that came. */
 void store_send(struct admin *a, struct bus_peer *p);
 
+/* --- default_logs.c -------------------------------------------------------------------------------------------------- */
+
+/* The log subscriptions a product has from the start (logs.md 12), when the draft has none: a new home, one from before they
+ * were items, and one whose last was removed (record would write them all the same). */
+enum rc admin_default_logs(struct conf_draft *d, struct err *e);
+
 /* --- checks.c -------------------------------------------------------------------------------------------------------- */
 
 /* conf_check() and the checks that need the rooms which use a setting. */

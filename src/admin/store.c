@@ -63,7 +63,9 @@ enum rc store_open(struct admin *a, struct err *e)
     TRY(conf_versions_current(a->home, &d, &broken, e));
     if (broken.rc != RC_OK)
         event(a->events, settings_refused, .why = str_c(err_text(&broken)));
-    rc = put_in_force(a, d, e);
+    rc = admin_default_logs(d, e);
+    if (rc == RC_OK)
+        rc = put_in_force(a, d, e);
     if (rc != RC_OK)
         conf_draft_free(d);
     return rc;
@@ -82,6 +84,7 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
     uint64_t version = 0;
     bool equal;
 
+    TRY(admin_default_logs(d, e));
     conf_diff(&a->current->conf, &d->conf, &changes);
     equal = changes.n == 0 && !changes.failed;
     if (changes_out)
