@@ -31,8 +31,8 @@ LIBS_web      := -luv -lmicrohttpd -lgnutls -ljansson
 LIBS_push     := -luv -lssh -lcurl -lssl -lcrypto
 LIBS_snmp     := -luv -lnetsnmpagent -lnetsnmp
 LIBS_clock    := -luv
-LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpthread
+LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2 -lpcre2-8
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

@@ -68,6 +68,11 @@ enum rc unseal_secrets(const struct admin *a, struct conf_draft *d, struct err *
 /* A stored version with its secrets open; and a copy of what is in force with them sealed (NULL without memory). */
 enum rc store_version(const struct admin *a, uint64_t number, struct conf_draft **out, struct err *e);
 struct conf_draft *store_sealed(const struct admin *a);
+/* --- default_logs.c -------------------------------------------------------------------------------------------------- */
+
+/* The log subscriptions a product has from the start (logs.md 12), when the draft has none: a new home, one from before they
+ * were items, and one whose last was removed (record would write them all the same). */
+enum rc admin_default_logs(struct conf_draft *d, struct err *e);
 
 /* --- checks.c -------------------------------------------------------------------------------------------------------- */
 

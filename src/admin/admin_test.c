@@ -204,6 +204,7 @@ static void a_broken_current_version_leaves_the_last_good_one_in_force(void **st
     again = (struct admin){.conf = conf_source_new(), .events = events_test_new(), .home = b.home};
     assert_int_equal(store_open(&again, &e), RC_OK);
     assert_true(conf_now(again.conf)->version == 2 && conf_now(again.conf)->roles.scan == 2);
+    assert_true(conf_now(again.conf)->log.n == 27 && conf_find(&conf_now(again.conf)->log, str_lit("mail_logs")));
     store_close(&again);
     conf_source_free(again.conf);
     events_free(again.events);

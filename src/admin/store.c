@@ -80,6 +80,8 @@ enum rc store_open(struct admin *a, struct err *e)
     write_dtd(a);
     rc = unseal_secrets(a, d, e);
     if (rc == RC_OK)
+        rc = admin_default_logs(d, e);
+    if (rc == RC_OK)
         rc = put_in_force(a, d, e);
     if (rc != RC_OK)
         conf_draft_free(d);
@@ -114,6 +116,7 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
     uint64_t version = 0;
     bool equal;
 
+    TRY(admin_default_logs(d, e));
     conf_diff(&a->current->conf, &d->conf, &changes);
     equal = changes.n == 0 && !changes.failed;
     if (changes_out)

@@ -205,6 +205,38 @@ static void roll_over(void **state)
     events_free(queue);
 }
 
+/* cli.md 8: one log by name or number, or all; a log that nobody wrote to keeps its empty file. */
+static void roll_over_asked_for(void **state)
+{
+    struct events *own = process("record", NULL);
+    struct record *r;
+    char path[200];
+
+    (void)state;
+    clock_test_set(1795255206000ull, 5000);
+    start_conf("log.mail_logs.type=mail\nlog.status.type=status\nlog.cli_logs.type=cli\n");
+    r = record_new(NULL, NULL, conf, own, board, home);
+    assert_true(record_roll_now(r, str_lit("1")));
+    assert_false(record_roll_now(r, str_lit("4")));
+    assert_false(record_roll_now(r, str_lit("0")));
+    assert_false(record_roll_now(r, str_lit("gui_logs")));
+    assert_true(record_roll_now(r, str_lit("CLI_logs")));
+    assert_int_equal(record_save(r, NULL), RC_OK);
+    snprintf(path, sizeof path, "%s/log/mail_logs/mail.@20261121T100006.s", home);
+    assert_int_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof path, "%s/log/cli_logs/cli.@20261121T100006.s", home);
+    assert_int_not_equal(access(path, F_OK), 0);
+    event(own, cli_note, .user = str_lit("admin"), .text = str_lit("entered 'version'"));
+    events_flush(own);
+    record_round(r, clock_mono_ns() + 1000);
+    record_round(r, clock_mono_ns() + 1000);
+    assert_true(record_roll_now(r, str_lit("All Logs")));
+    assert_int_equal(record_save(r, NULL), RC_OK);
+    assert_int_equal(access(path, F_OK), 0);
+    record_free(r);
+    events_free(own);
+}
+
 /* --- killed at each write ------------------------------------------------------------------------------------------- */
 
 enum { MESSAGES = 12 };
@@ -394,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(logs_of_events, fresh, gone),
         cmocka_unit_test_setup_teardown(roll_over, fresh, gone),
+        cmocka_unit_test_setup_teardown(roll_over_asked_for, fresh, gone),
         cmocka_unit_test_setup_teardown(once_each_whatever_dies, fresh, gone),
         cmocka_unit_test_setup_teardown(speed, fresh, gone),
     };

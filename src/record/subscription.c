@@ -230,7 +230,7 @@ void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subsc
     for (size_t i = 0; !n_conf && log_default(i); i++) {
         const struct log_default *d = log_default(i);
 
-        if (d->gateway)
+        if (conf && conf->system.role ? d->manager : d->gateway)
             want(s, next, &n,
                  &(struct wanted){str_c(d->name), STR_NONE, d->type, d->level, DEFAULT_SIZE, DEFAULT_FILES, STR_NONE}, saved,
                  ctx);
@@ -279,17 +279,25 @@ enum rc subscriptions_write(struct subscriptions *s, struct err *e)
 
 /* --- roll-over ----------------------------------------------------------------------------------------------------- */
 
+/* A file without a line stays. */
 static bool is_due(const struct subscription *one, uint64_t now_s)
 {
+    if (!one->file.state.length && !one->file.state.roll_to_s)
+        return false;
     return one->roll_now || one->file.state.length >= one->size || now_s >= one->due_s;
 }
 
-bool subscriptions_due(const struct subscriptions *s, uint64_t now_s)
+bool subscriptions_due(struct subscriptions *s, uint64_t now_s)
 {
     bool any = false;
 
-    for (size_t i = 0; i < s->n; i++)
-        any = any || is_due(s->items[i], now_s);
+    for (size_t i = 0; i < s->n; i++) {
+        struct subscription *one = s->items[i];
+
+        if (!one->file.state.length && now_s >= one->due_s)
+            one->due_s = schedule_due(&one->schedule, now_s); /* an empty file waits for the next time */
+        any = any || is_due(one, now_s);
+    }
     return any;
 }
 
@@ -301,10 +309,10 @@ bool subscriptions_roll_begin(struct subscriptions *s, uint64_t now_s)
         struct subscription *one = s->items[i];
 
         if (is_due(one, now_s)) {
-            one->roll_now = false;
             if (!one->file.state.roll_to_s)
                 logfile_roll_begin(&one->file, now_s);
         }
+        one->roll_now = false;
         any = any || one->file.state.roll_to_s;
     }
     return any;
@@ -329,9 +337,12 @@ size_t subscriptions_roll(struct subscriptions *s)
 bool subscriptions_roll_now(struct subscriptions *s, struct str name)
 {
     bool all = !name.n || str_eqi(name, str_lit("all")) || str_eqi(name, str_lit("All Logs")), found = all;
+    uint64_t number;
 
     for (size_t i = 0; i < s->n; i++)
         if (all || str_eqi(name, str_c(s->items[i]->name)))
             found = s->items[i]->roll_now = true;
+    if (!found && str_u64(name, &number) && number > 0 && number <= s->n)
+        found = s->items[number - 1]->roll_now = true;
     return found;
 }

@@ -53,12 +53,13 @@ size_t subscriptions_waiting(const struct subscriptions *s);
 enum rc subscriptions_write(struct subscriptions *s, struct err *e);
 
 /* Some file is due for a roll-over by size, clock or request. */
-bool subscriptions_due(const struct subscriptions *s, uint64_t now_s);
+bool subscriptions_due(struct subscriptions *s, uint64_t now_s);
 /* Names the next file of all that are due, by size, clock or request; true when there are any. */
 bool subscriptions_roll_begin(struct subscriptions *s, uint64_t now_s);
 /* Does the roll-overs that were begun. Returns how many were done. */
 size_t subscriptions_roll(struct subscriptions *s);
-/* Asks for a roll-over by name, or of all ("all", "All Logs", empty). False: no such subscription. */
+/* Asks for a roll-over by name, by number (1 = the first of the settings), or of all ("all", "All Logs", empty). False: no
+ * such subscription. */
 bool subscriptions_roll_now(struct subscriptions *s, struct str name);
 
 /* Serial number as the dialect wants it (logs.md 2). */

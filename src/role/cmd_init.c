@@ -171,6 +171,7 @@ static enum rc first_settings(struct conf_draft *d, const struct wish *w, struct
     TRY(conf_draft_lines(d, str_c(lines_all), e));
     if (gateway)
         TRY(conf_draft_lines(d, str_c(lines_gateway), e));
+    TRY(admin_default_logs(d, e));
     if (!w->base)
         return RC_OK;
     TRY(conf_draft_lines(d, str_c(lines_lab), e));
