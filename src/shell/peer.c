@@ -5,6 +5,8 @@
  */
 #include "shell/peer.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -56,16 +58,27 @@ static bool lost(struct peer *p)
     return false;
 }
 
-/* Waits until the descriptor can do something; false when the idle time is over. */
+/* For how long may be waited; 0 when the time is over. */
+static int patience(const struct peer *p)
+{
+    uint64_t now = p->until_ms ? clock_mono_ms() : 0;
+    uint64_t ms = p->idle_ms ? p->idle_ms : INT_MAX;
+
+    if (p->until_ms && p->until_ms < now + ms)
+        ms = p->until_ms > now ? p->until_ms - now : 0;
+    return ms >= INT_MAX ? -1 : (int)ms;
+}
+
+/* Waits until the descriptor can do something; false when the time is over. */
 static bool wait_ready(struct peer *p, int fd, short what)
 {
     struct pollfd at = {.fd = fd, .events = what};
-    int ms = p->idle_ms == 0 || p->idle_ms > INT_MAX ? -1 : (int)p->idle_ms;
-    int n;
+    int ms, n;
 
-    do
-        n = poll(&at, 1, ms);
-    while (n < 0 && errno == EINTR);
+    do {
+        ms = patience(p);
+        n = ms ? poll(&at, 1, ms) : 0;
+    } while (n < 0 && errno == EINTR);
     p->idle = n == 0;
     return n > 0 || lost(p);
 }
@@ -106,6 +119,8 @@ bool peer_fill(struct peer *p)
     if (!peer_flush(p))
         return false;
     if (!(to = room(p)))
+        return lost(p);
+    if ((p->idle = patience(p) == 0))
         return lost(p);
     for (;;) {
         n = read(p->in, to, READ_AT_ONCE);

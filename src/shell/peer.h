@@ -11,8 +11,9 @@ enum { PEER_IN_MAX = 1 << 20, PEER_OUT_MAX = 4 << 20 };
 
 struct peer {
     int in, out;
-    uint64_t idle_ms; /* no octet moves for so long: gone. 0 = wait for ever */
-    struct buf got;   /* read and not yet taken, from `at` on */
+    uint64_t idle_ms;  /* no octet moves for so long: gone. 0 = wait for ever */
+    uint64_t until_ms; /* clock_mono_ms() at which it is gone whatever moves. 0 = never */
+    struct buf got;    /* read and not yet taken, from `at` on */
     size_t at;
     struct buf send;
     bool gone; /* ended, broken or idle: every later call fails */
