@@ -10,6 +10,7 @@
 #include "admin/client.h"
 #include "base/io.h"
 #include "console/session.h"
+#include "role/session_files.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -95,7 +96,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "postern: %s\n", err_text(&e));
         return 1;
     }
-    status = talk(&o, control);
+    if (strcmp(o.what, "sftp") == 0)
+        status = session_sftp(o.home, o.role, control);
+    else if (strcmp(o.what, "scp") == 0)
+        status = session_scp(o.home, o.role, control, str_c(o.command));
+    else if (strcmp(o.what, "ftp") == 0)
+        status = session_ftp(o.home, control, str_c(o.command));
+    else
+        status = talk(&o, control);
     fflush(NULL);
     _exit(status);
 }
