@@ -121,15 +121,19 @@ bool session_gone(struct session *s)
 
 char terminal_key(struct session *s)
 {
+    bool second;
     char key;
 
-    while (s->ahead.n == 0 && !s->end_of_input)
-        terminal_fill(s, -1, -1);
-    if (s->ahead.n == 0)
-        session_leave(s, LEAVE_END);
-    key = *s->ahead.p;
-    buf_drop(&s->ahead, 1);
-    s->after_cr = key == '\r'; /* a client that sends CR LF has sent one key */
+    do {
+        while (s->ahead.n == 0 && !s->end_of_input)
+            terminal_fill(s, -1, -1);
+        if (s->ahead.n == 0)
+            session_leave(s, LEAVE_END);
+        key = *s->ahead.p;
+        buf_drop(&s->ahead, 1);
+        second = key == '\n' && s->after_cr; /* a client that sends CR LF has sent one key */
+        s->after_cr = key == '\r';
+    } while (second);
     return key;
 }
 
