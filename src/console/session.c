@@ -242,6 +242,7 @@ static enum rc run(struct session *s, const struct command *c, struct strs words
     enum rc rc;
 
     s->running = c;
+    terminal_size(s); /* the window may have changed */
     s->args = (struct strs){words.items + 1, words.n - 1};
     s->taken = 0;
     s->line = 0;
