@@ -63,7 +63,7 @@ def test_a_page_and_its_key(t):
     """After the window's height less one: 24 characters, one key, overwritten; q stops; no pages in exec mode."""
     g = t.home()
     c = console(t, g, rows=6)
-    c.type('settings show receiving\r')
+    c.type('settings show listener\r')
     c.expect(r'-Press Any Key For More-$')
     c.type('\r')
     assert c.expect(r'-Press Any Key For More-$').startswith('\r' + ' ' * 24 + '\r')
