@@ -14,6 +14,17 @@
 
 enum { SUSPEND_S = 30, SUSPEND_MOST_S = 3600, SUSPEND_LOOK_MS = 100, SUSPEND_CLOSE_MS = 10000, STOPPED_NAMES = 20 };
 
+/* The switches are kept, and `status` shows them at once. */
+static void keep_switches(struct verb_question *v)
+{
+    struct queue *q = v->q;
+
+    entry_control(q);
+    board_gauge_set(q->board, QUEUE_COLUMN, GAUGE_WORK_QUEUE_PAUSED, q->work_paused);
+    board_gauge_set(q->board, QUEUE_COLUMN, GAUGE_DELIVERY_SUSPENDED, q->delivery_suspended);
+    v->changed = true;
+}
+
 /* --- workqueue ----------------------------------------------------------------------------------------------------------
  */
 
@@ -43,8 +54,7 @@ static void set_paused(struct verb_question *v, bool paused)
     q->work_reason = strndup(reason.n ? reason.p : "", reason.n);
     q->work_paused = paused;
     buf_done(&reason);
-    entry_control(q);
-    v->changed = true;
+    keep_switches(v);
     if (paused)
         event(q->events, work_queue_paused, .reason = str_c(q->work_reason), .messages = q->n_work);
     else
@@ -231,8 +241,7 @@ static bool set_suspended(struct verb_question *v, bool on)
         suspend_all(v, on);
     for (size_t i = 0; i < s->names.n; i++)
         suspend_one(v, s->names.items[i], on);
-    entry_control(v->q);
-    v->changed = true;
+    keep_switches(v);
     return true;
 }
 

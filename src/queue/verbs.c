@@ -197,22 +197,31 @@ static size_t utf8_length(struct str s)
     return n;
 }
 
+static bool is_plain(char c)
+{
+    return c >= 32 && c < 127 && c != '"' && c != '\\';
+}
+
 /* Header fields may hold any octets; what is not UTF-8 becomes U+FFFD. */
 void verb_json_str(struct buf *out, struct str s)
 {
     buf_addc(out, '"');
     while (s.n) {
-        unsigned char c = (unsigned char)s.p[0];
-        size_t n = utf8_length(s);
+        size_t run = 0, n;
 
-        if (c == '"' || c == '\\')
-            buf_addc(out, '\\');
-        if (c < 32 || c == 127)
-            buf_addf(out, "\\u%04x", c);
-        else if (n)
+        while (run < s.n && is_plain(s.p[run]))
+            run++;
+        buf_add(out, str_first(s, run));
+        s = str_from(s, run);
+        if (!s.n)
+            break;
+        n = utf8_length(s);
+        if (n > 1)
             buf_add(out, str_first(s, n));
-        else
+        else if (!n)
             buf_add(out, str_lit("\xef\xbf\xbd"));
+        else
+            buf_addf(out, "\\u%04x", (unsigned char)s.p[0]);
         s = str_from(s, n ? n : 1);
     }
     buf_addc(out, '"');
