@@ -300,6 +300,7 @@ def test_delivernow(t):
     assert g.cli('delivernow', 'host', 'one.test') == 'Delivery of 1 recipients rescheduled for now.\n'
     wait_for('one', lambda: len(sink.messages) == 1)
     assert sink.messages[0]['rcpts'] == ['a@one.test']
+    wait_for('the count', lambda: any(h['delivered'] for h in json.loads(g.cli('tophosts', '--json'))))
     assert g.cli('deliverynow', 'all') == 'Delivery of 1 recipients rescheduled for now.\n'
     wait_for('two', lambda: len(sink.messages) == 2)
     hosts = {h['host']: h for h in json.loads(g.cli('tophosts', '--json'))}
