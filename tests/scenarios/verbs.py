@@ -53,6 +53,25 @@ def test_recipients_are_shown_as_two_lines(t):
     assert bad.startswith('Invalid arguments\nUsage: showrecipients '), bad
 
 
+def test_a_long_list_is_whole(t):
+    """showrecipients: a list longer than a part is joined, text and json; each part by itself goes on where the one before ended."""
+    g, sink = held(t)
+    for i in range(12):
+        put(g, ['%s%03d@rcpt.test' % ('x' * 60, k) for k in range(1000)])
+    settled(g, 12000)
+    text = g.cli('showrecipients', 'all')
+    assert text.count('MID/ ') == 1 and text.count('@rcpt.test\n') == 12000 and text.endswith('Total: 12000 recipients.\n')
+    data = json.loads(g.cli('showrecipients', 'all', '--json'))
+    assert sum(len(m['recipients']) for m in data['messages']) == 12000 and len(data['messages']) == 12
+    assert data['recipients'] == 12000 and 'next' not in data
+    token, parts = '0.0', []
+    while token:
+        part = json.loads(g.cli('showrecipients', 'all', 'at', token, '--json'))
+        parts += [m['mid'] for m in part['messages']]
+        token = part.get('next')
+    assert parts == [m['mid'] for m in data['messages']]
+
+
 def test_recipients_are_deleted_bounced_and_redirected(t):
     """deleterecipients, bouncerecipients, redirectrecipients: by host, by sender, all; the count, the log line, the new host."""
     g, sink = held(t)
