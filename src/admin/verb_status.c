@@ -30,10 +30,57 @@ static void services(struct verb_call *c)
     }
 }
 
+static bool is_on(const struct verb_call *c, enum board_gauge gauge)
+{
+    return c->admin->board && board_gauge(c->admin->board, gauge);
+}
+
+/* The last lines name what is stopped and the command that resumes it. */
+static void stopped(struct verb_call *c)
+{
+    const struct strs *off = &c->admin->current->conf.receiving.suspended;
+    bool all = false;
+
+    for (size_t i = 0; i < off->n; i++)
+        all |= str_eqi(off->items[i], str_lit("all"));
+    if (off->n || is_on(c, GAUGE_RECEIVING_SUSPENDED) || is_on(c, GAUGE_DELIVERY_SUSPENDED) ||
+        is_on(c, GAUGE_WORK_QUEUE_PAUSED) || c->state)
+        buf_addc(&c->text, '\n');
+    if (all || (!off->n && is_on(c, GAUGE_RECEIVING_SUSPENDED)))
+        buf_add(&c->text,
+                str_lit("Receiving is suspended on all listeners, hidden ones included. Use resumelistener to resume.\n"));
+    for (size_t i = 0; i < off->n && !all; i++)
+        buf_addf(&c->text, "%s%.*s%s", i ? ", " : "Receiving is suspended on: ", STR(off->items[i]),
+                 i + 1 == off->n ? ". Use resumelistener to resume.\n" : "");
+    if (is_on(c, GAUGE_DELIVERY_SUSPENDED))
+        buf_add(&c->text, str_lit("Delivery is suspended. Use resumedel to resume.\n"));
+    if (c->state)
+        buf_add(&c->text, *(const struct str *)c->state);
+    if (is_on(c, GAUGE_WORK_QUEUE_PAUSED))
+        buf_add(&c->text, str_lit("The work queue is paused. Use workqueue resume to resume.\n"));
+}
+
 static void finish(struct verb_call *c)
 {
     if (c->admin->board && c->args.n)
         services(c);
+    stopped(c);
+}
+
+static void ask_record(struct verb_call *c)
+{
+    c->take = NULL;
+    verb_ask(c, ROLE_record, "status", c->args);
+}
+
+/* Domains that queue has suspended. */
+static void take_stopped(struct verb_call *c, const struct bus_verb_reply *r)
+{
+    struct str *text = arena_must_alloc(&c->arena, sizeof *text);
+
+    *text = arena_str(&c->arena, r->text);
+    c->state = text->n ? text : NULL;
+    ask_record(c);
 }
 
 void verb_status(struct verb_call *c)
@@ -43,6 +90,10 @@ void verb_status(struct verb_call *c)
         return;
     }
     c->last = finish;
-    verb_ask(c, ROLE_record, "status", c->args);
+    c->take = take_stopped;
+    if (c->admin->bus && bus_peer(c->admin->bus, ROLE_queue, 0))
+        verb_ask(c, ROLE_queue, "stopped", (struct strs){0});
+    else
+        ask_record(c);
     verb_wait(c);
 }

@@ -184,6 +184,13 @@ static void add_text(struct verb_call *c, struct str text)
         buf_addc(&c->text, '\n');
 }
 
+static void add_answer(struct verb_call *c, const struct bus_verb_reply *r)
+{
+    add_text(c, r->text);
+    if (c->json.n == 0)
+        buf_add(&c->json, r->json);
+}
+
 static void answered(void *ctx, enum rc rc, const void *msg)
 {
     const struct bus_verb_reply *r = msg;
@@ -193,11 +200,14 @@ static void answered(void *ctx, enum rc rc, const void *msg)
         buf_addf(&c->text, "No answer: %s\n", rc_info(rc)->text);
         c->rc = rc;
     } else {
-        add_text(c, r->text);
-        if (c->json.n == 0)
-            buf_add(&c->json, r->json);
+        if (c->take)
+            c->take(c, r);
+        else
+            add_answer(c, r);
         if (r->rc != RC_OK)
             c->rc = r->rc < RC_COUNT ? (enum rc)r->rc : RC_INTERNAL;
+        if (r->rc == RC_SYNTAX && c->text.n == 0) /* the role leaves it to the row of the verb */
+            buf_addf(&c->text, "Invalid arguments\nUsage: %s\n", c->verb->usage);
     }
     verb_wait(c);
 }
@@ -214,7 +224,7 @@ static void ask_one(void *ctx, struct bus_peer *p)
 
     q->asked++;
     q->call->waiting++;
-    bus_call(q->call->admin->bus, p, BUS_verb_call, &q->msg, ASK_MS, answered, q->call);
+    bus_call(q->call->admin->bus, p, BUS_verb_call, &q->msg, q->call->ask_ms ? q->call->ask_ms : ASK_MS, answered, q->call);
 }
 
 /* Messages to one peer keep their order: whoever answers this, whatever the answer, has read the snapshot sent before it. */

@@ -30,7 +30,11 @@ struct verb_call {
     struct buf text, json;             /* the reply */
     unsigned waiting;                  /* answers of other roles that are still out */
     void (*last)(struct verb_call *c); /* adds to the reply when all have answered; may be NULL */
-    bool running, ended;               /* inside run(); verb_end() was called */
+    /* Takes an answer of another role in place of adding its text and json to the reply; may ask again. NULL = adds. */
+    void (*take)(struct verb_call *c, const struct bus_verb_reply *r);
+    void *state;         /* the verb's own, in the arena */
+    uint64_t ask_ms;     /* how long roles have for an answer; 0 = 30 s */
+    bool running, ended; /* inside run(); verb_end() was called */
     enum rc rc;
     void (*done)(void *ctx, struct verb_call *c);
     void *ctx;

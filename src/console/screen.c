@@ -42,9 +42,14 @@ void say_flush(struct session *s)
 
 void say_raw(struct session *s, struct str octets)
 {
-    buf_add(&s->screen, octets);
-    if (s->screen.n > 16384 || s->screen.failed)
-        say_flush(s);
+    while (octets.n) { /* a line may be longer than the buffer: lists as json are one */
+        struct str part = str_first(octets, 16384);
+
+        buf_add(&s->screen, part);
+        if (s->screen.n > 16384 || s->screen.failed)
+            say_flush(s);
+        octets = str_from(octets, part.n);
+    }
 }
 
 /* Length of the well-formed UTF-8 character at p that is worth showing, or 0. */

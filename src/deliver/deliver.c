@@ -52,6 +52,26 @@ static void on_limit(void *ctx, const struct bus_in *in)
     to->limit = m->connections;
 }
 
+/* What is under way waits in queue until delivery is resumed; a message whose dot was sent counts as one that may have
+ * arrived. Connections of one destination that end make room for another: so all are told before the first ends. */
+static void on_close(void *ctx, const struct bus_in *in)
+{
+    struct deliver *d = ctx;
+    const struct bus_destination_close *m = in->msg;
+
+    if (!m->destination.n) {
+        destination_each(d, destination_hold);
+        destination_each(d, destination_close);
+        destination_each(d, destination_unhold);
+    } else if (m->destination.n <= 300) {
+        struct destination *to = destination_get(d, m->destination);
+
+        destination_hold(to);
+        destination_close(to);
+        destination_unhold(to);
+    }
+}
+
 /* Work of one turn is looked at once, when all of it has been read. */
 static void pump_touched(void *ctx)
 {
@@ -119,6 +139,7 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
         bus_on(o->bus, BUS_deliver_work, on_work, d);
         bus_on(o->bus, BUS_deliver_limit, on_limit, d);
         bus_on(o->bus, BUS_slots_question, on_slots_question, d);
+        bus_on(o->bus, BUS_destination_close, on_close, d);
     }
     *out = d;
     return RC_OK;

@@ -301,6 +301,44 @@ static void a_damaged_message_is_not_sent(void **state)
     world_end(&w);
 }
 
+/* cli.md 7.2: what hoststatus shows of a destination is told when it was looked up. */
+static void queue_is_told_what_was_looked_up(void **state)
+{
+    struct world w = {0};
+    char want[200];
+
+    (void)state;
+    world_start(&w, "127.0.0.2", "delivery.port=%d\n",
+                "x.test MX 20 b.test\nx.test MX 10 a.test\na.test A 127.0.0.2\nb.test A 127.0.0.4\n");
+    work(&w, 1, "x.test", "a@x.test", BODY);
+    turn_until(&w, &w.done, 1);
+    snprintf(want, sizeof want, "10 127.0.0.2 %u\n20 127.0.0.4 %u\n/10 a.test\n20 b.test\n//|", w.fake.port, w.fake.port);
+    assert_string_equal(w.facts, want);
+    world_end(&w);
+}
+
+/* cli.md 7.3: what is under way when a suspension is over goes back to queue, as not tried; the host is not down. */
+static void connections_of_a_suspended_destination_are_closed(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    world_start(&w, "127.0.0.2", "delivery.port=%d\ndestination[default].max_connections=1\n", "x.test A 127.0.0.2\n");
+    work(&w, 1, "x.test", "silent@x.test", BODY);
+    work(&w, 2, "x.test", "b@x.test", BODY);
+    while (!w.fake.got.n || !strstr(w.fake.got.p, "silent"))
+        loop_turn(w.loop, true);
+    bus_send(w.queue_bus, w.to_deliver, BUS_destination_close, &(struct bus_destination_close){0});
+    turn_until(&w, &w.done, 2);
+    assert_int_equal(w.down, 0);
+    assert_int_equal(w.fake.connections, 1);
+    assert_null(strstr(w.results, "delivered"));
+    work(&w, 3, "x.test", "c@x.test", BODY);
+    turn_until(&w, &w.done, 3);
+    assert_non_null(strstr(w.results, "delivered"));
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +360,8 @@ int main(void)
         cmocka_unit_test(connections_are_shared_between_destinations),
         cmocka_unit_test(dev_null_takes_all),
         cmocka_unit_test(a_damaged_message_is_not_sent),
+        cmocka_unit_test(queue_is_told_what_was_looked_up),
+        cmocka_unit_test(connections_of_a_suspended_destination_are_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

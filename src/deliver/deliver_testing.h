@@ -18,7 +18,7 @@
 
 #define HELPER __attribute__((unused))
 
-/* The server: answers by the local part of a recipient ("u550", "u450", others 250). */
+/* The server: answers by the local part of a recipient ("u550", "u450", "silent" with nothing, others 250). */
 struct fake {
     struct listener_socket *listener;
     struct loop *loop;
@@ -55,6 +55,7 @@ struct world {
     uint64_t outcome;
     char results[2000]; /* "0 delivered 250 text|" ... of all pieces */
     char reason[300];
+    char facts[2000]; /* "addresses/mx/tls/error|" of each */
 };
 
 /* ---- server ------------------------------------------------------------------------------------------------------- */
@@ -112,6 +113,8 @@ static struct step fake_line(struct conversation *c)
             f->quits++;
             return step_end();
         }
+        if (str_starts(line, str_lit("RCPT TO:<silent")))
+            return step_read(fake_line, 0);
         conversation_printf(c, "%s\r\n", fake_answer(f, s, line));
         if (f->starttls_breaks && str_eq(line, str_lit("STARTTLS")))
             return step_end();
@@ -189,6 +192,16 @@ HELPER static void on_down_msg(void *ctx, const struct bus_in *in)
     snprintf(w->reason, sizeof w->reason, "%.*s", STR(m->reason));
 }
 
+HELPER static void on_facts_msg(void *ctx, const struct bus_in *in)
+{
+    struct world *w = ctx;
+    const struct bus_destination_facts *m = in->msg;
+    size_t at = strlen(w->facts);
+
+    snprintf(w->facts + at, sizeof w->facts - at, "%.*s/%.*s/%.*s/%.*s|", STR(m->addresses), STR(m->mx), STR(m->tls),
+             STR(m->tls_error));
+}
+
 /* ---- the world ---------------------------------------------------------------------------------------------------- */
 
 HELPER static void turn_until(struct world *w, const unsigned *counter, unsigned value)
@@ -227,6 +240,7 @@ HELPER static void world_start(struct world *w, const char *server_address, cons
     bus_attach(w->deliver_bus, fds[1], ROLE_queue, 0, 1);
     bus_on(w->queue_bus, BUS_deliver_done, on_done_msg, w);
     bus_on(w->queue_bus, BUS_destination_down, on_down_msg, w);
+    bus_on(w->queue_bus, BUS_destination_facts, on_facts_msg, w);
     w->writer = spool_writer_new(w->loop, w->board, &(struct spool_options){.dir = w->dir, .segment_bytes = 1 << 20}, NULL,
                                  NULL, &e);
     assert_non_null(w->writer);

@@ -101,6 +101,22 @@ static void all_back(struct destination *to, const char *enhanced, struct str wh
         outcome_connection(to->d, p, enhanced, why);
 }
 
+void destination_hold(struct destination *to)
+{
+    to->held = true;
+}
+
+void destination_close(struct destination *to)
+{
+    link_abort_all(to);
+    all_back(to, "4.3.2", str_lit("delivery is suspended"));
+}
+
+void destination_unhold(struct destination *to)
+{
+    to->held = false;
+}
+
 static void all_bounced(struct destination *to, const struct no_hop *none)
 {
     struct pieces list = to->pending;
@@ -154,7 +170,7 @@ void destination_hop_failed(struct destination *to, size_t hop, struct str why, 
 
     if (hop < to->n_hops)
         to->hops[hop].dead_until_ms = loop_now_ms(to->d->o.loop) + c->delivery.dead_host_ms + 1;
-    if (to->n_links > 0 || hop_alive(to) < to->n_hops)
+    if (to->n_links > 0 || hop_alive(to) < to->n_hops || to->held)
         return;
     /* The next work that queue sends starts again from the first hop. */
     for (size_t i = 0; i < to->n_hops; i++)
@@ -223,7 +239,7 @@ static void open_links(struct destination *to)
 
 void destination_pump(struct destination *to)
 {
-    if (!to->pending.n || to->state == DESTINATION_RESOLVING || to->d->stopping)
+    if (!to->pending.n || to->state == DESTINATION_RESOLVING || to->held || to->d->stopping)
         return;
     if (to->state == DESTINATION_NEW || (stale(to) && !to->n_starting)) {
         to->state = DESTINATION_RESOLVING;

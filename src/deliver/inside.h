@@ -55,11 +55,12 @@ struct pieces {
 struct hop {
     struct address_ip ip; /* with port */
     struct str host;      /* name, or address text when routed to an address */
-    bool secure_host;     /* the name came from settings or from a DNSSEC-validated answer */
-    bool validated;       /* name and address were: DANE may be asked for */
-    bool dane;            /* records hold its usable TLSA set */
-    bool encrypt;         /* TLSA records are there but none is usable: TLS without check (RFC 7672 2.2) */
-    bool sts;             /* MTA-STS in force: verified TLS or nothing */
+    uint64_t preference;
+    bool secure_host; /* the name came from settings or from a DNSSEC-validated answer */
+    bool validated;   /* name and address were: DANE may be asked for */
+    bool dane;        /* records hold its usable TLSA set */
+    bool encrypt;     /* TLSA records are there but none is usable: TLS without check (RFC 7672 2.2) */
+    bool sts;         /* MTA-STS in force: verified TLS or nothing */
     const struct tls_record *records;
     size_t n_records;
     bool no_tls; /* optional TLS broke there: plain text for the life of these hops */
@@ -95,6 +96,7 @@ struct destination {
     uint64_t hops_until_ms, conf_version;
     struct str auth_profile, auth_user, auth_password;
     bool auth_plain_text, touched;
+    bool held; /* its connections are being closed: none is opened, nothing is tried again */
     struct destination *touched_next;
 };
 
@@ -170,6 +172,10 @@ void outcome_connection(struct deliver *d, struct piece *p, const char *enhanced
 void outcome_damaged(struct deliver *d, struct piece *p);
 void outcome_destination_down(struct destination *to, struct str reason, bool permanent);
 
+/* facts.c: what `hoststatus` shows of a destination, told to queue. */
+void facts_resolved(struct destination *to, struct str mx);
+void facts_tls(struct destination *to, const struct tls_facts *f, struct str why);
+
 /* destination.c */
 struct destination *destination_get(struct deliver *d, struct str name);
 void destination_free(struct destination *to);
@@ -177,6 +183,10 @@ void destination_free(struct destination *to);
 void destination_pump(struct destination *to);
 /* The row of the destination controls for it. */
 const struct conf_destination *destination_settings(const struct conf *c, struct str name);
+/* Delivery to it is suspended: its links end now and all its pieces go back to queue. Held before, unheld afterwards. */
+void destination_hold(struct destination *to);
+void destination_close(struct destination *to);
+void destination_unhold(struct destination *to);
 /* A link could not be made or broke before it carried mail. */
 void destination_hop_failed(struct destination *to, size_t hop, struct str why, const char *enhanced);
 void destination_each(struct deliver *d, void (*fn)(struct destination *to));

@@ -147,6 +147,7 @@ static void on_tls(void *ctx, struct smtp_client *cl, bool ok, struct str why)
     const struct tls_facts *f = smtp_client_conversation(cl)->tls;
     char remote[46];
 
+    facts_tls(l->to, ok ? f : NULL, why);
     if (ok)
         event(d->o.events, delivery_tls, .dcid = l->dcid, .protocol = f->version, .cipher = f->cipher,
               .cn = l->verify && !l->dane && !l->sts ? f->peer_name : STR_NONE,
@@ -200,7 +201,7 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
-    else if (p && p->tries < PIECE_TRIES)
+    else if (p && p->tries < PIECE_TRIES && !to->held)
         pieces_push_front(&to->pending, p);
     else if (p)
         outcome_connection(to->d, p, enhanced_of(f), f->text);
@@ -209,7 +210,7 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     if (f->tls_only && l->hop < to->n_hops && l->hops_life == to->hops_life)
         to->hops[l->hop].no_tls = true;
     else
-        l->hop_bad = !l->useful;
+        l->hop_bad = !l->useful && !to->held;
 }
 
 static void on_closed(void *ctx, struct smtp_client *cl)
@@ -394,6 +395,8 @@ void link_finish(struct link *l)
 
 void link_abort_all(struct destination *to)
 {
-    while (to->links)
-        conversation_abort(to->links->conversation, STR_NONE);
+    for (struct link *l = to->links, *next; l; l = next) {
+        next = l->next;
+        conversation_abort(l->conversation, STR_NONE);
+    }
 }

@@ -68,8 +68,12 @@ static void hop_add(struct resolve *r, const struct host *h, const struct addres
 
     if (r->n_hops == HOPS_MAX)
         return;
-    *hop = (struct hop){
-        .ip = *ip, .host = h->name, .secure_host = h->secure, .validated = validated && h->secure, .sts = r->sts};
+    *hop = (struct hop){.ip = *ip,
+                        .host = h->name,
+                        .secure_host = h->secure,
+                        .preference = h->preference,
+                        .validated = validated && h->secure,
+                        .sts = r->sts};
     hop->ip.port = h->port;
     r->n_hops++;
 }
@@ -106,6 +110,7 @@ void resolve_done(struct resolve *r)
     arena_done(&old);
     to->hops_life++;
     to->hops_until_ms = loop_now_ms(to->d->o.loop) + (keep_ms < most_ms ? keep_ms : most_ms);
+    facts_resolved(to, r->mx);
     resolve_cancel(to);
     destination_resolved(to, NULL);
 }
@@ -237,12 +242,25 @@ static size_t mx_order(const struct dns_answer *a, size_t order[HOSTS_MAX])
     return n;
 }
 
+static struct str mx_text(struct resolve *r, const struct dns_answer *a, const size_t *order, size_t n)
+{
+    struct buf b = BUF(RESOLVE_ARENA / 4);
+    struct str out;
+
+    for (size_t i = 0; i < n; i++)
+        buf_addf(&b, "%llu %.*s\n", (unsigned long long)a->records[order[i]].preference, STR(a->records[order[i]].data));
+    out = arena_str(&r->arena, buf_str(&b));
+    buf_done(&b);
+    return out;
+}
+
 static void mx_take(struct resolve *r, const struct dns_answer *a)
 {
     uint16_t port = (uint16_t)deliver_conf(r->to->d)->delivery.port;
     size_t order[HOSTS_MAX];
 
     r->n_hosts = mx_order(a, order);
+    r->mx = mx_text(r, a, order, r->n_hosts);
     for (size_t i = 0; i < r->n_hosts; i++)
         r->hosts[i] = (struct host){.name = arena_str(&r->arena, a->records[order[i]].data),
                                     .port = port,
@@ -311,8 +329,11 @@ static void take_route(struct resolve *r, const struct route *route)
     if (route->row && to->auth_user.n && !to->auth_profile.n)
         to->auth_profile = route->row->name;
     for (size_t i = 0; i < route->n; i++)
-        r->hosts[r->n_hosts++] = (struct host){
-            .name = route->hosts[i].host, .ip = route->hosts[i].ip, .port = route->hosts[i].port, .secure = true};
+        r->hosts[r->n_hosts++] = (struct host){.name = route->hosts[i].host,
+                                               .ip = route->hosts[i].ip,
+                                               .port = route->hosts[i].port,
+                                               .preference = route->hosts[i].priority,
+                                               .secure = true};
 }
 
 void resolve_start(struct destination *to)

@@ -25,6 +25,7 @@ struct resolve {
     uint64_t ttl; /* least of the answers, seconds */
     struct hop hops[HOPS_MAX];
     size_t n_hops;
+    struct str mx;  /* records as found, for hoststatus: lines of preference and host */
     bool implicit;  /* no MX: the domain itself */
     bool temporary; /* some address could not be found out */
     struct str temporary_why;

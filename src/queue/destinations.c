@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { WINDOW_FIRST = 20, IDLE_MS = 3600 * 1000 };
+enum { WINDOW_FIRST = 20, IDLE_MS = 3600 * 1000, FACTS_MAX = 2200 };
 
 static char *copy(struct str s)
 {
@@ -24,6 +24,12 @@ static char *copy(struct str s)
         memcpy(p, s.p, s.n);
     p[s.n] = '\0';
     return p;
+}
+
+static void replace(char **text, struct str by)
+{
+    free(*text);
+    *text = by.n ? copy(str_first(by, FACTS_MAX)) : NULL;
 }
 
 /* The row for a domain: itself, else .parent, else `default` (which always exists). */
@@ -101,14 +107,14 @@ uint32_t destination_for(struct queue *q, struct str name)
 
     if (i)
         return i;
+    if (q->destinations.used >= q->names_cap)
+        names_grow(q); /* before the new one has a name: a list may hold it once only */
     i = slab_take(&q->destinations);
     d = destination_at(q, i);
     d->name = copy(name);
     d->window = WINDOW_FIRST;
     d->queue = q;
     d->self = i;
-    if (q->destinations.used > q->names_cap)
-        names_grow(q);
     d->hash = str_hash_seed(name, q->names_seed);
     names_put(q, i);
     configure(q, d);
@@ -152,6 +158,32 @@ static uint64_t back_off(const struct retry_rule *r, uint32_t failures)
     while (--failures && wait < r->max_ms)
         wait *= 2;
     return wait < r->max_ms || wait == r->down_first_ms ? wait : r->max_ms;
+}
+
+/* What deliver found out, for hoststatus; empty = as it was. */
+static void on_facts(void *ctx, const struct bus_in *in)
+{
+    struct queue *q = ctx;
+    const struct bus_destination_facts *m = in->msg;
+    uint32_t i = destination_find(q, m->destination);
+    struct destination *d = i ? destination_at(q, i) : NULL;
+
+    if (d && m->expires_ms) {
+        replace(&d->addresses, m->addresses);
+        replace(&d->mx, m->mx);
+        d->expires_ms = m->expires_ms;
+    }
+    if (d && m->tls.n)
+        replace(&d->tls, m->tls);
+    if (d && m->tls_error.n) {
+        replace(&d->tls_error, m->tls_error);
+        d->tls_error_ms = clock_wall_ms();
+    }
+}
+
+void destinations_init(struct queue *q)
+{
+    bus_on(q->bus, BUS_destination_facts, on_facts, q);
 }
 
 void destination_failed(struct queue *q, uint32_t i, struct str reason)
@@ -222,6 +254,10 @@ static void forget(struct queue *q, uint32_t i)
     free(d->profile);
     free(d->reason);
     free(d->last_5xx);
+    free(d->addresses);
+    free(d->mx);
+    free(d->tls);
+    free(d->tls_error);
     slab_give(&q->destinations, i);
 }
 

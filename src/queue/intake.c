@@ -45,6 +45,7 @@ uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head 
     if (recovered)
         event(q->events, recovered_unanswered, .mid = m->mid, .segment = s->id, .offset = m->offset);
     work_add(q, message, false);
+    q->work_in++;
     if (!m->open) { /* nobody to deliver to: cannot come from receive */
         damaged(q, message);
         return 0;

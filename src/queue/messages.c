@@ -199,8 +199,10 @@ void message_leave(struct queue *q, uint32_t message)
 {
     struct message *m = message_at(q, message);
 
-    if (m->state == MESSAGE_WORK && (m->prev || m->next || q->work_first == message))
+    if (m->state == MESSAGE_WORK && (m->prev || m->next || q->work_first == message)) {
         work_remove(q, message);
+        q->work_out++;
+    }
     for (uint32_t p = m->pieces, next; p; p = next) {
         next = piece_at(q, p)->sibling;
         piece_unlink(q, p);

@@ -248,6 +248,7 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
     dispatch_init(q);
     queue_verbs_init(q);
     own_init(q);
+    destinations_init(q);
     bus_on_peer(q->bus, come, gone, q);
     conf_on_change(q->conf, conf_changed, q);
     second(q);

@@ -64,7 +64,7 @@ struct fix {
     bool quiet; /* receive stores but does not announce */
     struct spool_ref last;
     uint64_t verb_rc;
-    char verb_text[65536];
+    char verb_text[1 << 20], verb_json[1 << 20];
 };
 
 static inline void fix_done(struct fix *f, struct work_seen *w, uint64_t outcome, const struct delivery_result *r, size_t n)

@@ -125,9 +125,9 @@ struct destination {
     uint64_t reason_ms, active_ms; /* wall clock */
     /* for tophosts and hoststatus */
     uint64_t recipients, attempted, delivered, soft, hard, deleted, dns_hard, five_hard, expired_hard, other_hard;
-    uint64_t last_5xx_ms;
-    char *last_5xx;
-    struct queue *queue; /* for the timer */
+    uint64_t last_5xx_ms, tls_error_ms, expires_ms;
+    char *last_5xx, *tls_error, *tls, *addresses, *mx; /* NULL = not known; bus.def, destination_facts */
+    struct queue *queue;                               /* for the timer */
     uint32_t self;
     uint32_t spare; /* free for slab.h */
 };
@@ -196,6 +196,7 @@ struct queue {
 
     uint32_t work_first, work_last;
     uint64_t n_work, n_scanning;
+    uint64_t work_in, work_out; /* messages ever, for `workqueue rate` */
     bool work_paused, work_alerted;
     char *work_reason;
 
@@ -305,6 +306,7 @@ void destination_activate(struct queue *q, uint32_t destination);
 void destination_failed(struct queue *q, uint32_t destination, struct str reason);
 void destination_succeeded(struct queue *q, uint32_t destination);
 void destination_block_until(struct queue *q, uint32_t destination, uint64_t at_ms);
+void destinations_init(struct queue *q);
 void destinations_configure(struct queue *q);
 /* Forgets those without mail for an hour. */
 void destinations_tidy(struct queue *q);

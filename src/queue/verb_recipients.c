@@ -1,20 +1,21 @@
 /*
- * Verbs over queued recipients: show, delete, bounce, redirect, delivernow, showmessage (cli.md 7.2).
+ * Verbs over queued recipients: show, delete, bounce, redirect, delivernow (cli.md 7.2).
  *
- * Called through verbs.c. A walk looks at a portion of the messages a turn, so that mail goes on while an operator lists
- * five million. Recipients that are with deliver or being bounced are left alone; those still to be scanned can be deleted
- * and redirected, not bounced.
+ * Called through verbs.c. Walks look at a portion of the messages a turn, so that mail goes on while an operator lists five
+ * million; a list comes in pages (verb_take_at). Recipients that are with deliver or being bounced are left alone; those
+ * still to be scanned can be deleted and redirected, not bounced. A host that nothing is queued for counts as one without
+ * recipients, internal destinations too.
  */
 #include "queue/verbs.h"
 
-#include "base/clock.h"
 #include "base/must.h"
 #include "event/render.h"
-#include "mail/envelope.h"
+#include "mail/address.h"
+#include "net/socket.h"
 
 #include <inttypes.h>
 
-enum { PORTION_READ = 500, PORTION = 20000 };
+enum { PAGE_MESSAGES = 1000, PAGE_BYTES = 1 << 20 };
 
 struct walk {
     enum { BY_HOST, BY_SENDER, ALL } by;
@@ -22,34 +23,23 @@ struct walk {
     struct str sender;
     uint32_t sender_hash;
     void (*act)(struct verb_question *v, uint32_t message);
-    bool reads; /* every message found costs a read */
     const char *summary;
-    uint32_t at;
+    unsigned messages; /* of this page */
     uint64_t recipients;
-    struct str host;
 };
 
 static bool piece_is_meant(const struct queue *q, const struct walk *w, uint32_t piece)
 {
     const struct piece *p = piece_at(q, piece);
 
-    return w->by != BY_HOST || p->destination == w->destination;
+    return w->by != BY_HOST || (w->destination && p->destination == w->destination);
 }
 
-static bool piece_is_idle(const struct queue *q, uint32_t piece)
+bool verb_piece_is_idle(const struct queue *q, uint32_t piece)
 {
     unsigned state = piece_at(q, piece)->state;
 
     return state == PIECE_READY || state == PIECE_WAITING || state == PIECE_HELD;
-}
-
-static bool head_of(struct verb_question *v, const struct message *m, struct spool_head *head, struct envelope *env)
-{
-    struct str octets;
-
-    arena_reset(&v->q->scratch);
-    return spool_read_head(v->q->reader, message_ref(v->q, m), &v->q->scratch, head, &octets, NULL) == RC_OK &&
-           envelope_decode(&v->q->scratch, octets, env, NULL) == RC_OK;
 }
 
 static bool message_is_meant(struct verb_question *v, const struct walk *w, uint32_t message)
@@ -62,33 +52,25 @@ static bool message_is_meant(struct verb_question *v, const struct walk *w, uint
         return false;
     if (w->by != BY_SENDER)
         return true;
-    return m->sender == w->sender_hash && head_of(v, m, &head, &env) && str_eqi(env.sender, w->sender);
+    return m->sender == w->sender_hash && verb_read_head(v, message, &head, &env) && str_eqi(env.sender, w->sender);
 }
 
-static void walk_end(struct verb_question *v)
+static bool act_on(struct verb_question *v, uint32_t message)
+{
+    struct walk *w = v->state;
+
+    if (message_is_meant(v, w, message))
+        w->act(v, message);
+    return w->messages < PAGE_MESSAGES && v->text.n < PAGE_BYTES;
+}
+
+static void all_done(struct verb_question *v)
 {
     struct walk *w = v->state;
 
     buf_addf(&v->text, w->summary, (unsigned long long)w->recipients);
-    buf_addf(&v->json, "%s\"recipients\":%" PRIu64 "}", v->json.n ? "]," : "{", w->recipients);
+    buf_addf(&v->json, "{\"recipients\":%" PRIu64 "}", w->recipients);
     verb_answer(v, RC_OK);
-}
-
-static void walk_on(void *ctx)
-{
-    struct verb_question *v = ctx;
-    struct walk *w = v->state;
-    uint32_t left = PORTION, reads = PORTION_READ;
-
-    for (; w->at < v->q->messages.end && left && reads; w->at++, left--)
-        if (message_is_meant(v, w, w->at)) {
-            w->act(v, w->at);
-            reads -= w->reads;
-        }
-    if (w->at < v->q->messages.end)
-        loop_timer_set(v->q->loop, &v->timer, 0, walk_on, v);
-    else
-        walk_end(v);
 }
 
 /* "host NAME", "from ADDRESS", "all": how many arguments that takes; 0 = none of them. */
@@ -119,13 +101,50 @@ static struct walk *walk_new(struct verb_question *v, void (*act)(struct verb_qu
 {
     struct walk *w = arena_must_alloc(&v->arena, sizeof *w);
 
-    *w = (struct walk){.act = act, .summary = summary, .at = 1};
+    *w = (struct walk){.act = act, .summary = summary};
     v->state = w;
     return w;
 }
 
-/* --- showrecipients ------------------------------------------------------------------------------------------------------
- */
+/* --- showrecipients --------------------------------------------------------------------------------------------------- */
+
+static void show_message(struct verb_question *v, const struct message *m, const struct spool_head *head,
+                         const struct envelope *env)
+{
+    struct walk *w = v->state;
+    char when[24];
+
+    render_ctime(m->entered_ms, when);
+    buf_addf(&v->text, "%-10" PRIu64 " %-9" PRIu64 " ", m->mid, head->body_bytes);
+    verb_text_field(&v->text, env->sender, 40);
+    buf_addf(&v->text, " %.24s  ", when);
+    render_plain(env->subject, &v->text);
+    buf_addc(&v->text, '\n');
+    buf_addf(&v->json,
+             "%s{\"mid\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"entered_ms\":%" PRIu64 ",\"sender\":", w->messages ? "," : "",
+             m->mid, head->body_bytes, m->entered_ms);
+    verb_json_str(&v->json, env->sender);
+    buf_add(&v->json, str_lit(",\"subject\":"));
+    verb_json_str(&v->json, env->subject);
+    buf_add(&v->json, str_lit(",\"recipients\":["));
+    w->messages++;
+}
+
+static void show_recipient(struct verb_question *v, const struct piece *p, unsigned index, struct str address, bool first)
+{
+    char rid[16], tries[16];
+
+    snprintf(rid, sizeof rid, "[%u]", index);
+    snprintf(tries, sizeof tries, "[%u]", p->tries);
+    buf_addf(&v->text, "%-10s %-9s ", rid, tries);
+    render_plain(address, &v->text);
+    buf_addc(&v->text, '\n');
+    buf_addf(&v->json, "%s{\"rid\":%u,\"attempts\":%u,\"host\":", first ? "" : ",", index, p->tries);
+    verb_json_str(&v->json, str_c(destination_at(v->q, p->destination)->name));
+    buf_add(&v->json, str_lit(",\"address\":"));
+    verb_json_str(&v->json, address);
+    buf_addc(&v->json, '}');
+}
 
 static void show(struct verb_question *v, uint32_t message)
 {
@@ -134,55 +153,65 @@ static void show(struct verb_question *v, uint32_t message)
     struct message *m = message_at(q, message);
     struct spool_head head;
     struct envelope env;
-    bool first = true;
+    unsigned n = 0;
 
     for (uint32_t p = m->pieces; p; p = piece_at(q, p)->sibling) {
         if (!piece_is_meant(q, w, p))
             continue;
-        if (first && !head_of(v, m, &head, &env))
-            return;
-        if (first) {
-            char when[24];
-
-            render_ctime(m->entered_ms, when);
-            buf_addf(&v->text, "%-10" PRIu64 " %-9" PRIu64 " %-40.*s %.24s  ", m->mid, head.body_bytes, STR(env.sender),
-                     when);
-            render_plain(env.subject, &v->text);
-            buf_addc(&v->text, '\n');
-        }
-        first = false;
         for (uint32_t r = piece_at(q, p)->recipients; r; r = recipient_at(q, r)->next) {
             unsigned index = recipient_at(q, r)->index;
-            char rid[16], tries[16];
 
-            snprintf(rid, sizeof rid, "[%u]", index);
-            snprintf(tries, sizeof tries, "[%u]", piece_at(q, p)->tries);
-            buf_addf(&v->text, "%-10s %-9s %.*s\n", rid, tries, STR(env.recipients[index].address));
-            w->recipients++;
+            if (!n && !verb_read_head(v, message, &head, &env))
+                return;
+            if (!n)
+                show_message(v, m, &head, &env);
+            if (index < env.n_recipients)
+                show_recipient(v, piece_at(q, p), index, env.recipients[index].address, !n++);
         }
     }
-    if (!first)
-        buf_addc(&v->text, '\n');
+    w->recipients += n;
+    buf_add(&v->text, str_c(n ? "\n" : ""));
+    buf_add(&v->json, str_c(n ? "]}" : ""));
+}
+
+/* The json began without knowing whether it is the last part. */
+static void shown(struct verb_question *v)
+{
+    struct walk *w = v->state;
+    struct buf list = v->json;
+
+    v->json = BUF(VERB_TEXT_MAX);
+    if (v->place < v->slab->end)
+        buf_addf(&v->json, "{\"next\":\"%" PRIu32 ".%" PRIu64 "\",\"messages\":[", v->place, w->recipients);
+    else
+        buf_add(&v->json, str_lit("{\"messages\":["));
+    buf_add(&v->json, buf_str(&list));
+    buf_addf(&v->json, "],\"recipients\":%" PRIu64 "}", w->recipients);
+    buf_done(&list);
+    if (v->place >= v->slab->end)
+        buf_addf(&v->text, w->summary, (unsigned long long)w->recipients);
+    verb_answer(v, RC_OK);
 }
 
 void verb_showrecipients(struct verb_question *v)
 {
     struct walk *w = walk_new(v, show, "Total: %llu recipients.\n");
+    uint64_t place;
 
-    w->reads = true;
-    if (select_by(v, w) != v->n_args || !v->n_args) {
-        verb_say(v, RC_INVALID, "showrecipients host NAME | from ADDRESS | all");
+    if (!verb_take_at(v, &place, &w->recipients) || place > UINT32_MAX || !v->n_args || select_by(v, w) != v->n_args) {
+        verb_bad_arguments(v);
         return;
     }
-    buf_add(&v->text,
+    if (!place)
+        buf_add(
+            &v->text,
             str_lit("MID/       Bytes/    Sender/                                  Entered                   Subject\n"
                     "[RID]      [Atmps]   Recipient\n"
                     "---------- --------- ---------------------------------------- ------------------------  -------\n"));
-    walk_on(v);
+    verb_walk(v, &v->q->messages, (uint32_t)place, act_on, shown);
 }
 
-/* --- deleterecipients, bouncerecipients, redirectrecipients
- * ------------------------------------------------------------------ */
+/* --- deleterecipients, bouncerecipients, redirectrecipients ----------------------------------------------------------- */
 
 static size_t indices_of(const struct queue *q, uint32_t piece, uint16_t out[PIECE_RECIPIENTS])
 {
@@ -193,10 +222,9 @@ static size_t indices_of(const struct queue *q, uint32_t piece, uint16_t out[PIE
     return n;
 }
 
-static void delete_piece(struct verb_question *v, uint32_t piece)
+void verb_delete_piece(struct verb_question *v, uint32_t piece)
 {
     struct queue *q = v->q;
-    struct walk *w = v->state;
     struct destination *d = destination_at(q, piece_at(q, piece)->destination);
     uint16_t indices[PIECE_RECIPIENTS];
     size_t n = indices_of(q, piece, indices);
@@ -207,7 +235,6 @@ static void delete_piece(struct verb_question *v, uint32_t piece)
     event(q->events, recipients_deleted, .mid = message_at(q, piece_at(q, piece)->message)->mid, .rids = buf_str(&q->list),
           .user = v->user);
     d->deleted += n;
-    w->recipients += n;
     piece_unlink(q, piece);
     outcome_final(q, piece, indices, n);
     piece_end(q, piece);
@@ -216,14 +243,17 @@ static void delete_piece(struct verb_question *v, uint32_t piece)
 static void delete_from(struct verb_question *v, uint32_t message)
 {
     struct queue *q = v->q;
+    struct walk *w = v->state;
     struct message *m = message_at(q, message);
 
     if (m->state == MESSAGE_SCANNING)
         return;
     for (uint32_t p = m->pieces, next; p; p = next) {
         next = piece_at(q, p)->sibling;
-        if (piece_is_meant(q, v->state, p) && piece_is_idle(q, p))
-            delete_piece(v, p);
+        if (!piece_is_meant(q, w, p) || !verb_piece_is_idle(q, p))
+            continue;
+        w->recipients += piece_at(q, p)->n;
+        verb_delete_piece(v, p);
     }
     message_end_if_done(q, message);
 }
@@ -240,7 +270,7 @@ static void bounce_from(struct verb_question *v, uint32_t message)
         return;
     for (uint32_t p = message_at(q, message)->pieces, next; p; p = next) {
         next = piece_at(q, p)->sibling;
-        if (!piece_is_meant(q, w, p) || !piece_is_idle(q, p))
+        if (!piece_is_meant(q, w, p) || !verb_piece_is_idle(q, p))
             continue;
         w->recipients += piece_at(q, p)->n;
         arena_reset(&q->scratch);
@@ -258,7 +288,7 @@ static void redirect_from(struct verb_question *v, uint32_t message)
     for (uint32_t p = message_at(q, message)->pieces; p; p = piece_at(q, p)->sibling) {
         bool held = piece_at(q, p)->state == PIECE_HELD;
 
-        if (!piece_is_meant(q, w, p) || !piece_is_idle(q, p) || piece_at(q, p)->destination == w->to)
+        if (!piece_is_meant(q, w, p) || !verb_piece_is_idle(q, p) || piece_at(q, p)->destination == w->to)
             continue;
         w->recipients += piece_at(q, p)->n;
         piece_redirect(q, p, w->to);
@@ -267,95 +297,96 @@ static void redirect_from(struct verb_question *v, uint32_t message)
     }
 }
 
-static void change(struct verb_question *v, struct walk *w, const char *usage)
+static void change(struct verb_question *v, void (*act)(struct verb_question *, uint32_t), const char *summary)
 {
-    if (select_by(v, w) != v->n_args || !v->n_args) {
-        verb_say(v, RC_INVALID, usage);
+    struct walk *w = walk_new(v, act, summary);
+
+    if (!v->n_args || select_by(v, w) != v->n_args) {
+        verb_bad_arguments(v);
         return;
     }
     v->changed = true;
-    walk_on(v);
+    verb_walk(v, &v->q->messages, 0, act_on, all_done);
 }
 
 void verb_deleterecipients(struct verb_question *v)
 {
-    change(v, walk_new(v, delete_from, "%llu recipients deleted.\n"), "deleterecipients host NAME | from ADDRESS | all");
+    change(v, delete_from, "%llu recipients deleted.\n");
 }
 
 void verb_bouncerecipients(struct verb_question *v)
 {
-    change(v, walk_new(v, bounce_from, "%llu recipients bounced.\n"), "bouncerecipients host NAME | from ADDRESS | all");
+    change(v, bounce_from, "%llu recipients bounced.\n");
 }
 
-/* "host NAME to HOST": HOST is a name (its MX or addresses are used) or an address in brackets or without. */
+/* "host NAME to HOST" (or from, all): HOST is a name (its MX or addresses are used) or an address in brackets or without. */
 void verb_redirectrecipients(struct verb_question *v)
 {
     struct walk *w = walk_new(v, redirect_from, "%llu recipients redirected.\n");
-    struct str to = v->n_args == 4 ? v->args[3] : STR_NONE;
-    bool number = to.n && (ascii_digit(to.p[to.n - 1]) || str_find(to, ':') < to.n) && to.p[0] != '[';
+    struct str to = v->n_args ? v->args[v->n_args - 1] : STR_NONE;
+    struct address_ip ip;
 
-    if (v->n_args != 4 || !verb_arg_is(v, 0, "host") || !verb_arg_is(v, 2, "to") || !to.n || to.n > 250) {
-        verb_say(v, RC_INVALID, "redirectrecipients host NAME to HOST");
+    if (v->n_args < 3 || !verb_arg_is(v, v->n_args - 2, "to")) {
+        verb_bad_arguments(v);
         return;
     }
-    v->n_args = 2;
-    select_by(v, w);
-    w->to = destination_for(v->q, destination_lower(&v->arena, number ? arena_printf(&v->arena, "[%.*s]", STR(to)) : to));
+    v->n_args -= 2;
+    if (to.n && to.p[0] != '[' && ip_parse(to, &ip))
+        to = arena_printf(&v->arena, ip.family == AF_INET6 ? "[IPv6:%.*s]" : "[%.*s]", STR(to));
+    if (select_by(v, w) != v->n_args || !(address_is_domain(to, true) || address_is_literal(to))) {
+        verb_bad_arguments(v);
+        return;
+    }
+    w->to = destination_for(v->q, destination_lower(&v->arena, to));
     v->changed = true;
-    walk_on(v);
+    verb_walk(v, &v->q->messages, 0, act_on, all_done);
 }
 
-/* --- delivernow
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- delivernow ------------------------------------------------------------------------------------------------------- */
+
+struct hurry {
+    bool all;
+    uint32_t only;
+    uint64_t n;
+};
+
+static bool hurry_piece(struct verb_question *v, uint32_t piece)
+{
+    struct hurry *h = v->state;
+    struct queue *q = v->q;
+
+    if (piece_at(q, piece)->state == PIECE_WAITING && (h->all || piece_at(q, piece)->destination == h->only)) {
+        h->n += piece_at(q, piece)->n;
+        piece_make_ready(q, piece, false);
+    }
+    return true;
+}
+
+/* Back-offs end after the pieces are ready: else the first few would be tried and the host be down again before the rest. */
+static void hurried(struct verb_question *v)
+{
+    struct hurry *h = v->state;
+    struct queue *q = v->q;
+
+    for (uint32_t i = 1; i < q->destinations.end; i++)
+        if (destination_at(q, i)->name && (h->all || i == h->only))
+            destination_try_now(q, i, h->all);
+    buf_addf(&v->text, "Delivery of %" PRIu64 " recipients rescheduled for now.\n", h->n);
+    buf_addf(&v->json, "{\"recipients\":%" PRIu64 "}", h->n);
+    verb_answer(v, RC_OK);
+}
 
 void verb_delivernow(struct verb_question *v)
 {
-    struct queue *q = v->q;
-    bool all = v->n_args == 0 || verb_arg_is(v, 0, "all");
-    uint32_t only = 0;
-    uint64_t n = 0;
+    struct hurry *h = arena_must_alloc(&v->arena, sizeof *h);
 
-    if (!all && (v->n_args != 2 || !verb_arg_is(v, 0, "host"))) {
-        verb_say(v, RC_INVALID, "delivernow [host NAME|all]");
+    *h = (struct hurry){.all = v->n_args == 0 || (v->n_args == 1 && verb_arg_is(v, 0, "all"))};
+    v->state = h;
+    if (!h->all && (v->n_args != 2 || !verb_arg_is(v, 0, "host"))) {
+        verb_bad_arguments(v);
         return;
     }
-    if (!all)
-        only = destination_find(q, destination_lower(&v->arena, v->args[1]));
-    for (uint32_t i = 1; i < q->pieces.end; i++)
-        if (piece_at(q, i)->state == PIECE_WAITING && (all || piece_at(q, i)->destination == only)) {
-            n += piece_at(q, i)->n;
-            piece_make_ready(q, i, false);
-        }
-    for (uint32_t i = 1; i < q->destinations.end; i++)
-        if (destination_at(q, i)->name && (all || i == only))
-            destination_try_now(q, i, all);
-    buf_addf(&v->text, "Delivery of %" PRIu64 " recipients rescheduled for now.\n", n);
-    verb_answer(v, RC_OK);
-}
-
-/* --- showmessage
- * --------------------------------------------------------------------------------------------------------------- */
-
-void verb_showmessage(struct verb_question *v)
-{
-    struct queue *q = v->q;
-    uint64_t mid;
-    uint32_t message = v->n_args == 1 && str_u64(v->args[0], &mid) ? message_find(q, mid) : 0;
-    struct spool_head head;
-    struct envelope env;
-    uint32_t crc = 0;
-    char *p;
-
-    if (!message) {
-        verb_say(v, RC_NOT_FOUND, "There is no such message in the queue.");
-        return;
-    }
-    if (!head_of(v, message_at(q, message), &head, &env) || head.body_bytes > VERB_TEXT_MAX / 2 ||
-        !(p = buf_reserve(&v->text, head.body_bytes + 1)) ||
-        spool_read_body(q->reader, &head, 0, p, head.body_bytes, &crc, NULL) != RC_OK || crc != head.body_crc) {
-        verb_say(v, RC_IO, "The message cannot be read.");
-        return;
-    }
-    v->text.n += head.body_bytes;
-    verb_answer(v, RC_OK);
+    if (!h->all)
+        h->only = destination_find(v->q, destination_lower(&v->arena, v->args[1]));
+    verb_walk(v, &v->q->pieces, 0, hurry_piece, hurried);
 }

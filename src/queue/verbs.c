@@ -10,6 +10,8 @@
 #include "base/must.h"
 #include "event/render.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -28,7 +30,14 @@ static const struct {
     {"delivernow", verb_delivernow},
     {"deliverynow", verb_delivernow},
     {"showmessage", verb_showmessage},
+    {"archivemessage", verb_archivemessage},
+    {"removemessage", verb_removemessage},
+    {"oldmessage", verb_oldmessage},
+    {"hostrate", verb_hostrate},
+    {"stopped", verb_stopped},
 };
+
+enum { PORTION = 20000, PORTION_NS = 2000000, PORTION_LOOK = 16 };
 
 static void question_free(struct verb_question *v)
 {
@@ -71,6 +80,89 @@ void verb_say(struct verb_question *v, enum rc rc, const char *text)
     verb_answer(v, rc);
 }
 
+void verb_sayf(struct verb_question *v, enum rc rc, const char *fmt, ...)
+{
+    char line[1000];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    verb_say(v, rc, line);
+}
+
+void verb_bad_arguments(struct verb_question *v)
+{
+    verb_answer(v, RC_SYNTAX);
+}
+
+static void walk_on(void *ctx)
+{
+    struct verb_question *v = ctx;
+    uint64_t until = clock_mono_ns() + PORTION_NS;
+    bool more = true;
+
+    for (unsigned n = 1; more && v->place < v->slab->end; n++) {
+        if (n > PORTION || (n % PORTION_LOOK == 0 && clock_mono_ns() > until)) {
+            loop_timer_set(v->q->loop, &v->timer, 0, walk_on, v);
+            return;
+        }
+        more = v->each(v, v->place++);
+    }
+    v->walked(v);
+}
+
+void verb_walk(struct verb_question *v, const struct slab *slab, uint32_t from,
+               bool (*each)(struct verb_question *v, uint32_t place), void (*walked)(struct verb_question *v))
+{
+    v->slab = slab;
+    v->place = from ? from : 1;
+    v->each = each;
+    v->walked = walked;
+    walk_on(v);
+}
+
+bool verb_take_at(struct verb_question *v, uint64_t *first_out, uint64_t *second_out)
+{
+    struct str rest, first;
+
+    *first_out = *second_out = 0;
+    if (v->n_args < 2 || !verb_arg_is(v, v->n_args - 2, "at"))
+        return true;
+    rest = v->args[v->n_args - 1];
+    v->n_args -= 2;
+    return str_split(&rest, '.', &first) && str_u64(first, first_out) && str_u64(rest, second_out);
+}
+
+bool verb_take_next(struct verb_question *v, size_t from, uint64_t *counters, size_t n)
+{
+    if (v->n_args != from + 1 + n || !verb_arg_is(v, from, "next"))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!str_u64(v->args[from + 1 + i], &counters[i]))
+            return false;
+    v->n_args = from;
+    return true;
+}
+
+void verb_time_of_day(struct verb_question *v)
+{
+    char when[24];
+
+    render_ctime(clock_wall_ms(), when);
+    buf_addf(&v->text, "%.8s", when + 11);
+}
+
+bool verb_read_head(struct verb_question *v, uint32_t message, struct spool_head *head, struct envelope *env)
+{
+    struct queue *q = v->q;
+    struct str octets;
+
+    arena_reset(&q->scratch);
+    return spool_read_head(q->reader, message_ref(q, message_at(q, message)), &q->scratch, head, &octets, NULL) == RC_OK &&
+           envelope_decode(&q->scratch, octets, env, NULL) == RC_OK;
+}
+
 void verb_as_of(struct verb_question *v)
 {
     char when[24];
@@ -84,18 +176,53 @@ bool verb_arg_is(const struct verb_question *v, size_t i, const char *word)
     return i < v->n_args && str_eqi(v->args[i], str_c(word));
 }
 
+void verb_text_field(struct buf *out, struct str s, size_t width)
+{
+    size_t begin = out->n;
+
+    render_plain(s, out);
+    while (out->n < begin + width && !out->failed)
+        buf_addc(out, ' ');
+}
+
+/* Octets of the UTF-8 character that begins here, 0 = none does. */
+static size_t utf8_length(struct str s)
+{
+    unsigned char c = (unsigned char)s.p[0];
+    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (i >= s.n || ((unsigned char)s.p[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+static bool is_plain(char c)
+{
+    return c >= 32 && c < 127 && c != '"' && c != '\\';
+}
+
+/* Header fields may hold any octets; what is not UTF-8 becomes U+FFFD. */
 void verb_json_str(struct buf *out, struct str s)
 {
     buf_addc(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
+    while (s.n) {
+        size_t run = 0, n;
 
-        if (c == '"' || c == '\\')
-            buf_addc(out, '\\');
-        if (c < 32 || c == 127)
-            buf_addf(out, "\\u%04x", c);
+        while (run < s.n && is_plain(s.p[run]))
+            run++;
+        buf_add(out, str_first(s, run));
+        s = str_from(s, run);
+        if (!s.n)
+            break;
+        n = utf8_length(s);
+        if (n > 1)
+            buf_add(out, str_first(s, n));
+        else if (!n)
+            buf_add(out, str_lit("\xef\xbf\xbd"));
         else
-            buf_addc(out, (char)c);
+            buf_addf(out, "\\u%04x", (unsigned char)s.p[0]);
+        s = str_from(s, n ? n : 1);
     }
     buf_addc(out, '"');
 }

@@ -11,6 +11,7 @@ static void answered(void *ctx, enum rc rc, const void *msg)
     assert_int_equal(rc, RC_OK);
     f->verb_rc = r->rc;
     snprintf(f->verb_text, sizeof f->verb_text, "%.*s", STR(r->text));
+    snprintf(f->verb_json, sizeof f->verb_json, "%.*s", STR(r->json));
 }
 
 /* Asks as control does: one word an argument. */
@@ -179,6 +180,177 @@ static void hosts_are_listed(void **state)
     assert_true(has(ask(f, "hoststatus example.net"), "Host up/down:                 up\n"));
 }
 
+/* What deliver found out is what hoststatus shows; an internal destination shows its peer instead. */
+static void host_status_shows_what_deliver_found(void **state)
+{
+    struct fix *f = *state;
+
+    f->answer = ANSWER_NONE;
+    fix_store(f, "bob@example.net,x@the.cpq.host");
+    fix_until(f, f->n_work == 2);
+    bus_send(f->deliver.bus, f->deliver.queue, BUS_destination_facts,
+             &(struct bus_destination_facts){.destination = str_lit("example.net"),
+                                             .expires_ms = clock_wall_ms() + 60000,
+                                             .addresses = str_lit("10 192.0.2.1 25\n10 192.0.2.2 25\n20 2001:db8::1 25\n"),
+                                             .mx = str_lit("10 mx1.example.net\n20 mx2.example.net\n")});
+    bus_send(f->deliver.bus, f->deliver.queue, BUS_destination_facts,
+             &(struct bus_destination_facts){.destination = str_lit("example.net"),
+                                             .tls_error = str_lit("certificate has expired")});
+    bus_send(f->deliver.bus, f->deliver.queue, BUS_destination_facts,
+             &(struct bus_destination_facts){.destination = str_lit("the.cpq.host"),
+                                             .expires_ms = clock_wall_ms() + 60000,
+                                             .addresses = str_lit("0 192.0.2.9 7025\n"),
+                                             .tls = str_lit("TLSv1.3 TLS_AES_256_GCM_SHA384")});
+    fix_pump(f, 5);
+    assert_true(has(ask(f, "hoststatus Example.NET"), "     10           192.0.2.1\n                  192.0.2.2\n"
+                                                      "     20           2001:db8::1\n"));
+    assert_true(has(f->verb_text, "     10           mx1.example.net\n     20           mx2.example.net\n"));
+    assert_true(has(f->verb_text, "Last TLS Error:\n----------\ncertificate has expired\n(at "));
+    assert_true(has(f->verb_text, "Current Outbound Connections           1\n"));
+    assert_true(has(ask(f, "hoststatus the.cpq.host"), "Peer:                         192.0.2.9\n"
+                                                       "Port:                         7025\n"
+                                                       "TLS:                          TLSv1.3 TLS_AES_256_GCM_SHA384\n"));
+    assert_false(has(f->verb_text, "MX Records"));
+    assert_true(has(ask(f, "hoststatus the.euq.queue"), "Peer:                         unknown\n"));
+    assert_int_equal(f->verb_rc, RC_OK);
+}
+
+/* A list comes in pages that go on where the one before ended; the last has the count of all. */
+static void a_long_list_comes_in_pages(void **state)
+{
+    struct fix *f = *state;
+    char line[100], token[60];
+    unsigned pages = 0, messages = 0;
+    const char *at;
+
+    ask(f, "suspenddel 0");
+    for (unsigned i = 0; i < 2100; i++)
+        fix_store(f, "bob@example.net");
+    fix_until(f, fix_counts(f).messages == 2100 && fix_counts(f).work == 0);
+    for (strcpy(token, "0.0"); *token; pages++) {
+        snprintf(line, sizeof line, "showrecipients all at %s", token);
+        ask(f, line);
+        assert_int_equal(f->verb_rc, RC_OK);
+        assert_int_equal(has(f->verb_text, "MID/"), pages == 0);
+        for (at = f->verb_json; (at = strstr(at, "{\"mid\":")); at++)
+            messages++;
+        *token = 0;
+        sscanf(f->verb_json, "{\"next\":\"%50[0-9.]", token);
+    }
+    assert_int_equal(messages, 2100);
+    assert_int_equal(pages, 3);
+    assert_true(has(f->verb_text, "Total: 2100 recipients.\n"));
+    ask(f, "showrecipients all at x");
+    assert_int_equal(f->verb_rc, RC_SYNTAX);
+}
+
+static void the_oldest_message_and_one_removed(void **state)
+{
+    struct fix *f = *state;
+    char line[100];
+    uint64_t first, second;
+
+    assert_string_equal(ask(f, "oldmessage"), "There are no messages in the queue.\n");
+    ask(f, "suspenddel 0");
+    first = fix_store(f, "bob@example.net");
+    fix_until(f, fix_counts(f).messages == 1 && fix_counts(f).work == 0);
+    clock_test_advance(3723000);
+    second = fix_store_from(f, "eve@example.org", "carl@example.net",
+                            "Subject: a \x1b[2J\r\n thing\r\n\r\nFrom here\r\n>From\r\n");
+    fix_until(f, fix_counts(f).messages == 2 && fix_counts(f).work == 0);
+    snprintf(line, sizeof line, "MID %llu: 1 hour 2 mins 3 secs old\nSubject: Hello\n", (unsigned long long)first);
+    assert_true(has(ask(f, "oldmessage"), line));
+    snprintf(line, sizeof line, "removemessage %llu show", (unsigned long long)second);
+    assert_true(has(ask(f, line), "secs old\nSubject: a \\x1b[2J thing\n"));
+    snprintf(line, sizeof line, "archivemessage %llu", (unsigned long long)second);
+    assert_true(has(ask(f, line), "From eve@example.org "));
+    assert_true(has(f->verb_text, "\n\n>From here\n>From\n\n"));
+    snprintf(line, sizeof line, "removemessage %llu", (unsigned long long)first);
+    ask(f, line);
+    assert_int_equal(f->verb_rc, RC_OK);
+    assert_int_equal(fix_counts(f).messages, 1);
+    assert_true(fix_log_has(f, "Deleted: MID"));
+    ask(f, line);
+    assert_int_equal(f->verb_rc, RC_NOT_FOUND);
+}
+
+static void on_close(void *ctx, const struct bus_in *in)
+{
+    struct fix *f = ctx;
+    const struct bus_destination_close *m = in->msg;
+
+    assert_true(!m->destination.n || str_eq(m->destination, str_lit("example.net")));
+    for (size_t i = 0; i < f->n_work; i++)
+        if (f->work[i].open)
+            fix_done(f, &f->work[i], 1, NULL, 0);
+}
+
+/* 7.3: wait, then close by force, then say that it is done. */
+static void suspending_closes_what_is_still_open(void **state)
+{
+    struct fix *f = *state;
+    uint64_t begun;
+
+    bus_on(f->deliver.bus, BUS_destination_close, on_close, f);
+    f->answer = ANSWER_NONE;
+    fix_store(f, "bob@example.net");
+    fix_until(f, f->n_work == 1);
+    begun = clock_mono_ms();
+    assert_string_equal(ask(f, "suspenddel 1 example.net"), "Mail delivery suspended.\n");
+    assert_true(clock_mono_ms() - begun >= 1000 && clock_mono_ms() - begun < 2000);
+    assert_int_equal(fix_counts(f).flying, 0);
+    assert_int_equal(fix_counts(f).messages, 1);
+    assert_string_equal(ask(f, "stopped"), "Delivery is suspended to: example.net. Use resumedel to resume.\n");
+    fix_store(f, "bob@example.com");
+    fix_until(f, f->n_work == 2);
+    begun = clock_mono_ms();
+    ask(f, "suspenddel 1");
+    assert_true(clock_mono_ms() - begun >= 1000);
+    assert_int_equal(fix_counts(f).flying, 0);
+    f->answer = ANSWER_OK;
+    ask(f, "resumedel");
+    ask(f, "delivernow all");
+    fix_until(f, fix_counts(f).messages == 0);
+}
+
+/* The table of names grows while destinations are added: each is still found, once. */
+static void many_destinations_are_told_apart(void **state)
+{
+    struct fix *f = *state;
+    char to[100], line[100];
+
+    ask(f, "suspenddel 0");
+    for (unsigned i = 0; i < 1500; i++) {
+        snprintf(to, sizeof to, "bob@d%u.example", i % 750);
+        fix_store(f, to);
+    }
+    fix_until(f, fix_counts(f).messages == 1500 && fix_counts(f).work == 0);
+    assert_int_equal(fix_counts(f).destinations, 750);
+    for (unsigned i = 0; i < 750; i++) {
+        snprintf(line, sizeof line, "deleterecipients host d%u.example", i);
+        assert_string_equal(ask(f, line), "2 recipients deleted.\n");
+    }
+    assert_int_equal(fix_counts(f).messages, 0);
+}
+
+static void rates_go_on_from_the_sample_before(void **state)
+{
+    struct fix *f = *state;
+
+    ask(f, "workqueue rate");
+    assert_true(has(f->verb_json, "{\"next\":\"0 0\",\"pending\":0,"));
+    fix_store(f, "bob@example.net");
+    fix_until(f, fix_counts(f).messages == 0 && f->n_work == 1);
+    assert_true(has(ask(f, "workqueue rate next 0 0"), "            0             1             1\n"));
+    assert_false(has(f->verb_text, "Pending"));
+    assert_true(has(ask(f, "hostrate example.net"), "CrtCnc"));
+    assert_true(has(f->verb_json, "{\"next\":\"1 0 0\","));
+    fix_store(f, "bob@example.net");
+    fix_until(f, fix_counts(f).messages == 0 && f->n_work == 2);
+    assert_true(
+        has(ask(f, "hostrate example.net next 1 0 0"), "  up             0         0         1         0         0\n"));
+}
+
 static void a_message_is_printed(void **state)
 {
     struct fix *f = *state;
@@ -203,6 +375,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(recipients_can_be_redirected, start, end),
         cmocka_unit_test_setup_teardown(hosts_are_listed, start, end),
         cmocka_unit_test_setup_teardown(a_message_is_printed, start, end),
+        cmocka_unit_test_setup_teardown(host_status_shows_what_deliver_found, start, end),
+        cmocka_unit_test_setup_teardown(a_long_list_comes_in_pages, start, end),
+        cmocka_unit_test_setup_teardown(the_oldest_message_and_one_removed, start, end),
+        cmocka_unit_test_setup_teardown(suspending_closes_what_is_still_open, start, end),
+        cmocka_unit_test_setup_teardown(many_destinations_are_told_apart, start, end),
+        cmocka_unit_test_setup_teardown(rates_go_on_from_the_sample_before, start, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,7 @@ static void on_verdict(void *ctx, const struct bus_in *in)
         return;
     s->alone = false;
     s->idle_since_ms = loop_now_ms(q->loop);
+    q->work_out++;
     work_verdict(q, message, v->action, v->edits);
 }
 

@@ -244,6 +244,7 @@ struct receive {
     bool stopping;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
+    struct suspending *suspending; /* verbs that wait */
     struct stored *free_stored;
     struct buf envelope; /* scratch */
     unsigned char ticket_key[RECEIVE_TICKET_KEY];
@@ -262,6 +263,10 @@ void receive_check_stopped(struct receive *r);
 /* Numbers may be taken, mail may come. */
 bool receive_ready(const struct receive *r);
 
+/* Ends the conversations of suspended listeners, but those whose message is being stored. */
+void receive_expel_suspended(struct receive *r);
+
 void verbs_init(struct receive *r);
+void verbs_done(struct receive *r);
 
 #endif

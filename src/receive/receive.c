@@ -109,8 +109,8 @@ static const char *overdue(const struct session *se, uint64_t now)
 
     if (se->stored)
         return NULL;
-    if (se->listener->suspended && now - se->listener->suspended_ms >= SUSPEND_MS)
-        return suspended;
+    if (se->listener->suspended && !se->receive->suspending && now - se->listener->suspended_ms >= SUSPEND_MS)
+        return suspended; /* while a verb waits, its delay counts */
     if (now - se->began_ms >= c->total_ms)
         return too_long;
     if (se->data_ms && c->min_rate && now - se->data_ms >= SLOW_AFTER_MS && conversation_rate(&se->s.c) < c->min_rate)
@@ -127,6 +127,15 @@ static void expel(struct session *se, const char *why)
               .total = why == too_long);
     se->s.how = SMTP_END_CLOSED;
     conversation_abort(&se->s.c, str_c(why));
+}
+
+void receive_expel_suspended(struct receive *r)
+{
+    for (struct session *se = r->sessions, *next; se; se = next) {
+        next = se->next;
+        if (se->listener->suspended && !se->stored)
+            expel(se, suspended);
+    }
 }
 
 static void sweep(void *ctx)
@@ -286,6 +295,7 @@ void receive_free(struct receive *r)
     loop_timer_cancel(r->o.loop, &r->disk);
     explicit_bzero(r->ticket_key, sizeof r->ticket_key);
     drop_pending(r);
+    verbs_done(r);
     listeners_close(r);
     if (r->spool)
         spool_writer_free(r->spool);

@@ -214,20 +214,6 @@ static const char *system_status(const struct status_view *v)
     return is_on(v, GAUGE_WORK_QUEUE_PAUSED) ? "Work queue paused" : "Online";
 }
 
-/* When not Online, the last lines name what is stopped and the command that resumes. */
-static void add_stopped(const struct status_view *v, struct buf *out)
-{
-    for (size_t i = 0; i < v->suspended.n; i++)
-        buf_addf(out, "%s%.*s%s", i ? ", " : "\nSuspended listeners: ", STR(v->suspended.items[i]),
-                 i + 1 == v->suspended.n ? ". Use resumelistener to resume.\n" : "");
-    if (is_on(v, GAUGE_RECEIVING_SUSPENDED) && !v->suspended.n)
-        buf_add(out, str_lit("\nReceiving is suspended. Use resumelistener to resume.\n"));
-    if (is_on(v, GAUGE_DELIVERY_SUSPENDED))
-        buf_add(out, str_lit("\nDelivery is suspended. Use resumedel to resume.\n"));
-    if (is_on(v, GAUGE_WORK_QUEUE_PAUSED))
-        buf_add(out, str_lit("\nThe work queue is paused. Use workqueue resume to resume.\n"));
-}
-
 static void add_head(const struct status_view *v, struct buf *out)
 {
     uint64_t up_ms = v->wall_ms > v->born_ms ? v->wall_ms - v->born_ms : 0;
@@ -263,7 +249,6 @@ void status_text(const struct status_view *v, bool detail, struct buf *out)
         buf_addc(out, '\n');
     }
     add_gauges(v, detail, out);
-    add_stopped(v, out);
 }
 
 /* --- JSON ---------------------------------------------------------------------------------------------------------- */
