@@ -10,6 +10,7 @@
 #include "admin/client.h"
 #include "base/io.h"
 #include "console/session.h"
+#include "role/rights.h"
 #include "role/session_files.h"
 
 #include <signal.h>
@@ -92,6 +93,10 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     io_init("session");
+    if (!o.local && rights_session(o.home, &e) != RC_OK) {
+        fprintf(stderr, "postern: %s\n", err_text(&e));
+        return 1;
+    }
     if (o.local && client_open(o.home, &control, &e) != RC_OK) {
         fprintf(stderr, "postern: %s\n", err_text(&e));
         return 1;

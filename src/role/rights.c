@@ -191,28 +191,40 @@ static enum rc allow_all(const struct ruleset *rules, enum role role, const char
     return allow_fault_log(rules, e);
 }
 
-static enum rc drop_files(enum role role, const char *home, const struct str *files, size_t n, struct err *e)
+/* RC_OK and *out->fd < 0: this kernel has no Landlock, which was said. */
+static enum rc rules_begin(const char *who, struct ruleset *out, struct err *e)
 {
     struct landlock_ruleset_attr attr = {0};
-    struct ruleset rules;
-    enum rc rc;
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
+    out->fd = -1;
     if (version < 1) {
-        fprintf(stderr, "postern-%s: no Landlock here: files are not confined\n", role_name(role));
+        fprintf(stderr, "postern-%s: no Landlock here: files are not confined\n", who);
         return RC_OK;
     }
-    rules.handled = (LANDLOCK_ACCESS_FS_REFER - 1) | (version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
-                    (version >= 3 ? ACCESS_TRUNCATE : 0);
-    attr.handled_access_fs = rules.handled;
-    rules.fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0);
-    if (rules.fd < 0)
-        return err_errno(e, errno, "landlock");
-    rc = allow_all(&rules, role, home, files, n, e);
-    if (rc == RC_OK && syscall(SYS_landlock_restrict_self, rules.fd, 0) != 0)
+    out->handled = (LANDLOCK_ACCESS_FS_REFER - 1) | (version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
+                   (version >= 3 ? ACCESS_TRUNCATE : 0);
+    attr.handled_access_fs = out->handled;
+    out->fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0);
+    return out->fd < 0 ? err_errno(e, errno, "landlock") : RC_OK;
+}
+
+static enum rc rules_end(const struct ruleset *rules, enum rc rc, struct err *e)
+{
+    if (rc == RC_OK && syscall(SYS_landlock_restrict_self, rules->fd, 0) != 0)
         rc = err_set(e, RC_NOT_PERMITTED, "landlock refuses: errno %d", errno);
-    close(rules.fd);
+    close(rules->fd);
     return rc;
+}
+
+static enum rc drop_files(enum role role, const char *home, const struct str *files, size_t n, struct err *e)
+{
+    struct ruleset rules;
+
+    TRY(rules_begin(role_name(role), &rules, e));
+    if (rules.fd < 0)
+        return RC_OK;
+    return rules_end(&rules, allow_all(&rules, role, home, files, n, e), e);
 }
 
 enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e)
@@ -224,5 +236,43 @@ enum rc rights_drop(enum role role, const char *home, const struct str *files, s
 #else
     TRY(drop_files(role, home, files, n, e));
     return rights_drop_calls(role, e);
+#endif
+}
+
+/* --- sessions -----------------------------------------------------------------------------------------------------------
+ */
+
+static enum rc allow_session(const struct ruleset *rules, const char *home, struct err *e)
+{
+    static const struct system_right rows[] = {{"log", 'r'}, {"configuration", 'w'}, {"captures", 'w'}};
+    static const struct system_right of_system[] = {{"/usr", 'r'},         {"/etc", 'r'},  {"/lib", 'r'},
+                                                    {"/lib64", 'r'},       {"/proc", 'r'}, {"/dev/null", 'w'},
+                                                    {"/dev/urandom", 'r'}, {"/sys", 'r'}};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(path, sizeof path, "%s/%s", home, rows[i].path);
+        TRY(allow(rules, path, rows[i].access, e));
+    }
+    for (size_t i = 0; i < sizeof of_system / sizeof *of_system; i++)
+        TRY(allow(rules, of_system[i].path, of_system[i].access, e));
+    return RC_OK;
+}
+
+enum rc rights_session(const char *home, struct err *e)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)allow_session;
+    (void)home, (void)e;
+    return RC_OK;
+#else
+    struct ruleset rules;
+
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_DUMPABLE, 0);
+    TRY(rules_begin("session", &rules, e));
+    if (rules.fd >= 0)
+        TRY(rules_end(&rules, allow_session(&rules, home, e), e));
+    return rights_drop_session_calls(e);
 #endif
 }

@@ -12,10 +12,14 @@ void rights_begin(void);
  * the part left out; RC_NOT_PERMITTED when the kernel has it and refuses. */
 enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e);
 
+/* A session that came over the network: logs to read, /configuration and /captures to write; no keys, no programs; sockets of
+ * the network for its tools. */
+enum rc rights_session(const char *home, struct err *e);
 /* Does the role start programs? */
 bool rights_may_exec(enum role role);
 
 /* rights_calls.c */
 enum rc rights_drop_calls(enum role role, struct err *e);
+enum rc rights_drop_session_calls(struct err *e);
 
 #endif

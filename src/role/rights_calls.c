@@ -87,7 +87,8 @@ static const int refused[] = {
 /* Families of socket(2), 0 = no further one. Socket pairs, inherited and accepted sockets are free to all. */
 static const struct {
     int family[4];
-} sockets[ROLE_COUNT] = {
+} sockets[ROLE_COUNT + 1] = {
+    [ROLE_COUNT] = {{AF_INET, AF_INET6, AF_NETLINK}}, /* sessions: tools of the network */
     [ROLE_control] = {{AF_UNIX}},
     [ROLE_deliver] = {{AF_INET, AF_INET6}},
     [ROLE_lookup] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
@@ -127,7 +128,10 @@ static void load_first(struct program *p)
     load(p, offsetof(struct seccomp_data, args[0]));
 }
 
-static void sockets_of(struct program *p, enum role role)
+/* Beside the roles: sessions (rights_session). */
+enum { SESSION = ROLE_COUNT };
+
+static void sockets_of(struct program *p, unsigned role)
 {
     unsigned char n = 0;
 
@@ -149,7 +153,7 @@ static void refuse(struct program *p, const int *calls, size_t n)
     }
 }
 
-static void build(struct program *p, enum role role)
+static void build(struct program *p, unsigned role)
 {
     load(p, offsetof(struct seccomp_data, arch));
     add(p, BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
@@ -158,7 +162,7 @@ static void build(struct program *p, enum role role)
     add(p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1); /* the x32 numbers */
     end(p, REFUSE);
     refuse(p, refused, sizeof refused / sizeof *refused);
-    if (rights_may_exec(role)) {
+    if (role < ROLE_COUNT && rights_may_exec((enum role)role)) {
         sockets_of(p, role);
         end(p, SECCOMP_RET_ALLOW);
         return;
@@ -180,14 +184,14 @@ static void build(struct program *p, enum role role)
     end(p, SECCOMP_RET_ALLOW);
 }
 
-enum rc rights_drop_calls(enum role role, struct err *e)
+static enum rc drop_calls(unsigned role, const char *name, struct err *e)
 {
     static struct program program;
     struct sock_fprog filter = {.filter = program.at};
 
     program.n = 0;
     if (OUR_ARCH == 0) {
-        fprintf(stderr, "postern-%s: no system call filter for this processor\n", role_name(role));
+        fprintf(stderr, "postern-%s: no system call filter for this processor\n", name);
         return RC_OK;
     }
     build(&program, role);
@@ -196,6 +200,16 @@ enum rc rights_drop_calls(enum role role, struct err *e)
         return RC_OK;
     if (errno != ENOSYS && errno != EINVAL)
         return err_set(e, RC_NOT_PERMITTED, "seccomp refuses: errno %d", errno);
-    fprintf(stderr, "postern-%s: no seccomp here: system calls are not confined\n", role_name(role));
+    fprintf(stderr, "postern-%s: no seccomp here: system calls are not confined\n", name);
     return RC_OK;
+}
+
+enum rc rights_drop_calls(enum role role, struct err *e)
+{
+    return drop_calls(role, role_name(role), e);
+}
+
+enum rc rights_drop_session_calls(struct err *e)
+{
+    return drop_calls(SESSION, "session", e);
 }
