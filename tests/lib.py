@@ -311,7 +311,8 @@ class Home:
         return s
 
     def cli(self, *words, check=True):
-        r = subprocess.run([POSTERN, 'cli', '--home', self.home, *words], capture_output=True, text=True, env=self.env)
+        r = subprocess.run([POSTERN, 'cli', '--home', self.home, *words], capture_output=True, text=True, env=self.env,
+                           stdin=subprocess.DEVNULL)
         assert not check or r.returncode == 0, 'cli %s: %s%s' % (' '.join(words), r.stdout, r.stderr)
         return r.stdout + r.stderr if not check else r.stdout
 

@@ -37,6 +37,7 @@ struct admin {
     struct conf_draft *current;                         /* the version in force; owned by store.c */
     void (*applied)(void *ctx, const struct conf *now); /* after each change; may be NULL */
     void *applied_ctx;
+    void (*halt)(bool again); /* ends every role; NULL in tests */
     struct control_socket *socket;
     struct auth *auth;
     struct lockouts *lockouts;

@@ -181,3 +181,19 @@ void verb_resume(struct verb_call *c)
     verb_ask(c, ROLE_queue, "resumedel", c->args);
     verb_wait(c);
 }
+
+/* args: shutdown | reboot. The reply may be the last thing that leaves this process. */
+void verb_halt(struct verb_call *c)
+{
+    bool again = c->args.n == 1 && str_eq(c->args.items[0], str_lit("reboot"));
+
+    if (c->args.n != 1 || (!again && !str_eq(c->args.items[0], str_lit("shutdown")))) {
+        verb_usage(c);
+        return;
+    }
+    event(c->admin->events, system_halt, .user = c->user, .again = again);
+    buf_add(&c->text, again ? str_lit("The system is starting anew.\n") : str_lit("The system is shutting down.\n"));
+    if (c->admin->halt)
+        c->admin->halt(again);
+    verb_end(c, RC_OK);
+}

@@ -71,11 +71,20 @@ static void want_on_interface(struct control *c, const struct wish *w, const str
         want(c, w, f->address6);
 }
 
+/* A suspended listener refuses connections (spec/cli.md 7.3): its socket is closed. */
+static bool is_suspended(const struct conf *now, struct str name)
+{
+    for (size_t i = 0; i < now->receiving.suspended.n; i++)
+        if (str_eqi(now->receiving.suspended.items[i], name) || str_eqi(now->receiving.suspended.items[i], str_lit("all")))
+            return true;
+    return false;
+}
+
 static void want_listener(struct control *c, const struct conf *now, const struct conf_listener *l)
 {
     const struct wish w = {ROLE_receive, "listener", l->name, l->port, l->backlog};
 
-    if (!l->enabled)
+    if (!l->enabled || is_suspended(now, l->name))
         return;
     for (size_t i = 0; i < l->address.n; i++)
         want(c, &w, l->address.items[i]);
@@ -170,7 +179,8 @@ static enum rc start(struct process *p, struct err *e)
                               .board = p->board,
                               .home = p->home,
                               .applied = applied,
-                              .applied_ctx = c};
+                              .applied_ctx = c,
+                              .halt = role_halt};
     p->state = c;
     TRY(seal_open(&c->admin, e));
     TRY(store_open(&c->admin, e));

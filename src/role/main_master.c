@@ -318,5 +318,11 @@ int main(int argc, char **argv)
     m->board = m->board_fd >= 0 ? board_map(m->board_fd) : NULL;
     if (rc == 0 && !m->board)
         rc = fail("board");
-    return rc ? rc : supervise(m);
+    if (rc == 0)
+        rc = supervise(m);
+    if (rc == 0 && m->again) {
+        execv("/proc/self/exe", argv);
+        rc = fail("starting anew");
+    }
+    return rc;
 }

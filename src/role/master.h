@@ -61,6 +61,7 @@ struct master {
     char faults[MASTER_FAULTS][FAULT_TEXT]; /* not yet told to record */
     size_t n_faults;
     bool stopping;
+    bool again; /* start anew when everything has ended */
     unsigned stage;
     uint64_t stage_ms; /* when this stage of stopping began */
     uint64_t started_wall_ms;

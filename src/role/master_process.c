@@ -343,6 +343,9 @@ void proc_said(struct master *m, struct proc *p, const struct line_in *in)
         listen_add(m, &in->msg.as_listen);
     else if (in->type == LINE_listen_end)
         listen_end(m);
-    else if (in->type == LINE_count && in->msg.as_count.role < ROLE_COUNT && in->msg.as_count.role != ROLE_master)
+    else if (in->type == LINE_halt) {
+        m->stopping = true;
+        m->again = in->msg.as_halt.again != 0;
+    } else if (in->type == LINE_count && in->msg.as_count.role < ROLE_COUNT && in->msg.as_count.role != ROLE_master)
         procs_want(m, (enum role)in->msg.as_count.role, in->msg.as_count.count);
 }

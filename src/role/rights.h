@@ -12,8 +12,8 @@ void rights_begin(void);
  * the part left out; RC_NOT_PERMITTED when the kernel has it and refuses. */
 enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e);
 
-/* A session that came over the network: logs to read, /configuration and /captures to write; no keys, no programs; sockets of
- * the network for its tools. */
+/* A session that came over the network: logs to read, /configuration and /captures to write; no keys, no programs; sockets
+ * of the network for its tools. */
 enum rc rights_session(const char *home, struct err *e);
 /* Does the role start programs? */
 bool rights_may_exec(enum role role);

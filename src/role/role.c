@@ -217,6 +217,11 @@ void role_listen(struct process *p, const struct role_listener *items, size_t n)
     line_say(LINE_FD, -1, listen_end, 0);
 }
 
+void role_halt(bool again)
+{
+    line_say(LINE_FD, -1, halt, .again = again);
+}
+
 void role_count(struct process *p, enum role role, uint64_t count)
 {
     (void)p;
