@@ -174,3 +174,172 @@ def test_syslog_tcp_no_loss(t):
     files = [f for f in os.listdir(g.home + '/log/mail_logs') if f.endswith('.s')]
     assert len(files) == 3, files
     assert 'cannot be reached by TCP' in g.log('system_logs')
+
+
+class Vsftpd(Peer):
+    """vsftpd with one virtual user. Which passphrase he gives does not matter to it."""
+
+    def __init__(self, t, port=None):
+        super().__init__(t)
+        self.port, self.root, self.pam = port or free_port(), self.dir + '/root', '/etc/pam.d/postern-test-%d' % os.getpid()
+        os.mkdir(self.root)
+        os.mkdir(self.dir + '/empty')
+        shutil.chown(self.root, 'daemon')
+        with open(self.dir + '/users', 'w') as f:
+            f.write('loguser\n')
+        with open(self.pam, 'w') as f:
+            f.write('auth required pam_listfile.so item=user sense=allow onerr=fail file=%s/users\naccount required pam_permit.so\n'
+                    'session required pam_permit.so\n' % self.dir)
+        options = dict(background='NO', listen='YES', listen_ipv6='NO', listen_address='127.0.0.1', listen_port=self.port, anonymous_enable='NO',
+                       local_enable='YES', guest_enable='YES', guest_username='daemon', virtual_use_local_privs='YES', write_enable='YES',
+                       local_root=self.root, chroot_local_user='YES', allow_writeable_chroot='YES', pam_service_name=os.path.basename(self.pam),
+                       secure_chroot_dir=self.dir + '/empty', seccomp_sandbox='NO', xferlog_enable='YES', vsftpd_log_file=self.dir + '/log',
+                       log_ftp_protocol='YES', nopriv_user='nobody')
+        with open(self.dir + '/conf', 'w') as f:
+            f.write(''.join('%s=%s\n' % o for o in options.items()))
+        self.start()
+
+    def start(self):
+        self.run('/usr/sbin/vsftpd', self.dir + '/conf')
+        self.wait_port(self.port)
+
+    def close(self):
+        os.unlink(self.pam)
+        super().close()
+
+
+class Sshd(Peer):
+    """OpenSSH's sshd for the user who runs the test."""
+
+    def __init__(self, t, port=None):
+        super().__init__(t)
+        self.port, self.root = port or free_port(), self.dir + '/root'
+        os.mkdir(self.root)
+        os.makedirs('/run/sshd', exist_ok=True)
+        self.new_key()
+        with open(self.dir + '/conf', 'w') as f:
+            f.write('Port %d\nListenAddress 127.0.0.1\nHostKey %s/key\nAuthorizedKeysFile %s/authorized\nPidFile %s/pid\nStrictModes no\n'
+                    'PermitRootLogin yes\nPasswordAuthentication no\nUsePAM no\nLogLevel VERBOSE\n' % (self.port, self.dir, self.dir, self.dir))
+        self.start()
+
+    def new_key(self):
+        for f in glob.glob(self.dir + '/key*'):
+            os.unlink(f)
+        subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', self.dir + '/key'], check=True)
+        kind, key = open(self.dir + '/key.pub').read().split()[:2]
+        self.known = '[127.0.0.1]:%d %s %s' % (self.port, kind, key)
+
+    def start(self):
+        self.run('/usr/sbin/sshd', '-D', '-e', '-f', self.dir + '/conf')
+        self.wait_port(self.port)
+
+
+def file_settings(peer, method, *more):
+    return (RAT, 'log.mail_logs.type=mail', 'log.mail_logs.retrieval=' + method, 'log.mail_logs.host=127.0.0.1', 'log.mail_logs.port=%d' % peer.port,
+            'log.system_logs.type=system', 'log.mail_logs.max_files=1') + more
+
+
+def saved(home):
+    return sorted(f for f in os.listdir(home.home + '/log/mail_logs') if f.endswith('.s'))
+
+
+def arrived(peer, below=''):
+    d = os.path.join(peer.root, below)
+    return sorted(f for f in os.listdir(d)) if os.path.isdir(d) else []
+
+
+def test_ftp_push(t):
+    """FW-01, FW-43: at roll-over the saved log goes to an FTP server, whole, under the name of logs.md 13, and is then removed here."""
+    ftp, sink = Vsftpd(t), t.sink()
+    g = t.home(sink_port=sink.port, settings=file_settings(ftp, 'ftp', 'log.mail_logs.user=loguser', 'log.mail_logs.password=s3cret word',
+                                      'log.mail_logs.directory=in coming/logs', 'log.mail_logs.names=host'))
+    send(g, 3)
+    wait_for('the log', lambda: g.log().count('Message finished') == 3)
+    text = g.log()
+    g.cli('rollovernow', 'mail_logs')
+    [name] = wait_for('the file', lambda: [f for f in arrived(ftp, 'in coming/logs') if f.endswith('.s')])
+    assert re.fullmatch(r'mail_logs\.%s\.@\d{8}T\d{6}\.s' % re.escape(hostname(g)), name), name
+    got = open(os.path.join(ftp.root, 'in coming/logs', name)).read()
+    assert got.startswith(text) and got.endswith('Info: End Logfile\n')
+    g.wait_log(r'Log mail_logs: %s pushed to 127.0.0.1 by FTP \(%d bytes\)' % (re.escape(name), len(got)), 'system_logs')
+    wait_for('no file left here', lambda: not saved(g))
+    shown = g.cli('logpush')
+    assert re.search(r'mail_logs\n  Method:     FTP Push\n  Server:     127.0.0.1 port %d\n  Sent:       1 files, %d bytes' % (ftp.port, len(got)), shown), shown
+
+
+def test_ftp_down_then_up(t):
+    """FW-01: while the FTP server is down files wait, more of them than max_files; once it is back all arrive, the oldest first."""
+    port = free_port()
+    dead = type('', (), dict(port=port))
+    g = t.home(settings=file_settings(dead, 'ftp', 'log.mail_logs.user=loguser', 'log.mail_logs.password=s3cret word'))
+    for i in range(3):
+        g.cli('rollovernow', 'mail_logs')
+        wait_for('the saved file', lambda: len(saved(g)) == i + 1)
+    waiting = saved(g)
+    g.wait_log(r'Log mail_logs: mail_logs\.@\w+\.s could not be pushed to 127.0.0.1 by FTP: .*; next try ', 'system_logs')
+    assert '3 files' in g.cli('logpush', 'status')
+    ftp = Vsftpd(t, port)
+    g.cli('logpush', 'now')
+    wait_for('all files', lambda: arrived(ftp) == [f.replace('mail.@', 'mail_logs.@') for f in waiting])
+    order = re.findall(r'OK UPLOAD: .*"/(mail_logs\.@\w+\.s)\.part"', open(ftp.dir + '/log').read())
+    assert order == sorted(order) and len(order) == 3, order
+    wait_for('no file left here', lambda: not saved(g))
+
+
+def test_ftp_refused(t):
+    """FW-01: a refused login is told with its reason, without the passphrase, and nothing is lost."""
+    ftp = Vsftpd(t)
+    g = t.home(settings=file_settings(ftp, 'ftp', 'log.mail_logs.user=stranger', 'log.mail_logs.password=gu3ss'))
+    g.cli('rollovernow', 'mail_logs')
+    g.wait_log(r'could not be pushed to 127.0.0.1 by FTP: Access denied: 530', 'system_logs')
+    assert len(saved(g)) == 1 and not arrived(ftp)
+    assert 'gu3ss' not in g.log('system_logs') + g.cli('logpush')
+
+
+def test_scp_push(t):
+    """FW-03, FW-04: at roll-over the saved log goes by SCP to an SSH server that knows our key; the key is there to be installed."""
+    ssh = Sshd(t)
+    g = t.home(settings=file_settings(ssh, 'scp', 'log.mail_logs.user=' + pwd.getpwuid(os.getuid()).pw_name,
+                                      "log.mail_logs.directory=%s/it's here" % ssh.root, 'ssh.known_hosts=' + ssh.known))
+    os.mkdir(ssh.root + "/it's here")
+    key = wait_for('our key', lambda: os.path.exists(g.home + '/keys/log_push_key.pub') and open(g.home + '/keys/log_push_key.pub').read())
+    assert re.fullmatch(r'ssh-ed25519 \S+ \S+\n', key), key
+    g.cli('rollovernow', 'mail_logs')
+    g.wait_log(r'could not be pushed to 127.0.0.1 by SCP: the server does not accept our key', 'system_logs')
+    assert len(saved(g)) == 1
+    with open(ssh.dir + '/authorized', 'w') as f:
+        f.write('restrict ' + key)
+    g.cli('rollovernow', 'mail_logs')
+    names = wait_for('both files', lambda: len(arrived(ssh, "it's here")) == 2 and arrived(ssh, "it's here"))
+    assert all(re.fullmatch(r'mail_logs\.@\d{8}T\d{6}\.s', n) for n in names), names
+    wait_for('no file left here', lambda: not saved(g))
+    for n in names:
+        assert open(ssh.root + "/it's here/" + n).read().endswith('End Logfile\n')
+    pid = g.roles()['push', 0]
+    assert not [f for f in os.listdir('/proc/%d/fd' % pid) if str(ssh.port) in os.readlink('/proc/%d/fd/%s' % (pid, f))]
+
+
+def test_scp_host_key(t):
+    """FW-03: a server whose host key is not known, or not the one known, gets no login and no file; the reason is told."""
+    ssh = Sshd(t)
+    g = t.home(settings=file_settings(ssh, 'scp', 'log.mail_logs.user=' + pwd.getpwuid(os.getuid()).pw_name, 'log.mail_logs.directory=' + ssh.root))
+    key = wait_for('our key', lambda: os.path.exists(g.home + '/keys/log_push_key.pub') and open(g.home + '/keys/log_push_key.pub').read())
+    with open(ssh.dir + '/authorized', 'w') as f:
+        f.write(key)
+    g.cli('rollovernow', 'mail_logs')
+    g.wait_log(r'by SCP: host key ssh-ed25519 SHA256:\S+ is not known; next try', 'system_logs')
+    assert ssh.known in g.cli('logpush')
+    old = ssh.known
+    ssh.stop()
+    ssh.new_key()
+    ssh.start()
+    g.cli('settings', 'set', 'ssh.known_hosts=' + old)
+    g.wait_log(r'by SCP: host key ssh-ed25519 SHA256:\S+ is not the one known; next try', 'system_logs')
+    assert not arrived(ssh)
+    assert 'Accepted publickey' not in open(ssh.dir + '/stderr').read()
+    g.cli('settings', 'set', 'ssh.known_hosts=' + ssh.known)
+    wait_for('the file', lambda: arrived(ssh))
+
+
+for f in (test_ftp_push, test_ftp_down_then_up, test_ftp_refused):
+    f.needs_root = True
