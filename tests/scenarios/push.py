@@ -84,7 +84,7 @@ class Rsyslog(Peer):
 
 def syslog_settings(peer, *more):
     return (RAT, 'log.mail_logs.type=mail', 'log.mail_logs.retrieval=syslog', 'log.mail_logs.host=127.0.0.1', 'log.mail_logs.port=%d' % peer.port,
-            'log.mail_logs.protocol=' + peer.kind, 'log.system_logs.type=system', 'log.mail_logs.max_files=100') + more
+            'log.mail_logs.protocol=' + peer.kind, 'log.system_logs.type=system') + (('log.mail_logs.max_files=100',) if 'max_files' not in ' '.join(more) else ()) + more
 
 
 def expected(home, host, facility=20):
@@ -174,6 +174,53 @@ def test_syslog_tcp_no_loss(t):
     files = [f for f in os.listdir(g.home + '/log/mail_logs') if f.endswith('.s')]
     assert len(files) == 3, files
     assert 'cannot be reached by TCP' in g.log('system_logs')
+
+
+def test_syslog_tcp_roles_killed(t):
+    """FW-40: push and record are killed under load: every line that is in the log arrives."""
+    sink, peer = t.sink(), Rsyslog(t, 'tcp')
+    g = t.home(settings=syslog_settings(peer), sink_port=sink.port)
+    for role in ('push', 'record', 'push', 'record'):
+        send(g, 100)
+        os.kill(g.roles()[role, 0], signal.SIGKILL)
+    send(g, 100)
+    wait_for('delivery', lambda: len(sink.messages) == 500, 60)
+    wait_for('the log of it', lambda: g.log().count('Message finished') == 500)
+    want, got = wait_for('all lines at rsyslog', lambda: all_there(g, peer, hostname(g)), 60)
+    print('  %d lines, %d came more than once' % (len(want), len(got) - len(set(got))))
+
+
+def test_syslog_restart_sends_nothing_twice(t):
+    """FW-40: after an orderly stop and start sending goes on with the next line."""
+    peer = Rsyslog(t, 'tcp')
+    g = t.home(settings=syslog_settings(peer))
+    send(g, 5)
+    g.wait_log('queued for delivery')
+    wait_for('lines', lambda: all_there(g, peer, hostname(g)))
+    g.stop()
+    g.start()
+    send(g, 5)
+    wait_for('lines', lambda: g.log().count('ready') == 10 and all_there(g, peer, hostname(g)))
+    lines = [l for l in peer.lines() if re.search(r'(Start|ready)', l)]
+    assert len(lines) == len(set(lines)), 'sent twice'
+
+
+def test_syslog_gap(t):
+    """FW-40: lines whose file had to be deleted before the server came back are lost, and that is told."""
+    peer = Rsyslog(t, 'tcp')
+    peer.stop(signal.SIGKILL)
+    g = t.home(settings=syslog_settings(peer, 'log.mail_logs.max_files=1'))
+    g.wait_log('cannot be reached by TCP', 'system_logs')
+    for i in range(3):
+        send(g, 1)
+        wait_for('the line', lambda: g.log().count('ready') >= 1)
+        g.cli('rollovernow', 'mail_logs')
+    send(g, 1)
+    g.wait_log('ready')
+    peer.start()
+    g.cli('logpush', 'now')
+    g.wait_log('files were deleted before all their lines were sent to syslog server 127.0.0.1', 'system_logs')
+    wait_for('lines', lambda: all_there(g, peer, hostname(g)))
 
 
 class Vsftpd(Peer):
