@@ -192,17 +192,17 @@ def test_syslog_tcp_roles_killed(t):
 
 def test_syslog_restart_sends_nothing_twice(t):
     """FW-40: after an orderly stop and start sending goes on with the next line."""
-    peer = Rsyslog(t, 'tcp')
-    g = t.home(settings=syslog_settings(peer))
-    send(g, 5)
-    g.wait_log('queued for delivery')
-    wait_for('lines', lambda: all_there(g, peer, hostname(g)))
-    g.stop()
-    g.start()
-    send(g, 5)
-    wait_for('lines', lambda: g.log().count('ready') == 10 and all_there(g, peer, hostname(g)))
-    lines = [l for l in peer.lines() if re.search(r'(Start|ready)', l)]
-    assert len(lines) == len(set(lines)), 'sent twice'
+    sink, peer = t.sink(), Rsyslog(t, 'tcp')
+    g = t.home(settings=syslog_settings(peer), sink_port=sink.port)
+    for done in (5, 10):
+        send(g, 5)
+        wait_for('the log of it', lambda: g.log().count('Message finished') == done)
+        wait_for('lines', lambda: all_there(g, peer, hostname(g)))
+        if done == 5:
+            g.stop()
+            g.start()
+    lines = [l for l in peer.lines() if re.search(r'(Start|ready|finished)', l)]
+    assert len(lines) == 30 and len(lines) == len(set(lines)), 'sent twice'
 
 
 def test_syslog_gap(t):
