@@ -231,10 +231,13 @@ static void arrived(struct carrier *c, const struct carry_file *f)
 static void failed(struct carrier *c, const char *file, const char *why)
 {
     snprintf(c->error, sizeof c->error, "%s", why);
+    for (char *p = c->error; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?'; /* servers' words go to terminals */
     c->error_ms = clock_wall_ms();
     look_in(c, c->back_off_ms);
     event(c->push->events, log_push_failed, .log = str_c(c->owner->name), .file = str_c(file), .method = str_c(method(c)),
-          .host = c->log->host, .why = str_c(why), .retry_ms = c->next_ms);
+          .host = c->log->host, .why = str_c(c->error), .retry_ms = c->next_ms);
     c->back_off_ms = c->back_off_ms * 2 > BACK_OFF_MOST_MS ? BACK_OFF_MOST_MS : c->back_off_ms * 2;
 }
 

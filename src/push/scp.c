@@ -10,35 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static enum rc open_socket(struct carry *job, int *fd_out)
-{
-    struct sockaddr_storage to;
-    socklen_t n = ip_to_sockaddr(&job->at, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), number = 0;
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    socklen_t size = sizeof number;
-
-    if (fd < 0)
-        return err_errno(&job->e, errno, "socket");
-    if (connect(fd, (struct sockaddr *)&to, n) != 0)
-        number = errno;
-    if (number == EINPROGRESS)
-        number = poll(&p, 1, CARRY_CONNECT_S * 1000) != 1                    ? ETIMEDOUT
-                 : getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0 ? errno
-                                                                             : number;
-    if (number) {
-        close(fd);
-        return err_set(&job->e, RC_CONNECT, "%s", strerror(number));
-    }
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-    *fd_out = fd;
-    return RC_OK;
-}
 
 /* --- who the server is ------------------------------------------------------------------------------------------------ */
 
@@ -99,25 +73,26 @@ static enum rc log_in(struct carry *job, ssh_session session)
                    result == SSH_AUTH_ERROR ? ssh_get_error(session) : "the server does not accept our key");
 }
 
-static enum rc set_session(struct carry *job, ssh_session session, int fd)
+static enum rc set_session(struct carry *job, ssh_session session)
 {
     long timeout = CARRY_STALL_S;
     int port = job->at.port, no = 0;
+    char text[46], ip[48];
     struct buf types = BUF(2000);
     bool good;
 
+    snprintf(ip, sizeof ip, "%.*s", STR(ip_text(&job->at, text)));
     hostkey_types(job->known, str_c(job->host), job->at.port, &types);
     buf_addc(&types, '\0');
     good = ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no) == SSH_OK &&
-           ssh_options_set(session, SSH_OPTIONS_HOST, job->host) == SSH_OK &&
+           ssh_options_set(session, SSH_OPTIONS_HOST, ip) == SSH_OK &&
            ssh_options_set(session, SSH_OPTIONS_PORT, &port) == SSH_OK &&
            ssh_options_set(session, SSH_OPTIONS_USER, job->user) == SSH_OK &&
            ssh_options_set(session, SSH_OPTIONS_SSH_DIR, job->home) == SSH_OK &&
            ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") == SSH_OK &&
            ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") == SSH_OK &&
            ssh_options_set(session, SSH_OPTIONS_TIMEOUT, &timeout) == SSH_OK &&
-           (types.n == 1 || ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, types.p) == SSH_OK) &&
-           ssh_options_set(session, SSH_OPTIONS_FD, &fd) == SSH_OK;
+           (types.n == 1 || ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, types.p) == SSH_OK);
     buf_done(&types);
     return good ? RC_OK : err_set(&job->e, RC_INVALID, "settings of SSH: %s", ssh_get_error(session));
 }
@@ -235,20 +210,17 @@ static enum rc send_files(struct carry *job, ssh_session session)
 void carry_scp(struct carry *job)
 {
     ssh_session session = ssh_new();
-    int fd = -1;
 
     if (!session) {
         err_set(&job->e, RC_NO_MEMORY, "no memory");
         return;
     }
-    if (open_socket(job, &fd) == RC_OK && set_session(job, session, fd) == RC_OK) {
+    if (set_session(job, session) == RC_OK) {
         if (ssh_connect(session) != SSH_OK)
             err_set(&job->e, RC_CONNECT, "%s", ssh_get_error(session));
         else if (check_server(job, session) == RC_OK && log_in(job, session) == RC_OK)
             send_files(job, session);
-        ssh_disconnect(session); /* closes the socket */
-    } else if (fd >= 0) {
-        close(fd);
+        ssh_disconnect(session);
     }
     ssh_free(session);
 }

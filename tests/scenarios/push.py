@@ -295,6 +295,22 @@ def arrived(peer, below=''):
     return sorted(f for f in os.listdir(d)) if os.path.isdir(d) else []
 
 
+def descriptors(home):
+    return len(os.listdir('/proc/%d/fd' % home.roles()['push', 0]))
+
+
+def test_settings_are_checked(t):
+    """FW-01: a log cannot be pushed without a server, by SCP not without a user, and nothing goes into commands that ends them."""
+    g = t.home()
+    assert g.cli('logpush') == 'No log is pushed.\n'
+    for words, why in ((['log.status.retrieval=ftp'], 'log.status.host: a log that is pushed needs a server'),
+                       (['log.status.retrieval=scp', 'log.status.host=h.test'], 'log.status.user: SCP needs a user name'),
+                       (['log.status.retrieval=syslog', 'log.status.host=h.test', 'log.status.tag=a b'], 'log.status.tag: '),
+                       (['log.status.retrieval=ftp', 'log.status.host=h.test', 'log.status.directory=a\nDELE b'], 'log.status.directory: ')):
+        out = g.cli('settings', 'set', *words, check=False)
+        assert why in out, out
+
+
 def test_ftp_push(t):
     """FW-01, FW-43: at roll-over the saved log goes to an FTP server, whole, under the name of logs.md 13, and is then removed here."""
     ftp, sink = Vsftpd(t), t.sink()
@@ -362,8 +378,11 @@ def test_scp_push(t):
     wait_for('no file left here', lambda: not saved(g))
     for n in names:
         assert open(ssh.root + "/it's here/" + n).read().endswith('End Logfile\n')
-    pid = g.roles()['push', 0]
-    assert not [f for f in os.listdir('/proc/%d/fd' % pid) if str(ssh.port) in os.readlink('/proc/%d/fd/%s' % (pid, f))]
+    open_now = descriptors(g)
+    for n in (3, 4):
+        g.cli('rollovernow', 'mail_logs')
+        wait_for('the file', lambda: len(arrived(ssh, "it's here")) == n and not saved(g))
+    wait_for('as many descriptors as before', lambda: descriptors(g) <= open_now)
 
 
 def test_scp_host_key(t):
