@@ -170,7 +170,7 @@ def test_syslog_tcp_no_loss(t):
     wait_for('delivery', lambda: len(sink.messages) == 1200, 60)
     wait_for('the log of it', lambda: g.log().count('Message finished') == 1200)
     want, got = wait_for('all lines at rsyslog', lambda: all_there(g, peer, hostname(g)), 60)
-    print('  %d lines, %d came more than once' % (len(want), len(got) - len(set(got))))
+    print('  %d lines, %d extra copies' % (len(want), len(got) - len(set(got))))
     files = [f for f in os.listdir(g.home + '/log/mail_logs') if f.endswith('.s')]
     assert len(files) == 3, files
     assert 'cannot be reached by TCP' in g.log('system_logs')
@@ -187,7 +187,7 @@ def test_syslog_tcp_roles_killed(t):
     wait_for('delivery', lambda: len(sink.messages) == 500, 60)
     wait_for('the log of it', lambda: g.log().count('Message finished') == 500)
     want, got = wait_for('all lines at rsyslog', lambda: all_there(g, peer, hostname(g)), 60)
-    print('  %d lines, %d came more than once' % (len(want), len(got) - len(set(got))))
+    print('  %d lines, %d extra copies' % (len(want), len(got) - len(set(got))))
 
 
 def test_syslog_restart_sends_nothing_twice(t):
