@@ -39,7 +39,8 @@ static bool parse_place(struct str rest, struct place *out)
 
 static bool parse_pushed(struct str file, struct push_state *out)
 {
-    if (file.n == 0 || file.n >= PUSHED_NAME || out->n_pushed == PUSHED_MOST || str_find(file, '/') < file.n)
+    if (file.n >= PUSHED_NAME || out->n_pushed == PUSHED_MOST || !log_saved_name(file, NULL) ||
+        str_find(file, '/') < file.n || str_find(file, '\0') < file.n)
         return false;
     memcpy(out->pushed[out->n_pushed], file.p, file.n);
     out->pushed[out->n_pushed++][file.n] = '\0';
