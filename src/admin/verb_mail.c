@@ -17,6 +17,22 @@ void verb_record(struct verb_call *c)
     verb_wait(c);
 }
 
+void verb_push(struct verb_call *c)
+{
+    const struct conf *now = &c->admin->current->conf;
+    size_t pushed = 0;
+
+    for (size_t i = 0; i < now->log.n; i++)
+        pushed += now->log.items[i].retrieval != 0;
+    if (!pushed) {
+        buf_add(&c->text, str_lit("No log is pushed.\n")); /* and the role does not run */
+        verb_end(c, RC_OK);
+        return;
+    }
+    verb_ask(c, ROLE_push, c->verb->name, c->args);
+    verb_wait(c);
+}
+
 void verb_dnsflush(struct verb_call *c)
 {
     const struct bus_dns_flush m = {.all = 1};

@@ -240,6 +240,47 @@ static enum rc check_routes(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
+/* What goes into commands of FTP, a login or a syslog header: printable, and without spaces where those would end a word. */
+static bool is_plain(struct str s, bool spaces)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < (spaces ? 0x20 : 0x21) || s.p[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* The choices of log.retrieval, in their order. */
+enum { MANUAL, FTP, SCP, SYSLOG };
+
+static enum rc check_logs(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->log.n; i++) {
+        const struct conf_log *l = &c->log.items[i];
+        const char *field = NULL, *why = NULL;
+
+        if (l->retrieval == MANUAL)
+            continue;
+        if (!l->host.n)
+            field = "host", why = "a log that is pushed needs a server";
+        else if (!is_plain(l->host, false))
+            field = "host", why = "not a host name or address";
+        else if (l->retrieval != SYSLOG && !is_plain(l->user, false))
+            field = "user", why = "has characters that a user name cannot have";
+        else if (l->retrieval == SCP && !l->user.n)
+            field = "user", why = "SCP needs a user name";
+        else if (!is_plain(l->password, true))
+            field = "password", why = "has characters that FTP cannot carry";
+        else if (!is_plain(l->directory, true))
+            field = "directory", why = "has characters that a directory cannot have";
+        else if (l->retrieval == SYSLOG && (!is_plain(l->tag, false) || str_find(l->tag, ':') < l->tag.n))
+            field = "tag", why = "has spaces, colons or control characters";
+        if (field)
+            return err_set(e, RC_INVALID, "log.%.*s.%s: %s", STR(l->name), field, why);
+    }
+    return RC_OK;
+}
+
 static enum rc check_users(const struct conf *c, struct err *e)
 {
     for (size_t i = 0; i < c->user.n; i++) {
@@ -296,6 +337,7 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
     TRY(check_interfaces(c, e));
     TRY(check_ports(c, e));
     TRY(check_routes(c, e));
+    TRY(check_logs(c, e));
     TRY(check_users(c, e));
     return check_relay(c, old, force, e);
 }

@@ -239,17 +239,19 @@ static struct saved_files list_saved(const struct logfile *l)
     return list;
 }
 
-void logfile_prune(const struct logfile *l, size_t most)
+size_t logfile_prune(const struct logfile *l, size_t most)
 {
     struct saved_files list = list_saved(l);
+    size_t gone = 0;
     char path[PATH];
 
     for (size_t i = 0; i < list.n; i++) {
         if (list.n - i > most) {
             snprintf(path, sizeof path, "%s/%s", l->dir, list.names[i]);
-            io_unlink("log.prune", path, NULL);
+            gone += io_unlink("log.prune", path, NULL) == RC_OK;
         }
         free(list.names[i]);
     }
     free(list.names);
+    return gone;
 }

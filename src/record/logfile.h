@@ -45,7 +45,7 @@ enum rc logfile_write(struct logfile *l, struct err *e);
 /* A roll-over in two steps: name the next file, save the state, then do it. */
 void logfile_roll_begin(struct logfile *l, uint64_t now_s);
 enum rc logfile_roll(struct logfile *l, struct err *e);
-/* Deletes the oldest saved files beyond `most`. */
-void logfile_prune(const struct logfile *l, size_t most);
+/* Deletes the oldest saved files beyond `most`; returns how many. */
+size_t logfile_prune(const struct logfile *l, size_t most);
 
 #endif

@@ -187,6 +187,29 @@ static void settings_changed(void *ctx, const struct conf *now, const struct con
     r->saved_ms = 0; /* the lengths of new files, soon */
 }
 
+static void on_rolled(void *ctx, const struct subscription *one)
+{
+    struct record *r = ctx;
+
+    if (r->bus)
+        bus_send_all(r->bus, ROLE_push, BUS_log_rolled, &(struct bus_log_rolled){.name = str_c(one->name)});
+}
+
+static void on_dropped(void *ctx, const struct subscription *one, size_t files)
+{
+    struct record *r = ctx;
+
+    event(r->events, log_files_dropped, .log = str_c(one->name), .files = files);
+}
+
+static void on_pushed(void *ctx, const struct bus_in *in)
+{
+    struct record *r = ctx;
+    const struct bus_log_pushed *m = in->msg;
+
+    subscriptions_unlink(r->logs, m->name, m->file, NULL); /* when it fails, push says so again */
+}
+
 static char *join(const char *home, const char *rest)
 {
     char path[512];
@@ -232,14 +255,19 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     event_merge_on_damage(r->merge, on_damage, r);
     r->counters = counters_new();
     r->logs = subscriptions_new(r->log_dir);
+    r->logs->rolled = on_rolled;
+    r->logs->dropped = on_dropped;
+    r->logs->ctx = r;
     r->now_ms = r->before_ms = r->status_ms = r->active_ms = clock_mono_ms();
     start_state(r);
     subscriptions_apply(r->logs, conf ? conf_now(conf) : NULL, state_log, &r->saved);
     state_done(&r->saved);
     machine_read(&r->machine, board, r->log_dir);
     r->unsaved = record_save(r, NULL) != RC_OK;
-    if (bus)
+    if (bus) {
         verbs_register(r);
+        bus_on(bus, BUS_log_pushed, on_pushed, r);
+    }
     if (conf)
         conf_on_change(conf, settings_changed, r);
     if (loop) {

@@ -7,6 +7,7 @@
 #include "record/subscription.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/must.h"
 #include "conf/product.h"
 
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { DEFAULT_SIZE = 10 << 20, DEFAULT_FILES = 10 };
+enum { DEFAULT_SIZE = 10 << 20, DEFAULT_FILES = 10, PUSHED_FILES = 10 };
 
 struct subscriptions *subscriptions_new(const char *dir)
 {
@@ -99,29 +100,13 @@ static void last_line(void *ctx, struct buf *out)
 
 /* --- the set ------------------------------------------------------------------------------------------------------ */
 
-/* mail_logs -> mail, bounces -> bounces.text, others without _logs. */
-static void default_stem(struct str name, char out[LOGFILE_STEM])
-{
-    if (str_ends(name, str_lit("_logs")))
-        name.n -= 5;
-    snprintf(out, LOGFILE_STEM, "%.*s%s", STR(name), str_eq(name, str_lit("bounces")) ? ".text" : "");
-}
-
-static bool safe_name(struct str s)
-{
-    bool good = s.n > 0 && s.n < SUBSCRIPTION_NAME && s.p[0] != '.';
-
-    for (size_t i = 0; i < s.n; i++)
-        good = good && (ascii_alpha(s.p[i]) || ascii_digit(s.p[i]) || s.p[i] == '_' || s.p[i] == '-' || s.p[i] == '.');
-    return good;
-}
-
 struct wanted {
     struct str name, stem;
     enum log_type type;
     enum event_level level;
     uint64_t size, max_files;
     struct str rollover;
+    bool pushed;
 };
 
 static struct subscription *take_old(struct subscriptions *s, const struct wanted *w)
@@ -161,10 +146,9 @@ static void want(struct subscriptions *s, struct subscription **next, size_t *n,
     char stem[LOGFILE_STEM];
     struct subscription *one;
 
-    default_stem(w->name, stem);
-    if (!safe_name(w->stem))
-        w->stem = str_c(stem);
-    if (!safe_name(w->name) || *n == SUBSCRIPTIONS_MOST)
+    log_stem(w->name, w->stem, stem);
+    w->stem = str_c(stem);
+    if (!log_name_safe(w->name) || *n == SUBSCRIPTIONS_MOST)
         return;
     one = take_old(s, w);
     if (!one)
@@ -173,6 +157,7 @@ static void want(struct subscriptions *s, struct subscription **next, size_t *n,
     one->level = w->level;
     one->size = w->size;
     one->max_files = w->max_files;
+    one->pushed = w->pushed;
     one->schedule = (struct schedule){0};
     schedule_parse(w->rollover, &one->schedule, NULL);
     one->due_s = schedule_due(&one->schedule, one->file.state.start_s);
@@ -224,7 +209,7 @@ void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subsc
 
         want(s, next, &n,
              &(struct wanted){l->name, l->file, (enum log_type)l->type, (enum event_level)l->level, l->size, l->max_files,
-                              l->rollover},
+                              l->rollover, l->retrieval == LOG_RETRIEVAL_FTP || l->retrieval == LOG_RETRIEVAL_SCP},
              saved, ctx);
     }
     for (size_t i = 0; !n_conf && log_default(i); i++) {
@@ -232,8 +217,8 @@ void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subsc
 
         if (conf && conf->system.role ? d->manager : d->gateway)
             want(s, next, &n,
-                 &(struct wanted){str_c(d->name), STR_NONE, d->type, d->level, DEFAULT_SIZE, DEFAULT_FILES, STR_NONE}, saved,
-                 ctx);
+                 &(struct wanted){str_c(d->name), STR_NONE, d->type, d->level, DEFAULT_SIZE, DEFAULT_FILES, STR_NONE, false},
+                 saved, ctx);
     }
     for (size_t i = 0; i < s->n; i++)
         if (s->items[i]) {
@@ -318,6 +303,15 @@ bool subscriptions_roll_begin(struct subscriptions *s, uint64_t now_s)
     return any;
 }
 
+/* What is pushed as files stays until it was: far more files than the setting says, but not without end. */
+static void prune(const struct subscriptions *s, const struct subscription *one)
+{
+    size_t n = logfile_prune(&one->file, (size_t)one->max_files * (one->pushed ? PUSHED_FILES : 1));
+
+    if (n && one->pushed && s->dropped)
+        s->dropped(s->ctx, one, n);
+}
+
 size_t subscriptions_roll(struct subscriptions *s)
 {
     size_t done = 0;
@@ -328,7 +322,9 @@ size_t subscriptions_roll(struct subscriptions *s)
         if (!one->file.state.roll_to_s || one->file.out.n || logfile_roll(&one->file, NULL) != RC_OK)
             continue;
         one->due_s = schedule_due(&one->schedule, one->file.state.start_s);
-        logfile_prune(&one->file, (size_t)one->max_files);
+        prune(s, one);
+        if (s->rolled)
+            s->rolled(s->ctx, one);
         done++;
     }
     return done;
@@ -345,4 +341,21 @@ bool subscriptions_roll_now(struct subscriptions *s, struct str name)
     if (!found && str_u64(name, &number) && number > 0 && number <= s->n)
         found = s->items[number - 1]->roll_now = true;
     return found;
+}
+
+enum rc subscriptions_unlink(struct subscriptions *s, struct str name, struct str file, struct err *e)
+{
+    char path[1000];
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct subscription *one = s->items[i];
+
+        if (!one->pushed || !str_eq(name, str_c(one->name)))
+            continue;
+        if (str_find(file, '/') < file.n || !log_saved_name(file, NULL))
+            return err_set(e, RC_INVALID, "not the name of a saved file");
+        snprintf(path, sizeof path, "%s/%.*s", one->file.dir, STR(str_first(file, 300)));
+        return io_unlink("log.pushed", path, e);
+    }
+    return err_set(e, RC_NOT_FOUND, "no such log is pushed");
 }

@@ -8,11 +8,12 @@
 #define RECORD_SUBSCRIPTION_H
 
 #include "conf/conf.h"
+#include "event/log_name.h"
 #include "event/render.h"
 #include "record/logfile.h"
 #include "record/schedule.h"
 
-enum { SUBSCRIPTIONS_MOST = 64, SUBSCRIPTION_NAME = 64 };
+enum { SUBSCRIPTIONS_MOST = 64, SUBSCRIPTION_NAME = LOG_NAME_MAX };
 
 struct subscription {
     char name[SUBSCRIPTION_NAME];
@@ -22,6 +23,7 @@ struct subscription {
     struct schedule schedule;
     uint64_t due_s; /* of the open file */
     bool roll_now;
+    bool pushed; /* saved files are carried away by FTP or SCP and unlinked afterwards */
     struct logfile file;
     struct subscriptions *owner;
 };
@@ -35,6 +37,10 @@ struct subscriptions {
     size_t n;
     uint64_t shown[EVENT_TYPE_COUNT]; /* bit i: items[i] gets a line of this type */
     bool classic;
+    /* Set by the owner: a file was rolled over; files were deleted that had not been pushed. NULL: nobody is told. */
+    void (*rolled)(void *ctx, const struct subscription *one);
+    void (*dropped)(void *ctx, const struct subscription *one, size_t files);
+    void *ctx;
 };
 
 /* Where a file stood when the state was saved; NULL result = unknown. */
@@ -61,6 +67,8 @@ size_t subscriptions_roll(struct subscriptions *s);
 /* Asks for a roll-over by name, by number (1 = the first of the settings), or of all ("all", "All Logs", empty). False: no
  * such subscription. */
 bool subscriptions_roll_now(struct subscriptions *s, struct str name);
+/* A saved file of a subscription that is pushed is on its server: it goes here. */
+enum rc subscriptions_unlink(struct subscriptions *s, struct str name, struct str file, struct err *e);
 
 /* Serial number as the dialect wants it (logs.md 2). */
 void serial_in_dialect(struct str serial, bool classic, char out[80]);

@@ -6,6 +6,9 @@
  */
 #include "role/rights.h"
 
+#include "base/io.h"
+#include "push/push.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -35,12 +38,13 @@ static const struct home_right {
     const char *path;
     char access; /* r, w, s: w and it may make sockets, x: r and it may execute programs there */
 } home_rights[] = {
-    {ROLE_any, "events", 'w'},  {ROLE_control, ".", 's'},           {ROLE_receive, "spool", 'w'},
-    {ROLE_queue, "spool", 'w'}, {ROLE_deliver, "spool", 'r'},       {ROLE_receive, "keys", 'r'},
-    {ROLE_record, "log", 'w'},  {ROLE_record, "record", 'w'},       {ROLE_shell, "keys", 'w'},
-    {ROLE_shell, "log", 'r'},   {ROLE_shell, "configuration", 'w'}, {ROLE_shell, "captures", 'w'},
-    {ROLE_web, "keys", 'r'},    {ROLE_push, "keys", 'w'},           {ROLE_push, "log", 'r'},
-    {ROLE_push, "push", 'w'},   {ROLE_snmp, "snmp", 's'},           {ROLE_clock, "clock", 's'},
+    {ROLE_any, "events", 'w'},         {ROLE_control, ".", 's'},           {ROLE_receive, "spool", 'w'},
+    {ROLE_queue, "spool", 'w'},        {ROLE_deliver, "spool", 'r'},       {ROLE_receive, "keys", 'r'},
+    {ROLE_record, "log", 'w'},         {ROLE_record, "record", 'w'},       {ROLE_shell, "keys", 'w'},
+    {ROLE_shell, "log", 'r'},          {ROLE_shell, "configuration", 'w'}, {ROLE_shell, "captures", 'w'},
+    {ROLE_web, "keys", 'r'},           {ROLE_push, PUSH_KEY, 'w'},         {ROLE_push, "log", 'r'},
+    {ROLE_push, PUSH_KEY_PUBLIC, 'w'}, {ROLE_push, "push", 'w'},           {ROLE_snmp, "snmp", 's'},
+    {ROLE_clock, "clock", 's'},
 };
 
 static const struct system_right {
@@ -124,6 +128,21 @@ static enum rc allow(const struct ruleset *rules, const char *path, char access,
     failed = syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     close(fd);
     return failed ? err_errno(e, errno, "landlock: %s", path) : RC_OK;
+}
+
+/* Role push may write its own key and no other: the two files must be there before the rights are given. */
+static void make_push_key_files(const char *home)
+{
+    static const char *const names[] = {PUSH_KEY, PUSH_KEY_PUBLIC};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < 2; i++) {
+        int fd;
+
+        snprintf(path, sizeof path, "%s/%s", home, names[i]);
+        if (io_create("push.key", path, O_WRONLY | O_CREAT, &fd, NULL) == RC_OK)
+            close(fd);
+    }
 }
 
 static enum rc allow_home(const struct ruleset *rules, enum role role, const char *home, struct err *e)
@@ -229,6 +248,8 @@ static enum rc drop_files(enum role role, const char *home, const struct str *fi
 
 enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e)
 {
+    if (role == ROLE_push)
+        make_push_key_files(home);
 #ifdef __SANITIZE_ADDRESS__
     (void)drop_files;
     (void)role, (void)home, (void)files, (void)n, (void)e;

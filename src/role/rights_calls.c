@@ -93,7 +93,7 @@ static const struct {
     [ROLE_deliver] = {{AF_INET, AF_INET6}},
     [ROLE_lookup] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
     [ROLE_shell] = {{AF_INET, AF_INET6, AF_NETLINK}},
-    [ROLE_push] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
+    [ROLE_push] = {{AF_INET, AF_INET6, AF_NETLINK}},
     [ROLE_snmp] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
     [ROLE_clock] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
 };

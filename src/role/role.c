@@ -74,7 +74,7 @@ static void on_term(uv_signal_t *handle, int number)
 static enum rc drop_rights(const struct runner *r, struct err *e)
 {
     const struct conf *c = conf_now(r->process.conf);
-    struct str files[4];
+    struct str files[40];
     size_t n = 0;
 
     if (c && r->kind->kind == ROLE_deliver)
@@ -83,6 +83,11 @@ static enum rc drop_rights(const struct runner *r, struct err *e)
         files[n++] = c->dns.trust_anchor_file;
         files[n++] = c->dns.root_hints_file;
         files[n++] = c->dns.sts_ca_file;
+    }
+    if (c && r->kind->kind == ROLE_push) {
+        files[n++] = c->tls.ca_file;
+        for (size_t i = 0; i < c->log.n && n < sizeof files / sizeof *files; i++)
+            files[n++] = c->log.items[i].ca_file;
     }
     return rights_drop(r->kind->kind, r->process.home, files, n, e);
 }
