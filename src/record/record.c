@@ -73,6 +73,7 @@ bool record_round(struct record *r, uint64_t now_ns)
     while (event_merge_next(r->merge, &rec)) {
         counters_apply(r->counters, &rec, r->now_ms);
         subscriptions_show(r->logs, &rec);
+        alerts_take(r->alerts, r->conf ? conf_now(r->conf) : NULL, r->logs->renderer, &rec, r->now_ms);
         if (rec.type != EVENT_status_line)
             r->active_ms = r->now_ms;
         if (++n % 64 == 0 && (n >= ROUND_EVENTS || subscriptions_waiting(r->logs) > ROUND_BYTES)) {
@@ -232,6 +233,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     event_merge_on_damage(r->merge, on_damage, r);
     r->counters = counters_new();
     r->logs = subscriptions_new(r->log_dir);
+    r->alerts = alerts_new(loop, bus, events);
     r->now_ms = r->before_ms = r->status_ms = r->active_ms = clock_mono_ms();
     start_state(r);
     subscriptions_apply(r->logs, conf ? conf_now(conf) : NULL, state_log, &r->saved);
@@ -282,6 +284,7 @@ void record_free(struct record *r)
         loop_timer_cancel(r->loop, &r->timer);
     event_merge_free(r->merge);
     counters_free(r->counters);
+    alerts_free(r->alerts);
     subscriptions_free(r->logs);
     buf_done(&r->save.content);
     free(r->state_path);
