@@ -34,6 +34,9 @@ struct record {
     struct counters *counters;
     struct subscriptions *logs;
     struct alerts *alerts;
+    struct cef *cef; /* NULL: no subscription of that type */
+    struct buf cef_line;
+    uint64_t cef_forgotten; /* that were told of */
     struct machine_load machine;
     struct saved_state saved; /* only while starting */
     struct save save;

@@ -256,6 +256,27 @@ void subscriptions_show(struct subscriptions *s, const struct event_record *ev)
     }
 }
 
+bool subscriptions_have(const struct subscriptions *s, enum log_type type)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < s->n; i++)
+        any = any || s->items[i]->type == type;
+    return any;
+}
+
+void subscriptions_add(struct subscriptions *s, enum log_type type, struct str line)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct subscription *one = s->items[i];
+
+        if (one->type != type || one->level < LEVEL_INFO)
+            continue;
+        buf_add(&one->file.out, line);
+        buf_addc(&one->file.out, '\n');
+    }
+}
+
 size_t subscriptions_waiting(const struct subscriptions *s)
 {
     size_t n = 0;
