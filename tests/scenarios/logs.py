@@ -128,3 +128,23 @@ def test_an_alert_arrives_by_mail(t):
     assert re.search(rb'(?m)^Subject: Critical <System> mx\.test: An application fault occurred: ', mail['data']), mail
     g.wait_log(r'A System/Critical alert was sent to ops@alerts\.test with subject "Critical <System> mx\.test: An application fault')
     assert 'An application fault occurred' in g.cli('displayalerts')
+
+
+def test_one_consolidated_line_a_message(t):
+    """logs.md 11: a subscription of consolidated events gets one CEF line for each message at its end, keys in their order; killed in
+    between, record still writes the line whole."""
+    sink = t.sink()
+    g = t.home([RAT, 'log.consolidated_event.type=consolidated_event'], sink_port=sink.port)
+    g.cli('suspenddel', '0')
+    send_one(g, b"It's = here")
+    g.wait_log('queued for delivery')
+    time.sleep(1.1)                                   # a state is saved once a second
+    os.kill(g.roles()[('record', 0)], signal.SIGKILL)
+    g.cli('resumedel')
+    line = wait_for('the line', lambda: g.log('consolidated_event')).rstrip('\n')
+    assert re.fullmatch(r'\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}: CEF:0\|Cisco\|C100V Email Security Virtual Appliance\|15\.5\.0-048\|'
+                        r'ESA_CONSOLIDATED_LOG_EVENT\|Consolidated Log Event\|5\|deviceExternalId=\S+ ESAMID=1 ESAICID=\d+ ESADCID=\d+ '
+                        r'ESAAMPVerdict=NOT_EVALUATED .*', line), line
+    for part in ('deviceInboundInterface=InboundMail deviceDirection=0 ESAMailFlowPolicy=ACCEPT suser=anna@sender.test cs1Label=MailPolicy',
+                 ' act=DELIVERED ', ' duser=bob@rcpt.test ESAHeloDomain=client.test ESAHeloIP=127.0.0.1 ', ' msg="It\'s \\= here"'):
+        assert part in line, (part, line)
