@@ -2,7 +2,7 @@
  * Log subscriptions. See subscription.h.
  *
  * Called by record.c. Owns the renderer and the open log files. A subscription that the settings no longer name is closed
- * and its files stay. Bad schedules are refused where settings are checked; here they mean "none".
+ * and its files stay. Bad schedules and names are refused by conf_check(); here they mean "none".
  */
 #include "record/subscription.h"
 

@@ -10,7 +10,7 @@
 #include "conf/conf.h"
 #include "event/render.h"
 #include "record/logfile.h"
-#include "record/schedule.h"
+#include "conf/schedule.h"
 
 enum { SUBSCRIPTIONS_MOST = 64, SUBSCRIPTION_NAME = 64 };
 
