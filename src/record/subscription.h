@@ -8,9 +8,9 @@
 #define RECORD_SUBSCRIPTION_H
 
 #include "conf/conf.h"
+#include "conf/schedule.h"
 #include "event/render.h"
 #include "record/logfile.h"
-#include "conf/schedule.h"
 
 enum { SUBSCRIPTIONS_MOST = 64, SUBSCRIPTION_NAME = 64 };
 
