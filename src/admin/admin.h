@@ -75,6 +75,12 @@ struct conf_draft *store_sealed(const struct admin *a);
  * were items, and one whose last was removed (record would write them all the same). */
 enum rc admin_default_logs(struct conf_draft *d, struct err *e);
 
+/* --- default_logs.c -------------------------------------------------------------------------------------------------- */
+
+/* The log subscriptions a product has from the start (logs.md 12), when the draft has none: a new home, one from before they
+ * were items, and one whose last was removed (record would write them all the same). */
+enum rc admin_default_logs(struct conf_draft *d, struct err *e);
+
 /* --- checks.c -------------------------------------------------------------------------------------------------------- */
 
 /* conf_check() and the checks that need the rooms which use a setting. */

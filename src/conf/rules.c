@@ -339,5 +339,6 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
     TRY(check_routes(c, e));
     TRY(check_logs(c, e));
     TRY(check_users(c, e));
+    TRY(conf_check_logs(c, e));
     return check_relay(c, old, force, e);
 }

@@ -9,6 +9,9 @@
  * possible (RC_NOT_PERMITTED without it, HD-07). The error names path and reason. */
 enum rc conf_check(const struct conf *c, const struct conf *old, bool force, struct err *e);
 
+/* Part of conf_check(), rules_logs.c: names, stems and schedules of log subscriptions, addresses and kinds of alerts. */
+enum rc conf_check_logs(const struct conf *c, struct err *e);
+
 /* One line per difference: "path: old -> new", "+ path", "- path"; secrets stay masked. Empty when equal. */
 void conf_diff(const struct conf *old, const struct conf *now, struct buf *out);
 

@@ -70,7 +70,7 @@ void message_begin(const struct origin *o, struct message *m)
 
     *m = (struct message){.mid = board_next(r->o.board, NUMBER_MID)};
     spool_transaction_begin(r->spool, &m->token);
-    event(r->o.events, message_start, .mid = m->mid, .icid = o->icid);
+    event(r->o.events, message_start, .mid = m->mid, .icid = o->icid, .helo = o->hello);
 }
 
 void message_from(const struct origin *o, const struct message *m, struct str sender)

@@ -3,6 +3,7 @@
 #define RECORD_INSIDE_H
 
 #include "event/merge.h"
+#include "record/alerts.h"
 #include "record/machine.h"
 #include "record/record.h"
 #include "record/state.h"
@@ -32,6 +33,10 @@ struct record {
     struct event_merge *merge;
     struct counters *counters;
     struct subscriptions *logs;
+    struct alerts *alerts;
+    struct cef *cef; /* NULL: no subscription of that type */
+    struct buf cef_line;
+    uint64_t cef_forgotten; /* that were told of */
     struct machine_load machine;
     struct saved_state saved; /* only while starting */
     struct save save;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "conf/product.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,53 @@ static void watch_backlog(struct record *r)
     r->alerted = unread > UNREAD_ALERT / 2 && (r->alerted || unread > UNREAD_ALERT);
 }
 
+/* --- the consolidated event log ------------------------------------------------------------------------------------ */
+
+static void consolidate(struct record *r, const struct event_record *rec)
+{
+    const struct conf *conf = r->conf ? conf_now(r->conf) : NULL;
+    char serial[80];
+    struct cef_form form = {.classic = r->logs->classic};
+
+    if (rec->type == EVENT_message_finished) { /* only then it is looked at */
+        serial_in_dialect(str_c(r->logs->serial), form.classic, serial);
+        form.serial = str_c(serial);
+    }
+    form.model = conf ? conf->logs.cef_model : str_lit(PRODUCT_MODEL_GATEWAY);
+    if (conf)
+        form.keys = conf->logs.cef_fields;
+    buf_clear(&r->cef_line);
+    if (cef_take(r->cef, &form, rec, &r->cef_line))
+        subscriptions_add(r->logs, LOG_TYPE_CONSOLIDATED, buf_str(&r->cef_line));
+}
+
+/* The fold exists while somebody subscribes to it. */
+static void wire_cef(struct record *r, struct str saved)
+{
+    bool wanted = subscriptions_have(r->logs, LOG_TYPE_CONSOLIDATED);
+
+    if (wanted == (r->cef != NULL))
+        return;
+    cef_free(r->cef);
+    r->cef = wanted ? cef_new() : NULL;
+    if (wanted && saved.n && !cef_restore(r->cef, &saved)) {
+        cef_free(r->cef);
+        r->cef = cef_new();
+    }
+    r->cef_forgotten = 0;
+}
+
+static void tell_forgotten(struct record *r)
+{
+    uint64_t n = r->cef ? cef_forgotten(r->cef) : 0;
+
+    if (n > r->cef_forgotten)
+        event(r->events, consolidated_incomplete, .count = n - r->cef_forgotten);
+    r->cef_forgotten = n;
+}
+
+/* --- a round -------------------------------------------------------------------------------------------------------- */
+
 bool record_round(struct record *r, uint64_t now_ns)
 {
     struct event_record rec;
@@ -73,6 +121,9 @@ bool record_round(struct record *r, uint64_t now_ns)
     while (event_merge_next(r->merge, &rec)) {
         counters_apply(r->counters, &rec, r->now_ms);
         subscriptions_show(r->logs, &rec);
+        if (r->cef)
+            consolidate(r, &rec);
+        alerts_take(r->alerts, r->conf ? conf_now(r->conf) : NULL, r->logs->renderer, &rec, r->now_ms);
         if (rec.type != EVENT_status_line)
             r->active_ms = r->now_ms;
         if (++n % 64 == 0 && (n >= ROUND_EVENTS || subscriptions_waiting(r->logs) > ROUND_BYTES)) {
@@ -116,6 +167,7 @@ static void status_due(struct record *r)
     v = record_view(r);
     status_line(&v, &line);
     event(r->events, status_line, .values = buf_str(&line));
+    tell_forgotten(r);
     buf_done(&line);
 }
 
@@ -183,6 +235,7 @@ static void settings_changed(void *ctx, const struct conf *now, const struct con
 
     (void)old;
     subscriptions_apply(r->logs, now, state_log, &r->saved);
+    wire_cef(r, STR_NONE);
     r->changed = true;
     r->saved_ms = 0; /* the lengths of new files, soon */
 }
@@ -247,6 +300,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     r->events = events;
     r->board = board;
     r->save.content = BUF(8 << 20);
+    r->cef_line = BUF(1 << 20);
     r->state_path = join(home, "events/record.state");
     r->log_dir = join(home, "log");
     mkdir(dir, 0750);
@@ -258,9 +312,11 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     r->logs->rolled = on_rolled;
     r->logs->dropped = on_dropped;
     r->logs->ctx = r;
+    r->alerts = alerts_new(loop, bus, events);
     r->now_ms = r->before_ms = r->status_ms = r->active_ms = clock_mono_ms();
     start_state(r);
     subscriptions_apply(r->logs, conf ? conf_now(conf) : NULL, state_log, &r->saved);
+    wire_cef(r, r->saved.cef);
     state_done(&r->saved);
     machine_read(&r->machine, board, r->log_dir);
     r->unsaved = record_save(r, NULL) != RC_OK;
@@ -310,6 +366,9 @@ void record_free(struct record *r)
         loop_timer_cancel(r->loop, &r->timer);
     event_merge_free(r->merge);
     counters_free(r->counters);
+    alerts_free(r->alerts);
+    cef_free(r->cef);
+    buf_done(&r->cef_line);
     subscriptions_free(r->logs);
     buf_done(&r->save.content);
     free(r->state_path);

@@ -239,7 +239,7 @@ static void roll_over_asked_for(void **state)
 
 /* --- killed at each write ------------------------------------------------------------------------------------------- */
 
-enum { MESSAGES = 12 };
+enum { MESSAGES = 12, LATE = 4 }; /* a message ends as the fourth after it begins: over saves and kills */
 
 static void emit_all(void)
 {
@@ -250,6 +250,8 @@ static void emit_all(void)
 
         stamp_ns = mid * 1000000000;
         event(ev, message_ready, .mid = mid, .bytes = 10, .icid = 1, .recipients = 2);
+        if (mid > LATE)
+            event(ev, message_finished, .mid = mid - LATE);
         if (mid % 4 == 0)
             events_flush(ev);
     }
@@ -313,7 +315,7 @@ static void check_once_each(const char *fault)
         size_t at = str_find_str(line, str_lit("MID "));
         struct str number = str_from(line, at + 4);
 
-        if (at == line.n)
+        if (at == line.n || str_find_str(line, str_lit("finished")) < line.n)
             continue;
         assert_true(str_u64(str_first(number, str_find(number, ' ')), &mid));
         if (mid != next)
@@ -331,6 +333,24 @@ static void check_once_each(const char *fault)
     counters_free(c);
 }
 
+/* One whole line a message in the consolidated event log, too. */
+static void check_consolidated(const char *fault)
+{
+    struct str rest = str_c(log_text("cef")), line;
+    uint64_t next = 1;
+    char want[40];
+
+    while (str_split(&rest, '\n', &line)) {
+        if (!line.n)
+            continue;
+        snprintf(want, sizeof want, " ESAMID=%llu ", (unsigned long long)next++);
+        if (str_find_str(line, str_c(want)) == line.n || str_find_str(line, str_lit(" ESAMsgSize=10 ")) == line.n)
+            print_error("%s: %s\n%s", fault, want, text.p);
+        assert_true(str_find_str(line, str_c(want)) < line.n && str_find_str(line, str_lit(" ESAMsgSize=10 ")) < line.n);
+    }
+    assert_int_equal(next, MESSAGES - LATE + 1);
+}
+
 static void once_each_whatever_dies(void **state)
 {
     static const char *const points[] = {"log.write",     "record.state", "record.sync",  "log.roll",
@@ -341,7 +361,7 @@ static void once_each_whatever_dies(void **state)
 
     (void)state;
     clock_test_set(1795255206000ull, 0);
-    start_conf("log.mail_logs.type=mail\nlog.status.type=status\n");
+    start_conf("log.mail_logs.type=mail\nlog.status.type=status\nlog.cef.type=consolidated_event\n");
     gone(NULL);
     for (size_t p = 0; p < sizeof points / sizeof *points; p++)
         for (size_t a = 0; a < sizeof actions / sizeof *actions; a++) {
@@ -357,6 +377,7 @@ static void once_each_whatever_dies(void **state)
                     check_once_each(fault); /* an error is got over without a restart */
                 assert_false(child(NULL));
                 check_once_each(fault);
+                check_consolidated(fault);
                 gone(NULL);
                 if (a >= 2)
                     break; /* errors do not kill: once is enough */

@@ -37,7 +37,7 @@ bool save_begin(struct record *r)
     s->events_to_ms = r->before_ms;
     s->rc = RC_OK;
     buf_clear(&s->content);
-    state_build(r->merge, r->counters, r->logs, r->born_ms, &s->content);
+    state_build(r->merge, r->counters, r->logs, r->cef, r->born_ms, &s->content);
     collect_unsynced(r);
     r->changed = false;
     r->saved_ms = r->now_ms;

@@ -12,8 +12,8 @@
 static const uint32_t MAGIC = 0x31434552u;
 enum { STATE_MAX = 4 << 20 };
 
-void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, uint64_t born_ms,
-                 struct buf *out)
+void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, const struct cef *cef,
+                 uint64_t born_ms, struct buf *out)
 {
     struct buf part = BUF(STATE_MAX), rest = BUF(STATE_MAX);
 
@@ -33,6 +33,10 @@ void state_build(struct event_merge *m, const struct counters *c, const struct s
         buf_put_varint(&rest, l->state.length);
         buf_put_varint(&rest, l->state.roll_to_s);
     }
+    buf_clear(&part);
+    if (cef)
+        cef_save(cef, &part);
+    buf_put_str(&rest, buf_str(&part));
     buf_put_u32(out, MAGIC);
     buf_put_u32(out, crc32c(0, buf_str(&rest)));
     buf_add(out, buf_str(&rest));
@@ -68,6 +72,8 @@ enum rc state_read(const char *path, struct event_merge *m, struct counters *c, 
         !get_varint(&in, &out->born_ms) || !get_str(&in, &merge) || !get_str(&in, &counters) || !read_logs(&in, out) ||
         event_merge_restore(m, merge, NULL) != RC_OK || !counters_restore(c, &counters))
         return err_set(e, RC_CORRUPT, "%s", path);
+    if (!get_str(&in, &out->cef)) /* written before there was such a part */
+        out->cef = STR_NONE;
     return RC_OK;
 }
 

@@ -3,6 +3,7 @@
 #define RECORD_STATE_H
 
 #include "event/merge.h"
+#include "record/cef.h"
 #include "record/counters.h"
 #include "record/subscription.h"
 
@@ -16,10 +17,12 @@ struct saved_state {
     uint64_t born_ms;   /* the run of the program it was written in */
     struct saved_log logs[SUBSCRIPTIONS_MOST];
     size_t n_logs;
+    struct str cef; /* cef_save(); empty: none */
 };
 
-void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, uint64_t born_ms,
-                 struct buf *out);
+/* cef may be NULL. */
+void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, const struct cef *cef,
+                 uint64_t born_ms, struct buf *out);
 /* Fills everything from the file. RC_NOT_FOUND: a first start. RC_CORRUPT: treated like one by the caller, with an alert. */
 enum rc state_read(const char *path, struct event_merge *m, struct counters *c, struct saved_state *out, struct err *e);
 void state_done(struct saved_state *s);

@@ -1,7 +1,7 @@
 /*
  * Counters as folds over events, the Status line, `status` and `status detail`, roll-over times.
  */
-#include "record/schedule.h"
+#include "conf/schedule.h"
 #include "record/status.h"
 
 #include <setjmp.h>

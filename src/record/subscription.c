@@ -2,7 +2,7 @@
  * Log subscriptions. See subscription.h.
  *
  * Called by record.c. Owns the renderer and the open log files. A subscription that the settings no longer name is closed
- * and its files stay. Bad schedules are refused where settings are checked; here they mean "none".
+ * and its files stay. Bad schedules and names are refused by conf_check(); here they mean "none".
  */
 #include "record/subscription.h"
 
@@ -238,6 +238,27 @@ void subscriptions_show(struct subscriptions *s, const struct event_record *ev)
         struct subscription *one = s->items[__builtin_ctzll(left)];
 
         render_line(s->renderer, one->type, ev, &one->file.out);
+    }
+}
+
+bool subscriptions_have(const struct subscriptions *s, enum log_type type)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < s->n; i++)
+        any = any || s->items[i]->type == type;
+    return any;
+}
+
+void subscriptions_add(struct subscriptions *s, enum log_type type, struct str line)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct subscription *one = s->items[i];
+
+        if (one->type != type || one->level < LEVEL_INFO)
+            continue;
+        buf_add(&one->file.out, line);
+        buf_addc(&one->file.out, '\n');
     }
 }
 

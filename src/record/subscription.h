@@ -9,9 +9,9 @@
 
 #include "conf/conf.h"
 #include "event/log_name.h"
+#include "conf/schedule.h"
 #include "event/render.h"
 #include "record/logfile.h"
-#include "record/schedule.h"
 
 enum { SUBSCRIPTIONS_MOST = 64, SUBSCRIPTION_NAME = LOG_NAME_MAX };
 
@@ -53,6 +53,9 @@ void subscriptions_apply(struct subscriptions *s, const struct conf *conf, subsc
 
 /* Renders the event into every file that shows it. */
 void subscriptions_show(struct subscriptions *s, const struct event_record *ev);
+/* Some subscription is of this type; a line made elsewhere, without its line end, for all of that type. */
+bool subscriptions_have(const struct subscriptions *s, enum log_type type);
+void subscriptions_add(struct subscriptions *s, enum log_type type, struct str line);
 /* Octets of lines that wait to be written. */
 size_t subscriptions_waiting(const struct subscriptions *s);
 /* One write a file; RC_OK when all lines are in their files. */

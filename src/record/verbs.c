@@ -1,5 +1,5 @@
 /*
- * The verbs whose state is here: status, rollovernow, resetcounters (cli.md 7.1 and 8).
+ * The verbs whose state is here: status, rollovernow, resetcounters, rate, displayalerts (cli.md 7.1 and 8).
  *
  * Called over the bus by control. A roll-over and a reset are asked for here and done with the next save and round.
  */
@@ -97,11 +97,28 @@ static void verb_rate(struct record *r, struct str user, struct str arg, struct 
              now[2], board_gauge(r->board, GAUGE_QUEUE_KB));
 }
 
+static void verb_displayalerts(struct record *r, struct str user, struct str arg, struct str more, struct answer *a)
+{
+    uint64_t most = 10;
+
+    (void)user;
+    (void)more;
+    if (arg.n && (!str_u64(arg, &most) || !most)) {
+        a->rc = RC_INVALID;
+        buf_addf(&a->text, "%.*s is no number of alerts.\n", STR(arg));
+        return;
+    }
+    alerts_show(r->alerts, most, &a->text, &a->json);
+}
+
 static const struct {
     const char *name;
     void (*fn)(struct record *r, struct str user, struct str arg, struct str more, struct answer *a);
-} verbs[] = {
-    {"status", verb_status}, {"rollovernow", verb_rollovernow}, {"resetcounters", verb_resetcounters}, {"rate", verb_rate}};
+} verbs[] = {{"status", verb_status},
+             {"rollovernow", verb_rollovernow},
+             {"resetcounters", verb_resetcounters},
+             {"rate", verb_rate},
+             {"displayalerts", verb_displayalerts}};
 
 static void on_verb(void *ctx, const struct bus_in *in)
 {

@@ -1,9 +1,10 @@
 /*
  * Roll-over by the clock. See schedule.h.
  *
- * Called by subscription.c. Pure functions over local time; a text that is no schedule is refused.
+ * Called by record, and by rules_logs.c before a commit. Pure functions over local time; a text that is no schedule is
+ * refused.
  */
-#include "record/schedule.h"
+#include "conf/schedule.h"
 
 #include <time.h>
 

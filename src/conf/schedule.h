@@ -1,6 +1,6 @@
 /* When a log rolls over besides its size: setting log.rollover. */
-#ifndef RECORD_SCHEDULE_H
-#define RECORD_SCHEDULE_H
+#ifndef CONF_SCHEDULE_H
+#define CONF_SCHEDULE_H
 
 #include "base/err.h"
 
