@@ -209,6 +209,14 @@ static void add_sinks(const struct conf_snmp *s, const struct snmp_keys *keys, s
     buf_done(&address);
 }
 
+/* snmpd looks at its own ifOperStatus once a minute. The user it does that as needs a key, so nobody else can be it. */
+static void add_link_watch(const struct conf_snmp *s, struct buf *out)
+{
+    if (s->trap_targets.n && snmp_trap_on(s, "linkUpDown"))
+        buf_add(out, str_lit("group watchers usm watcher\naccess watchers \"\" usm auth exact all none none\n"
+                             "iquerySecName watcher\nlinkUpDownNotifications yes\n"));
+}
+
 /* --- the files ----------------------------------------------------------------------------------------------------- */
 
 void snmp_config_text(const struct conf *c, const struct snmp_keys *keys, const char *home, struct buf *out)
@@ -224,6 +232,7 @@ void snmp_config_text(const struct conf *c, const struct snmp_keys *keys, const 
     add_communities(&c->snmp, out);
     add_user(&c->snmp, keys, out);
     add_sinks(&c->snmp, keys, out);
+    add_link_watch(&c->snmp, out);
 }
 
 static void keep_line(struct str old, struct str word, struct buf *out)
@@ -239,6 +248,11 @@ void snmp_state_text(const struct conf *c, const struct snmp_keys *keys, struct 
 {
     keep_line(old, str_lit("engineBoots "), out);
     keep_line(old, str_lit("oldEngineID "), out);
+    if (keys->has_watcher) {
+        buf_add(out, str_lit("createUser watcher SHA -l "));
+        add_hex(out, keys->watcher, sizeof keys->watcher);
+        buf_addc(out, '\n');
+    }
     if (!keys->auth_n)
         return;
     buf_add(out, str_lit("createUser -e "));

@@ -6,7 +6,7 @@
  */
 #include "snmp/config.h"
 
-#include "base/must.h"
+#include "base/clock.h"
 
 #include <net-snmp/net-snmp-config.h>
 
@@ -57,4 +57,10 @@ void snmp_keys_make(const struct conf *c, struct snmp_keys *out)
         out->privacy_n = AES_KEY; /* RFC 3826 3.1.2.1; DES takes as much (RFC 3414 8.2.1) */
     if (s->level != 0 && !out->privacy_n)
         out->auth_n = 0; /* authPriv without a privacy key: nobody */
+}
+
+void snmp_keys_watcher(struct snmp_keys *k)
+{
+    random_bytes(k->watcher, sizeof k->watcher);
+    k->has_watcher = true;
 }

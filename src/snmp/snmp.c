@@ -130,6 +130,7 @@ static void write_state(void *ctx)
     path_of(s, "/state/snmpd.conf", path);
     io_read_file(path, &old, NULL);
     snmp_keys_make(conf_now(s->o.conf), &keys);
+    snmp_keys_watcher(&keys);
     snmp_state_text(conf_now(s->o.conf), &keys, buf_str(&old), &fresh);
     if (io_replace_file("snmp.state", path, buf_str(&fresh), &e) != RC_OK)
         snprintf(s->last_error, sizeof s->last_error, "%.250s", err_text(&e));
