@@ -111,8 +111,9 @@ static void read_values(void *ctx)
 
     loop_timer_set(s->o.loop, &s->timer, READ_MS, read_values, s);
     snmp_values_read(&s->values, &s->load, &from);
-    agent_values(s->agent, &s->values);
     snmp_watch_look(&s->watch, &s->values, settings(s), clock_mono_ms(), trap_due, s);
+    s->values.raid_events = s->watch.raid_events;
+    agent_values(s->agent, &s->values);
 }
 
 /* --- snmpd --------------------------------------------------------------------------------------------------------- */

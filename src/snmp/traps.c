@@ -136,8 +136,10 @@ static void raids(const struct look *l, struct snmp_watch *w, const struct snmp_
     for (size_t i = 0; i < v->n_raids; i++) {
         unsigned before = i < w->n_raids ? w->raids[i] : (unsigned)RAID_HEALTHY;
 
-        if (before != v->raids[i].status)
+        if (before != v->raids[i].status) {
+            w->raid_events++;
             send(l, snmp_trap_text(TRAP_RAID, (uint32_t)i + 1, v->raids[i].name));
+        }
         w->raids[i] = v->raids[i].status;
     }
     w->n_raids = v->n_raids;

@@ -49,6 +49,7 @@ struct snmp_watch {
     uint64_t hot_told_ms, fan_told_ms;
     unsigned raids[SNMP_RAIDS];
     size_t n_raids;
+    uint64_t raid_events; /* changes seen */
 };
 
 /* Looks at new values and gives every trap that is due now to send(). Disabled ones too are given: send() asks

@@ -183,9 +183,12 @@ def test_v3_user(t):
 
 def test_communities_and_networks(t):
     """v1 and v2c answer only with the community and from the networks that are set; there is no default community (FW-17)."""
-    g = up(t, ON + ['snmp.v2c=yes'])
+    g = up(t, ON)
     assert 'STRING' not in snmp(g, 'snmpget', '.1.3.6.1.2.1.1.5.0', access=('-v2c', '-c', 'public'))
-    g.cli('settings', 'set', 'snmp.community=see cret')
+    for bad in ('snmp.v2c=yes', 'snmp.auth_passphrase=short', 'snmp.privacy_passphrase='):
+        assert 'snmp.' in g.cli('settings', 'set', bad, check=False), bad
+    assert not g.cli('settings', 'show', 'snmp.v2c').rstrip().endswith('yes')
+    g.cli('settings', 'set', 'snmp.v2c=yes', 'snmp.community=see cret')
     wait_for('v2c', lambda: 'STRING' in snmp(g, 'snmpget', '.1.3.6.1.2.1.1.5.0', access=V2))
     assert 'STRING' in snmp(g, 'snmpget', '.1.3.6.1.2.1.1.5.0', access=('-v1', '-c', 'see cret'))
     assert 'No Response' in snmp(g, 'snmpget', '.1.3.6.1.2.1.1.5.0', access=('-v2c', '-c', 'see'))
@@ -242,6 +245,18 @@ def test_v3_traps(t):
     g.cli('snmpconfig', 'test', '6')
     wait_for('the trap', lambda: d.of(TRAPS + '.6'))
     assert 'SNMP v3, user v3get' in d.text()
+
+
+def test_conservation_trap(t):
+    """Too little disk space: queue full and its reason in the objects, trap resourceConservationMode on entry and on return (FW-18)."""
+    d = Trapd(t)
+    g = up(t, ON + ['snmp.trap_targets=127.0.0.1:%d' % d.port, 'snmp.trap_community=traps'])
+    told = lambda: [v[2].rsplit(' ', 1)[1] for v in d.of(TRAPS + '.1')]
+    g.cli('settings', 'set', 'spool.min_free_bytes=1099511627776')
+    wait_for('entry', lambda: told() == ['4'])
+    assert 'INTEGER: 3' in snmp(g, 'snmpget', TREE + '.5.0') and 'INTEGER: 4' in snmp(g, 'snmpget', TREE + '.6.0')
+    g.cli('settings', 'set', 'spool.min_free_bytes=16M')
+    wait_for('return', lambda: told() == ['4', '1'])
 
 
 def test_connectivity_trap(t):
