@@ -1,7 +1,7 @@
 """SNMP with the tools monitoring systems are built on (Net-SNMP): values, types, who is answered, traps."""
 import os, re, signal, socket, subprocess, time
 
-from lib import MESSAGE, TOP, wait_for
+from lib import MESSAGE, TOP, child_of, wait_for
 
 TREE = '.1.3.6.1.4.1.15497.1.1.1'
 TRAPS = '.1.3.6.1.4.1.15497.1.1.2'
@@ -281,10 +281,7 @@ def test_connectivity_trap(t):
 
 def snmpd_of(g):
     """Pid of the snmpd of this gateway."""
-    role = g.roles().get(('snmp', 0))
-    r = subprocess.run(['ps', '-o', 'pid=,comm=', '--ppid', str(role)], capture_output=True, text=True)
-    m = re.search(r'(\d+) snmpd', r.stdout)
-    return int(m.group(1)) if m else 0
+    return child_of(g.roles().get(('snmp', 0)), 'snmpd')
 
 
 def test_snmpd_is_supervised(t):
