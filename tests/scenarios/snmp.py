@@ -1,7 +1,7 @@
 """SNMP with the tools monitoring systems are built on (Net-SNMP): values, types, who is answered, traps."""
-import os, re, signal, socket, subprocess, time
+import os, re, shutil, signal, socket, subprocess
 
-from lib import MESSAGE, TOP, child_of, wait_for
+from lib import BUILD, MESSAGE, TOP, child_of, wait_for
 
 TREE = '.1.3.6.1.4.1.15497.1.1.1'
 TRAPS = '.1.3.6.1.4.1.15497.1.1.2'
@@ -307,6 +307,47 @@ def test_snmpd_is_supervised(t):
     last = snmpd_of(g)
     g.stop()
     assert not os.path.exists('/proc/%d' % last)
+
+
+def low_port():
+    for port in (161, *range(200, 1000)):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            s.bind(('127.0.0.1', port))
+            return port
+        except OSError:
+            pass
+        finally:
+            s.close()
+
+
+def test_a_low_port_without_root(t):
+    """Started by root, snmpd runs as user postern and still binds port 161: it keeps that one capability and no other (FW-17)."""
+    port = low_port()
+    g = t.home(ON + ['snmp.port=%d' % port, 'ntp.servers=127.0.0.1:%d' % (port + 1)], start=False)
+    os.chmod(g.dir, 0o711)
+    programs, users = os.path.join(g.dir, 'bin'), os.path.join(g.dir, 'passwd')
+    os.mkdir(programs)
+    os.chmod(programs, 0o755)
+    for f in os.listdir(BUILD):
+        if f.startswith('postern'):
+            shutil.copy2(os.path.join(BUILD, f), programs)
+    with open(users, 'w') as f:
+        f.write(open('/etc/passwd').read() + 'postern:x:61234:61234::/nonexistent:/usr/sbin/nologin\n')
+    os.chmod(users, 0o644)
+    g.err = open(os.path.join(g.dir, 'stderr'), 'ab')
+    g.proc = subprocess.Popen(['unshare', '-m', 'sh', '-c', 'mount --bind "$1" /etc/passwd && exec "$2" run --home "$3"', 'sh', users,
+                               os.path.join(programs, 'postern'), g.home], stdout=g.err, stderr=g.err, start_new_session=True)
+    g.wait_up()
+    ask = ['snmpget', *V3, '-On', '-r', '0', '-t', '1', '127.0.0.1:%d' % port, TREE + '.5.0']
+    wait_for('the agent', lambda: 'INTEGER' in subprocess.run(ask, capture_output=True, text=True, env=ENV).stdout)
+    status = open('/proc/%d/status' % snmpd_of(g)).read()
+    assert re.search(r'Uid:\t61234\t61234', status) and re.search(r'CapEff:\t0*400\n', status), status
+    clock = wait_for('chronyd', lambda: child_of(g.roles().get(('clock', 0)), 'chronyd'))
+    assert re.search(r'CapEff:\t0*2000400\n', open('/proc/%d/status' % clock).read())
+
+
+test_a_low_port_without_root.needs_root = True
 
 
 def test_mib_files(t):
