@@ -249,6 +249,8 @@ static void on_end(void *ctx, int status)
         return;
     }
     describe(status, how, sizeof how);
+    if (WIFSIGNALED(status))
+        buf_clear(&c->last); /* what it said before has nothing to do with it */
     died(c, how);
 }
 

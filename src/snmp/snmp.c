@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_MS = 2000, FILE_MAX = 1 << 20, REPLY_MAX = 65536 };
+enum { READ_MS = 2000, HUNG_MS = 30000, FILE_MAX = 1 << 20, REPLY_MAX = 65536 };
 #define SNMPD "/usr/sbin/snmpd"
 
 struct snmp {
@@ -37,6 +37,8 @@ struct snmp {
     struct buf running; /* both files as snmpd was started with */
     bool url_failed;    /* and the trap was sent */
     bool unexpected;    /* snmpd ended by itself: its next start is a warm one */
+    bool ready;         /* it has read its configuration and answers */
+    uint64_t seen_ms;   /* when our agent was last connected to it */
     char last_error[256];
     uint64_t traps;
 };
@@ -97,25 +99,6 @@ static void url_told(void *ctx, bool works, const char *why)
     s->url_failed = !works;
 }
 
-/* --- values -------------------------------------------------------------------------------------------------------- */
-
-static void read_values(void *ctx)
-{
-    struct snmp *s = ctx;
-    const struct snmp_sources from = {.board = s->o.board,
-                                      .conf = conf_now(s->o.conf),
-                                      .home = s->o.home,
-                                      .sys = "/sys",
-                                      .proc = "/proc",
-                                      .now_ms = clock_wall_ms()};
-
-    loop_timer_set(s->o.loop, &s->timer, READ_MS, read_values, s);
-    snmp_values_read(&s->values, &s->load, &from);
-    snmp_watch_look(&s->watch, &s->values, settings(s), clock_mono_ms(), trap_due, s);
-    s->values.raid_events = s->watch.raid_events;
-    agent_values(s->agent, &s->values);
-}
-
 /* --- snmpd --------------------------------------------------------------------------------------------------------- */
 
 /* What snmpd kept of itself, taken over into a new state file with the user of now. Only while it does not run: it writes
@@ -151,21 +134,59 @@ static void run_snmpd(struct snmp *s)
     path_of(s, "", dir);
     snprintf(conf_path, sizeof conf_path, "SNMPCONFPATH=%s:%s/state", dir, dir);
     snprintf(state, sizeof state, "SNMP_PERSISTENT_DIR=%s/state", dir);
+    s->ready = false;
     child_start(s->child, &program);
 }
 
+static bool is_complaint(struct str line)
+{
+    static const char *const words[] = {"rror", "arning", "nknown host", "annot "};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (str_find_str(line, str_c(words[i])) < line.n)
+            return true;
+    return false;
+}
+
+static void ready(struct snmp *s)
+{
+    event(s->o.events, daemon_ready, .name = str_lit("snmpd"), .pid = (uint64_t)child_pid(s->child));
+    if (s->unexpected)
+        trap_due(s, &(struct snmp_trap){.number = TRAP_WARM_START});
+    s->unexpected = false;
+    s->ready = true;
+    s->seen_ms = loop_now_ms(s->o.loop);
+    agent_begin(s->agent);
+}
+
+/* Complaints about its configuration come before it is ready and are events; later ones peers can cause, as many as they
+ * like: only the last is kept. */
 static void on_line(void *ctx, struct str line)
 {
     struct snmp *s = ctx;
 
     if (str_starts(line, str_lit("NET-SNMP version"))) {
-        event(s->o.events, daemon_ready, .name = str_lit("snmpd"), .pid = (uint64_t)child_pid(s->child));
-        if (s->unexpected)
-            trap_due(s, &(struct snmp_trap){.number = TRAP_WARM_START});
-        s->unexpected = false;
-        agent_begin(s->agent);
-    } else if (str_find_str(line, str_lit("rror")) < line.n || str_find_str(line, str_lit("arning")) < line.n) {
-        snprintf(s->last_error, sizeof s->last_error, "%.*s", STR(str_first(line, 250)));
+        ready(s);
+        return;
+    }
+    if (!is_complaint(line))
+        return;
+    snprintf(s->last_error, sizeof s->last_error, "%.*s", STR(str_first(line, 250)));
+    if (!s->ready)
+        event(s->o.events, daemon_complains, .name = str_lit("snmpd"), .said = line);
+}
+
+/* It runs and does not talk to our agent: it hangs. */
+static void look_at_snmpd(struct snmp *s)
+{
+    uint64_t now = loop_now_ms(s->o.loop);
+
+    if (!s->ready || agent_connected(s->agent)) {
+        s->seen_ms = now;
+    } else if (now - s->seen_ms > HUNG_MS) {
+        event(s->o.events, daemon_died, .name = str_lit("snmpd"), .how = str_lit("does not answer"));
+        s->unexpected = true;
+        run_snmpd(s);
     }
 }
 
@@ -174,8 +195,7 @@ static void on_died(void *ctx, const char *how, struct str last_line, uint64_t r
     struct snmp *s = ctx;
 
     s->unexpected = true;
-    if (str_starts(str_c(how), str_lit("was ended by"))) /* what it said before has nothing to do with it */
-        last_line = STR_NONE;
+    s->ready = false;
     snprintf(s->last_error, sizeof s->last_error, "snmpd %.80s%s%.*s", how, last_line.n ? ": " : "",
              STR(str_first(last_line, 150)));
     event(s->o.events, daemon_died, .name = str_lit("snmpd"), .how = str_c(how), .said = last_line,
@@ -222,6 +242,26 @@ static void on_change(void *ctx, const struct conf *now, const struct conf *old)
     if (apply(s, &e) != RC_OK)
         event(s->o.events, daemon_died, .name = str_lit("snmpd"), .how = str_lit("cannot be started"),
               .said = str_c(err_text(&e)));
+}
+
+/* --- values -------------------------------------------------------------------------------------------------------- */
+
+static void read_values(void *ctx)
+{
+    struct snmp *s = ctx;
+    const struct snmp_sources from = {.board = s->o.board,
+                                      .conf = conf_now(s->o.conf),
+                                      .home = s->o.home,
+                                      .sys = "/sys",
+                                      .proc = "/proc",
+                                      .now_ms = clock_wall_ms()};
+
+    loop_timer_set(s->o.loop, &s->timer, READ_MS, read_values, s);
+    snmp_values_read(&s->values, &s->load, &from);
+    snmp_watch_look(&s->watch, &s->values, settings(s), clock_mono_ms(), trap_due, s);
+    s->values.raid_events = s->watch.raid_events;
+    look_at_snmpd(s);
+    agent_values(s->agent, &s->values);
 }
 
 /* --- control's questions ------------------------------------------------------------------------------------------- */
