@@ -22,7 +22,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_MS = 2000, HUNG_MS = 30000, FILE_MAX = 1 << 20, REPLY_MAX = 65536 };
+enum {
+    READ_MS = 2000,
+    HUNG_MS = 30000,
+    NAMES_MS = 60000,
+    ASK_MS = 20000,
+    NAMES = 16,
+    FILE_MAX = 1 << 20,
+    REPLY_MAX = 65536
+};
 #define SNMPD "/usr/sbin/snmpd"
 
 struct snmp {
@@ -39,6 +47,8 @@ struct snmp {
     bool unexpected;    /* snmpd ended by itself: its next start is a warm one */
     bool ready;         /* it has read its configuration and answers */
     uint64_t seen_ms;   /* when our agent was last connected to it */
+    bool complained;    /* of its configuration, at this start */
+    uint64_t names_ms;  /* when to look whether the trap targets resolve now */
     char last_error[256];
     uint64_t traps;
 };
@@ -134,7 +144,8 @@ static void run_snmpd(struct snmp *s)
     path_of(s, "", dir);
     snprintf(conf_path, sizeof conf_path, "SNMPCONFPATH=%s:%s/state", dir, dir);
     snprintf(state, sizeof state, "SNMP_PERSISTENT_DIR=%s/state", dir);
-    s->ready = false;
+    s->ready = s->complained = false;
+    s->names_ms = loop_now_ms(s->o.loop) + NAMES_MS;
     child_start(s->child, &program);
 }
 
@@ -172,8 +183,44 @@ static void on_line(void *ctx, struct str line)
     if (!is_complaint(line))
         return;
     snprintf(s->last_error, sizeof s->last_error, "%.*s", STR(str_first(line, 250)));
-    if (!s->ready)
-        event(s->o.events, daemon_complains, .name = str_lit("snmpd"), .said = line);
+    if (s->ready)
+        return;
+    s->complained = true;
+    event(s->o.events, daemon_complains, .name = str_lit("snmpd"), .said = line);
+}
+
+static void names_asked(void *ctx, int status, struct str output)
+{
+    struct snmp *s = ctx;
+
+    (void)output;
+    if (status == 0 && s->complained)
+        run_snmpd(s);
+}
+
+/* snmpd resolves trap targets once, when it starts. If it complained then, it is started anew as soon as all names resolve:
+ * a machine that starts before its name servers do must not lose its traps for ever. */
+static void ask_names(struct snmp *s)
+{
+    char hosts[NAMES][256];
+    struct child_program program = {.words = {"/usr/bin/getent", "ahosts"}, .environment = {"LC_ALL=C"}};
+    uint64_t now = loop_now_ms(s->o.loop);
+    size_t n = 0;
+
+    if (!s->complained || now < s->names_ms)
+        return;
+    s->names_ms = now + NAMES_MS;
+    for (size_t i = 0; i < settings(s)->trap_targets.n && n < NAMES; i++) {
+        struct str target = settings(s)->trap_targets.items[i], host = str_first(target, str_find(target, ':'));
+
+        if (!host.n || host.n >= sizeof hosts[0] || (!ascii_alpha(host.p[0]) && !ascii_digit(host.p[0])))
+            continue; /* not a name */
+        snprintf(hosts[n], sizeof hosts[n], "%.*s", STR(host));
+        program.words[2 + n] = hosts[n];
+        n++;
+    }
+    if (n)
+        child_run(s->o.loop, &program, ASK_MS, names_asked, s);
 }
 
 /* It runs and does not talk to our agent: it hangs. */
@@ -261,6 +308,7 @@ static void read_values(void *ctx)
     snmp_watch_look(&s->watch, &s->values, settings(s), clock_mono_ms(), trap_due, s);
     s->values.raid_events = s->watch.raid_events;
     look_at_snmpd(s);
+    ask_names(s);
     agent_values(s->agent, &s->values);
 }
 
