@@ -54,6 +54,18 @@ def wait_for(what, cond, seconds=15.0):
         time.sleep(0.02)
 
 
+def child_of(parent, name):
+    """Pid of the child of this process whose program is called so, 0 when there is none."""
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            m = re.match(r'\d+ \((.*)\) (\S) (\d+)', open('/proc/%s/stat' % pid).read())
+        except OSError:
+            continue
+        if m and m.group(1) == name and m.group(2) != 'Z' and int(m.group(3)) == parent:
+            return int(pid)
+    return 0
+
+
 class Sink:
     """An SMTP server that keeps what it gets. `script` may change any answer: a function (command line, state) -> reply lines
     without CRLF, None for the default, or 'CLOSE' to cut the connection. Messages: list of dict(sender, rcpts, data)."""

@@ -33,6 +33,38 @@ void verb_push(struct verb_call *c)
     verb_wait(c);
 }
 
+/* snmpconfig without words shows the state too: the dialogue is the session's. */
+void verb_snmp(struct verb_call *c)
+{
+    bool test = c->args.n == 2 && str_eqi(c->args.items[0], str_lit("test"));
+
+    if (!test && (c->args.n > 1 || (c->args.n == 1 && !str_eqi(c->args.items[0], str_lit("status"))))) {
+        verb_usage(c);
+        return;
+    }
+    if (!c->admin->current->conf.snmp.enabled) {
+        buf_add(&c->text, str_lit("SNMP is not enabled.\n"));
+        verb_end(c, test ? RC_INVALID : RC_OK);
+        return;
+    }
+    if (test)
+        verb_ask(c, ROLE_snmp, "snmptest", (struct strs){c->args.items + 1, 1});
+    else
+        verb_ask(c, ROLE_snmp, "snmpstatus", (struct strs){0});
+    verb_wait(c);
+}
+
+void verb_clock(struct verb_call *c)
+{
+    if (!c->admin->current->conf.ntp.servers.n) {
+        buf_add(&c->text, str_lit("No NTP server is set.\n"));
+        verb_end(c, RC_OK);
+        return;
+    }
+    verb_ask(c, ROLE_clock, "ntpstatus", (struct strs){0});
+    verb_wait(c);
+}
+
 void verb_dnsflush(struct verb_call *c)
 {
     const struct bus_dns_flush m = {.all = 1};

@@ -174,7 +174,7 @@ void verb_version(struct verb_call *c)
     buf_addf(&c->text, "UDI: %s V01 %.*s\n", model, STR(now->system.serial));
     buf_addf(&c->text, "Name: %s\nProduct: Postern %s Messaging %s Virtual\nModel: %s\n", model, model,
              manager ? "Manager" : "Gateway", model);
-    buf_addf(&c->text, "Version: %s-%s\nBuild Date: %s\n", PRODUCT_VERSION, PRODUCT_BUILD, "2026-11-22");
+    buf_addf(&c->text, "Version: %s-%s\nBuild Date: %s\n", PRODUCT_VERSION, PRODUCT_BUILD, PRODUCT_BUILD_DATE);
     buf_addf(&c->text, "Install Date: %.*s\n", STR(conf_time_text((uint64_t)st.st_mtime * 1000, t)));
     buf_addf(&c->text, "Serial #: %.*s\nBIOS: n/a\nCPUs: %ld\nMemory: %ld MB\n", STR(now->system.serial),
              sysconf(_SC_NPROCESSORS_ONLN), sysconf(_SC_PHYS_PAGES) / 1024 * (sysconf(_SC_PAGESIZE) / 1024));

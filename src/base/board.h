@@ -33,6 +33,7 @@ enum board_gauge {
     GAUGE_CACHE_MISSES,
     GAUGE_CACHE_EXCEPTIONS,
     GAUGE_CACHE_EXPIRED,
+    GAUGE_DNS_OUTSTANDING, /* asked, no answer yet */
     GAUGE_COUNT
 };
 

@@ -291,6 +291,23 @@ static enum rc check_users(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
+/* SNMPv3 always answers when SNMP is on, v1 and v2c never without a community (spec/snmp.md 4). */
+static enum rc check_snmp(const struct conf *c, struct err *e)
+{
+    enum { PASSPHRASE_LEAST = 8 }; /* RFC 3414 11.2 */
+    const struct conf_snmp *s = &c->snmp;
+
+    if (!s->enabled)
+        return RC_OK;
+    if (s->auth_passphrase.n < PASSPHRASE_LEAST)
+        return err_set(e, RC_INVALID, "snmp.auth_passphrase: 8 or more characters while SNMP is enabled");
+    if (s->level != 0 && s->privacy_passphrase.n < PASSPHRASE_LEAST)
+        return err_set(e, RC_INVALID, "snmp.privacy_passphrase: 8 or more characters while SNMP is enabled with authPriv");
+    if (s->v2c && !s->community.n)
+        return err_set(e, RC_INVALID, "snmp.community: SNMP v1 and v2c need one");
+    return RC_OK;
+}
+
 /* Does this group let its members relay through a public listener? Returns that listener. HAT behaviour 1 is RELAY. */
 static const struct conf_listener *open_relay(const struct conf *c, const struct conf_sender_group *g)
 {
@@ -340,5 +357,6 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
     TRY(check_logs(c, e));
     TRY(check_users(c, e));
     TRY(conf_check_logs(c, e));
+    TRY(check_snmp(c, e));
     return check_relay(c, old, force, e);
 }

@@ -45,6 +45,12 @@ struct batch {
     size_t n, missing;
 };
 
+static void outstanding(struct lookup *l, int64_t more)
+{
+    if (l->o.board)
+        board_gauge_add(l->o.board, 0, GAUGE_DNS_OUTSTANDING, more);
+}
+
 static void gauge(struct lookup *l, enum board_gauge g)
 {
     if (l->o.board)
@@ -87,6 +93,7 @@ static void batch_give_up(struct batch *b, const char *why)
         if (b->places[i].id < 0)
             continue;
         resolver_cancel(b->l->resolver, b->places[i].id);
+        outstanding(b->l, -1);
         b->answers[i].result = DNS_TEMPORARY;
         b->answers[i].why = str_c(why);
         gauge(b->l, GAUGE_CACHE_EXCEPTIONS);
@@ -136,6 +143,7 @@ static void on_answer(void *ctx, const struct dns_answer *answer)
     struct place *p = ctx;
     struct batch *b = p->b;
 
+    outstanding(b->l, -1);
     answer_take(b, p->i, answer);
     if (b->missing == 0)
         batch_reply(b);
@@ -165,6 +173,8 @@ static void question(struct batch *b, size_t i)
     b->places[i].id = resolver_ask(l->resolver, &q, on_answer, &b->places[i], &found);
     if (b->places[i].id < 0)
         answer_take(b, i, &found);
+    else
+        outstanding(l, 1);
 }
 
 static struct batch *batch_new(struct lookup *l)
@@ -342,6 +352,8 @@ enum rc lookup_new(const struct lookup_options *o, struct lookup **out, struct e
     l->sts = sts_new(o->loop, o->conf, ask_own, l);
     bus_on(o->bus, BUS_sts_question, on_sts_question, l);
     bus_on(o->bus, BUS_dns_flush, on_flush, l);
+    if (o->board)
+        board_gauge_set(o->board, 0, GAUGE_DNS_OUTSTANDING, 0); /* what an earlier process left */
     *out = l;
     return RC_OK;
 }

@@ -217,7 +217,8 @@ static const char *system_status(const struct status_view *v)
 static void add_head(const struct status_view *v, struct buf *out)
 {
     uint64_t up_ms = v->wall_ms > v->born_ms ? v->wall_ms - v->born_ms : 0;
-    uint64_t oldest = v->board ? board_gauge(v->board, GAUGE_OLDEST_MS) : 0;
+    uint64_t since = v->board ? board_gauge(v->board, GAUGE_OLDEST_MS) : 0;
+    uint64_t oldest = since && since < v->wall_ms ? v->wall_ms - since : 0;
 
     add_time(out, "Status as of:", v->wall_ms);
     buf_addc(out, '\n');
@@ -229,7 +230,7 @@ static void add_head(const struct status_view *v, struct buf *out)
     else
         buf_addf(out, "%-*sNever", LABEL, "Last counter reset:");
     buf_addf(out, "\n%-*s%s\n%-*s", LABEL, "System status:", system_status(v), LABEL, "Oldest Message:");
-    if (oldest)
+    if (since)
         buf_addf(out, "%" PRIu64 " hours %" PRIu64 " mins %" PRIu64 " secs\n", oldest / 3600000, oldest / 60000 % 60,
                  oldest / 1000 % 60);
     else

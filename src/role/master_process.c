@@ -7,10 +7,10 @@
 #include "role/master.h"
 
 #include "base/clock.h"
+#include "role/capabilities.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +103,7 @@ static _Noreturn void become(const struct master *m, const struct proc *p, int l
         _exit(71);
     close(line_high);
     close(lock_high);
-    if (m->uid && (setgroups(0, NULL) != 0 || setgid(m->gid) != 0 || setuid(m->uid) != 0))
+    if (m->uid && !capabilities_become(p->role, m->uid, m->gid))
         _exit(77);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execv(exe, argv);

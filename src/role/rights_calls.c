@@ -38,6 +38,9 @@ static const int refused_programs[] = {
 #endif
 };
 
+/* Refused to all but role clock, whose chronyd sets the time. */
+static const int refused_time[] = {SYS_settimeofday, SYS_clock_settime, SYS_adjtimex, SYS_clock_adjtime};
+
 static const int refused[] = {
     SYS_ptrace,
     SYS_process_vm_readv,
@@ -62,9 +65,6 @@ static const int refused[] = {
     SYS_reboot,
     SYS_swapon,
     SYS_swapoff,
-    SYS_settimeofday,
-    SYS_clock_settime,
-    SYS_adjtimex,
     SYS_sethostname,
     SYS_setdomainname,
     SYS_acct,
@@ -162,6 +162,8 @@ static void build(struct program *p, unsigned role)
     add(p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1); /* the x32 numbers */
     end(p, REFUSE);
     refuse(p, refused, sizeof refused / sizeof *refused);
+    if (role != ROLE_clock)
+        refuse(p, refused_time, sizeof refused_time / sizeof *refused_time);
     if (role < ROLE_COUNT && rights_may_exec((enum role)role)) {
         sockets_of(p, role);
         end(p, SECCOMP_RET_ALLOW);
