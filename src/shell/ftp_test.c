@@ -240,8 +240,8 @@ static void logins_are_guarded(void **state)
     expect(fd, "QUIT\r\n", "221 ");
     ended(fd);
     notes = files_get(w->h, "notes");
-    assert_non_null(strstr(notes, "Login of user admin from 127.0.0.1 failed\n"));
-    assert_non_null(strstr(notes, "User admin logged in from 127.0.0.1\n"));
+    assert_non_null(strstr(notes, "login as admin failed\n"));
+    assert_non_null(strstr(notes, "logged in\n"));
     assert_null(strstr(notes, "right"));
     free(notes);
     world_free(w);
