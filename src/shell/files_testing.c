@@ -9,6 +9,8 @@
 #include "base/io.h"
 #include "base/must.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +88,22 @@ void files_home_free(struct files_home *h)
     vroot_close(&h->v);
     must(files_shell(NULL, 0, "rm -rf %s", h->path) == 0);
     free(h);
+}
+
+void files_home_tidy(struct files_home *h)
+{
+    DIR *dir;
+    const struct dirent *d;
+    int fd = openat(h->v.configuration, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    must(fd >= 0 && (dir = fdopendir(fd)));
+    while ((d = readdir(dir))) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || strcmp(d->d_name, "config.dtd") == 0)
+            continue;
+        must(d->d_name[0] != '.');
+        must(unlinkat(fd, d->d_name, 0) == 0);
+    }
+    closedir(dir);
 }
 
 int files_shell(char *out, size_t room, const char *format, ...)

@@ -13,6 +13,8 @@ struct files_home {
 };
 struct files_home *files_home_new(void);
 void files_home_free(struct files_home *h);
+/* Removes what was written into /configuration; fails (must) when an upload was left half. */
+void files_home_tidy(struct files_home *h);
 
 /* Writes and reads HOME/name for the test itself. */
 void files_put(const struct files_home *h, const char *name, const void *p, size_t n);

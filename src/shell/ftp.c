@@ -69,7 +69,7 @@ static void file_told(void *ctx, struct str what)
 {
     struct ftp *f = ctx;
 
-    ftp_note(f, "User %s: %.*s", f->user, STR(what));
+    ftp_note(f, "%.*s", STR(what));
 }
 
 bool ftp_path(struct ftp *f, struct str arg, struct vpath *out)
@@ -174,7 +174,7 @@ int ftp_serve(const struct ftp_options *o, int in, int out)
     else
         peer_flush(&f.control);
     if (f.logged_in)
-        ftp_note(&f, "User %s logged out%s", f.user, f.control.idle ? " because of inactivity timeout" : "");
+        ftp_note(&f, "logged out%s", f.control.idle ? " because of inactivity timeout" : "");
     ftp_end(&f);
     return 0;
 }

@@ -19,7 +19,7 @@ struct ftp_gate {
     /* RC_OK and *out, RC_AUTH_FAILED (unknown user, wrong passphrase, locked: the client gets one answer), else no answer.
      */
     enum rc (*login)(void *ctx, struct str user, struct str passphrase, struct ftp_user *out, struct err *e);
-    void (*note)(void *ctx, struct str line); /* for ftpd_logs */
+    void (*note)(void *ctx, struct str line); /* for ftpd_logs, which names user and address */
     void *ctx;
 };
 

@@ -22,15 +22,11 @@ void ftp_do_user(struct ftp *f, struct str arg)
 
 static void let_in(struct ftp *f, const struct ftp_user *user)
 {
-    char ip[46];
-
-    ip_text(&f->peer, ip);
     if (!vroot_allowed(user->role) || user->must_change) {
         ftp_reply(f, 530, "%s",
                   user->must_change ? "The passphrase must be changed first: log in by SSH."
                                     : "This user has no file access.");
-        ftp_note(f, "User %s from %s refused: %s", f->user, ip,
-                 user->must_change ? "passphrase must be changed" : "no file access");
+        ftp_note(f, "refused: %s", user->must_change ? "the passphrase must be changed" : "no file access");
         f->ending = true; /* the control connection is bound to that user now */
         return;
     }
@@ -38,15 +34,12 @@ static void let_in(struct ftp *f, const struct ftp_user *user)
     f->control.idle_ms = f->o->idle_ms;
     f->control.until_ms = 0;
     ftp_reply(f, 230, "Logged in.");
-    ftp_note(f, "User %s logged in from %s", f->user, ip);
+    ftp_note(f, "logged in");
 }
 
 static void keep_out(struct ftp *f)
 {
-    char ip[46];
-
-    ip_text(&f->peer, ip);
-    ftp_note(f, "Login of user %s from %s failed", f->user, ip);
+    ftp_note(f, "login as %s failed", f->user);
     f->user[0] = '\0';
     f->ending = ++f->failed == FTP_LOGINS;
     ftp_reply(f, f->ending ? 421 : 530, f->ending ? "Too many failed logins." : "Login incorrect.");

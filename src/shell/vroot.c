@@ -156,7 +156,7 @@ enum rc vroot_read(const struct vroot *v, const struct vpath *p, int *fd_out, st
 
 enum rc vroot_open(struct vroot *v, const char *home, struct err *e)
 {
-    int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(home, O_PATH | O_DIRECTORY | O_CLOEXEC); /* the home itself may be beyond our rights */
 
     if (fd < 0)
         return err_errno(e, errno, "%s", home);
