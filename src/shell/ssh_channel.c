@@ -2,8 +2,8 @@
  * Channels of a connection (RFC 4254 6): what the client asks for, the child that serves it, octets both ways.
  *
  * Called by libssh (callbacks, which only note things down) and by ssh_connection.c after each turn, where everything else
- * happens. Owns the channel, its child, the descriptors to it and at most SSH_CHUNK octets each way: beyond that the peer's
- * octets stay in libssh under the channel's window, and the child's wait in its pty or socket.
+ * happens. Owns the channel, its child, the descriptors to it and what is on its way: one window of the peer's octets while
+ * the child does not read (libssh holds one more), SSH_CHUNK of the child's; beyond that both sides wait.
  *
  * Only "session" channels are there. The end: all output first, then exit status, EOF, close.
  */
@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READS_A_TURN = 8, WORD_MAX = 40, PTY_END = 4 /* ^D */ };
+enum { WORD_MAX = 40, PTY_END = 4 /* ^D */ };
 
 /* One way out of the child: its output or its errors. */
 struct stream {
@@ -42,7 +42,8 @@ struct channel {
     struct opening *opening;
     struct child *child;
     struct stream out, err;
-    struct buf in; /* from the peer, not yet taken by the child */
+    struct buf in; /* from the peer, not yet taken by the child from in_done on */
+    size_t in_done;
     bool in_over, in_more;
 };
 
@@ -274,7 +275,8 @@ ssh_channel channel_open(ssh_session session, void *connection)
     ch = calloc(1, sizeof *ch);
     must(ch);
     ch->connection = c;
-    ch->in = ch->out.left = ch->err.left = BUF(SSH_CHUNK);
+    ch->out.left = ch->err.left = BUF(SSH_CHUNK);
+    ch->in = BUF(SSH_INPUT_MAX);
     ch->ssh = ssh_channel_new(session);
     if (!ch->ssh) {
         free(ch);
@@ -291,30 +293,44 @@ ssh_channel channel_open(ssh_session session, void *connection)
 /* --- octets -------------------------------------------------------------------------------------------------------------
  */
 
+/* All that libssh holds for the child, at once: each read makes the peer's window whole again, so reading less than there is
+ * would let it grow without end. */
+static void take_in(struct channel *ch)
+{
+    int n = ssh_channel_poll(ch->ssh, 0);
+    char *room = n > 0 && n <= SSH_INPUT_MAX ? buf_reserve(&ch->in, (size_t)n) : NULL;
+
+    if (room && (n = ssh_channel_read_nonblocking(ch->ssh, room, (uint32_t)n, 0)) > 0)
+        ch->in.n += (size_t)n;
+}
+
 /* From the peer to the child. */
 static void pump_in(struct channel *ch)
 {
-    char chunk[SSH_CHUNK];
-    int n, fd = ch->out.watch ? watch_fd(ch->out.watch) : -1;
+    int fd = ch->out.watch ? watch_fd(ch->out.watch) : -1;
     ssize_t w;
 
-    ch->in_more = true;
-    for (int i = 0; fd >= 0 && !ch->in_over && i < READS_A_TURN; i++) {
-        if (!ch->in.n && (n = ssh_channel_read_nonblocking(ch->ssh, chunk, sizeof chunk, 0)) > 0)
-            buf_add(&ch->in, str_of(chunk, (size_t)n));
-        ch->in_more = ch->in.n > 0;
-        if (!ch->in_more)
-            break;
-        w = write(fd, ch->in.p, ch->in.n);
-        if (w > 0)
-            buf_drop(&ch->in, (size_t)w);
-        else if (errno != EAGAIN && errno != EINTR)
-            ch->in_over = true;
-        if (ch->in.n)
-            break;
+    ch->in_more = false;
+    if (fd < 0)
+        return;
+    if (!ch->in.n && !ch->in_over)
+        take_in(ch);
+    while (ch->in.n && !ch->in_over) {
+        w = write(fd, ch->in.p + ch->in_done, ch->in.n - ch->in_done);
+        if (w < 0 && (errno == EAGAIN || errno == EINTR)) {
+            ch->in_more = true;
+            return;
+        }
+        ch->in_over = w < 0;
+        ch->in_done += w > 0 ? (size_t)w : 0;
+        if (ch->in_over || ch->in_done == ch->in.n) {
+            buf_clear(&ch->in);
+            ch->in_done = 0;
+            ch->in_more = !ch->in_over && ssh_channel_poll(ch->ssh, 0) > 0;
+        }
     }
     buf_shrink(&ch->in, 0);
-    if (fd < 0 || ch->in_over || ch->in.n || ssh_channel_is_eof(ch->ssh) <= 0)
+    if (ch->in_over || ch->in_more || ssh_channel_is_eof(ch->ssh) <= 0)
         return;
     ch->in_over = true;
     if (!ch->pty)

@@ -34,7 +34,7 @@ struct child {
 
 /* Everything that execve wants, made before the fork. */
 struct program {
-    const char *path, *argv[ARGS_MAX], *envp[ENV_MAX];
+    const char *path, *home, *argv[ARGS_MAX], *envp[ENV_MAX];
     char role[24], env[ENV_MAX][ENV_TEXT];
     size_t n_args, n_env;
     int stdio[3]; /* descriptors in this process that become 0, 1, 2 */
@@ -61,7 +61,7 @@ static void env(struct program *p, const char *name, const char *value)
 
 static void describe(struct program *p, const struct ssh_server *s, const struct child_order *o)
 {
-    *p = (struct program){.path = s->o.session_program, .control_fd = o->control_fd, .terminal = o->pty};
+    *p = (struct program){.path = s->o.session_program, .home = s->o.home, .control_fd = o->control_fd, .terminal = o->pty};
     arg(p, "postern-session", s->o.home);
     arg(p, "--what", o->what);
     if (o->command)
@@ -101,6 +101,8 @@ static _Noreturn void become(const struct program *p, pid_t parent)
         if (fd[i] >= 0 && dup2(fd[i], i) < 0)
             _exit(71);
     if (p->terminal && ioctl(0, TIOCSCTTY, 0) != 0)
+        _exit(71);
+    if (chdir(p->home) != 0)
         _exit(71);
     close_range(CONTROL_FD + 1, ~0U, 0);
     execve(p->path, (char *const *)p->argv, (char *const *)p->envp);

@@ -20,7 +20,8 @@ enum {
     SSH_OPEN_MS = 10000,           /* control makes the session's connection within */
     SSH_LOGIN_MS = 60000,          /* control judges a passphrase within */
     SSH_HANGUP_MS = 2000,          /* from SIGHUP to SIGKILL */
-    SSH_CHUNK = 32768              /* octets moved at a time */
+    SSH_CHUNK = 32768,             /* octets of a child moved at a time */
+    SSH_INPUT_MAX = 4 << 20        /* more than a window of libssh (1.25 MiB) */
 };
 
 /* --- ssh_watch.c: a descriptor on the loop ------------------------------------------------------------------------------
