@@ -1,13 +1,10 @@
 /*
  * Logins over SSH: passphrase, keyboard-interactive, keys (RFC 4252, 4256).
  *
- * Called by ssh_connection.c with each authentication request. Passphrases are judged by the role control (login_question),
- * the same way and with the same answer whether the user exists or not; while the answer is on the way nothing more is read
- * from that peer. Keys are compared with user.ssh_keys of the newest settings; libssh has verified the signature before it
- * says VALID, and only that logs in. Owns what is kept of a request under way. After SSH_TRIES_MAX wrong passphrases the
- * connection ends.
- *
- * The request is taken from libssh's queue and not by its callback because a callback must answer before it returns.
+ * Called by libssh for each authentication request, in the login's thread (ssh_login.c): so the callbacks may wait.
+ * Passphrases are judged by the role control, the same way and with the same answer whether the user exists or not. Keys are
+ * compared with user.ssh_keys of the settings the connection began with; libssh has verified the signature before it says
+ * VALID, and only that logs in. Owns nothing. After SSH_TRIES_MAX wrong passphrases the connection ends.
  */
 #include "shell/ssh_inside.h"
 
@@ -17,10 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The name and passphrase of a queued request have no other accessors. */
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-
-enum { USER_MAX = 255, PASSWORD_MAX = 1024 };
 enum { ROLE_LAST_WITH_LOGIN = 4 }; /* user.def: help_desk and mail have no command line */
 
 static bool permitted(const struct conf_user *u)
@@ -30,7 +23,7 @@ static bool permitted(const struct conf_user *u)
 
 static void banner(struct connection *c)
 {
-    const struct str text = c->server->conf->access.banner;
+    const struct str text = c->conf->access.banner;
     struct buf lines;
     ssh_string s;
 
@@ -61,21 +54,8 @@ static void banner(struct connection *c)
 static int methods(const struct connection *c)
 {
     return SSH_AUTH_METHOD_PUBLICKEY |
-           (c->server->conf->ssh.password_login ? SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE : 0);
+           (c->conf->ssh.password_login ? SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE : 0);
 }
-
-static void refuse(struct connection *c, ssh_message m)
-{
-    ssh_message_reply_default(m);
-    ssh_message_free(m);
-    if (c->tries < SSH_TRIES_MAX)
-        return;
-    ssh_disconnect(c->session);
-    c->dead = true;
-}
-
-/* --- passphrases
- * ------------------------------------------------------------------------------------------------------------ */
 
 static void remember(struct connection *c, const char *user, uint64_t role, bool must_change, const char *method)
 {
@@ -83,88 +63,93 @@ static void remember(struct connection *c, const char *user, uint64_t role, bool
     c->role = role;
     c->must_change = must_change;
     c->method = method;
+    c->proved = true;
 }
 
-static void answered(void *ctx, enum rc rc, const void *msg)
+/* --- passphrases
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static bool try_password(struct connection *c, const char *user, const char *password, const char *method)
+{
+    if (c->proved || c->dead || c->tries >= SSH_TRIES_MAX)
+        return false;
+    if (c->conf->ssh.password_login && login_ask(c, user, password) && c->login.role <= ROLE_LAST_WITH_LOGIN) {
+        remember(c, user, c->login.role, c->login.must_change, method);
+        return true;
+    }
+    if (++c->tries == SSH_TRIES_MAX)
+        c->dead = true; /* swept when this callback has returned */
+    return false;
+}
+
+static int on_password(ssh_session session, const char *user, const char *password, void *ctx)
 {
     struct connection *c = ctx;
-    const struct bus_login_answer *a = msg;
-    ssh_message m = c->asked;
-    bool ok = rc == RC_OK && a->ok && a->role <= ROLE_LAST_WITH_LOGIN;
 
-    c->asked = NULL;
-    c->call = 0;
-    if (ok) {
-        remember(c, c->trying, a->role, a->must_change, c->prompted ? "keyboard-interactive" : "password");
-        ssh_message_auth_reply_success(m, 0);
-        ssh_message_free(m);
-        connection_proved(c);
-    } else {
-        c->tries++;
-        refuse(c, m);
-    }
-    connection_turn(c);
+    (void)session;
+    banner(c);
+    c->prompted = false;
+    return try_password(c, user, password, "password") ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
 }
 
-static void ask(struct connection *c, ssh_message m, const char *user, const char *password)
+static int on_answer(struct connection *c, ssh_message m)
 {
-    struct bus *bus = c->server->o.bus;
-    const struct bus_login_question q = {
-        .user = str_c(user), .password = str_c(password), .peer = str_c(c->peer_text), .service = str_lit("ssh")};
+    bool expected = c->prompted && ssh_userauth_kbdint_getnanswers(c->session) == 1;
 
-    if (!c->server->conf->ssh.password_login || !user || !*user || strlen(user) > USER_MAX || !password ||
-        strlen(password) > PASSWORD_MAX || !bus_peer(bus, ROLE_control, 0)) {
-        c->tries++;
-        refuse(c, m);
-        return;
-    }
-    if (user != c->trying)
-        snprintf(c->trying, sizeof c->trying, "%s", user);
-    c->asked = m;
-    c->call = bus_call(bus, bus_peer(bus, ROLE_control, 0), BUS_login_question, &q, SSH_LOGIN_MS, answered, c);
+    c->prompted = false;
+    if (!expected || !try_password(c, c->trying, ssh_userauth_kbdint_getanswer(c->session, 0), "keyboard-interactive"))
+        return 1;
+    ssh_message_auth_reply_success(m, 0);
+    return 0;
 }
 
-static void interactive(struct connection *c, ssh_message m)
+/* The name has no other accessor than the deprecated one. */
+static const char *user_of(ssh_message m)
 {
-    const char *prompt = "Password: ", *user = ssh_message_auth_user(m);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    return ssh_message_auth_user(m);
+#pragma GCC diagnostic pop
+}
+
+static int on_interactive(struct connection *c, ssh_message m)
+{
+    const char *prompt = "Password: ", *user = user_of(m);
     char echo = 0;
 
-    if (ssh_message_auth_kbdint_is_response(m)) {
-        bool expected = c->prompted && ssh_userauth_kbdint_getnanswers(c->session) == 1;
-
-        if (expected)
-            ask(c, m, c->trying, ssh_userauth_kbdint_getanswer(c->session, 0));
-        else
-            refuse(c, m);
-        return;
-    }
-    if (!c->server->conf->ssh.password_login || !user || strlen(user) > USER_MAX) {
-        refuse(c, m);
-        return;
-    }
+    if (ssh_message_auth_kbdint_is_response(m))
+        return on_answer(c, m);
+    c->prompted = false;
+    if (!c->conf->ssh.password_login || !user || strlen(user) > SSH_USER_MAX)
+        return 1;
     snprintf(c->trying, sizeof c->trying, "%s", user);
     c->prompted = true;
     ssh_message_auth_interactive_request(m, "", "", 1, &prompt, &echo);
-    ssh_message_free(m);
+    return 0;
 }
 
-void auth_message(struct connection *c, ssh_message m)
+/* What has no callback of its own; 1 = libssh gives its standard answer, a refusal. `none` is how clients ask for the
+ * methods; forwarding, X11 and agent requests all end here. */
+static int on_message(ssh_session session, ssh_message m, void *ctx)
 {
-    banner(c);
-    ssh_set_auth_methods(c->session, methods(c));
-    switch (ssh_message_subtype(m)) {
-    case SSH_AUTH_METHOD_PASSWORD:
-        c->prompted = false;
-        ask(c, m, ssh_message_auth_user(m), ssh_message_auth_password(m));
-        break;
-    case SSH_AUTH_METHOD_INTERACTIVE:
-        interactive(c, m);
-        break;
-    default: /* `none` is how clients ask for the list of methods */
-        c->prompted = false;
-        refuse(c, m);
-        break;
+    struct connection *c = ctx;
+    const char *service;
+
+    (void)session;
+    if (ssh_message_type(m) == SSH_REQUEST_SERVICE) {
+        service = ssh_message_service_service(m);
+        if (service && strcmp(service, "ssh-userauth") == 0 && !c->proved)
+            ssh_message_service_reply_success(m);
+        else
+            c->dead = true;
+        return 0;
     }
+    if (ssh_message_type(m) != SSH_REQUEST_AUTH || c->proved)
+        return 1;
+    banner(c);
+    if (ssh_message_subtype(m) == SSH_AUTH_METHOD_INTERACTIVE)
+        return on_interactive(c, m);
+    return 1;
 }
 
 /* --- keys
@@ -204,16 +189,17 @@ static bool key_of(const struct connection *c, const struct conf_user *u, ssh_ke
 static int on_key(ssh_session session, const char *user, struct ssh_key_struct *key, char state, void *ctx)
 {
     struct connection *c = ctx;
-    const struct conf_user *u = conf_find(&c->server->conf->user, str_c(user));
+    const struct conf_user *u = conf_find(&c->conf->user, str_c(user));
     bool no_pty = false;
-    char name[USER_MAX + 1];
+    char name[SSH_USER_MAX + 1];
 
+    (void)session;
     banner(c);
-    ssh_set_auth_methods(session, methods(c));
-    if (c->proved || c->asked || (state != SSH_PUBLICKEY_STATE_NONE && state != SSH_PUBLICKEY_STATE_VALID) ||
+    c->prompted = false;
+    if (c->proved || c->dead || (state != SSH_PUBLICKEY_STATE_NONE && state != SSH_PUBLICKEY_STATE_VALID) ||
         !key_of(c, u, key, &no_pty)) {
         if (++c->keys_tried > SSH_KEYS_MAX)
-            c->dead = true; /* swept after this turn: not inside a callback */
+            c->dead = true;
         return SSH_AUTH_DENIED;
     }
     if (state == SSH_PUBLICKEY_STATE_NONE)
@@ -221,7 +207,6 @@ static int on_key(ssh_session session, const char *user, struct ssh_key_struct *
     snprintf(name, sizeof name, "%.*s", STR(u->name));
     remember(c, name, u->role, u->must_change, "publickey");
     c->no_pty = no_pty;
-    connection_proved(c);
     return SSH_AUTH_SUCCESS;
 }
 
@@ -234,16 +219,9 @@ static ssh_string no_gssapi(ssh_session session, const char *user, int n, ssh_st
 
 void auth_begin(struct connection *c)
 {
+    c->callbacks.auth_password_function = on_password;
     c->callbacks.auth_pubkey_function = on_key;
     c->callbacks.gssapi_select_oid_function = no_gssapi;
+    ssh_set_message_callback(c->session, on_message, c);
     ssh_set_auth_methods(c->session, methods(c));
-}
-
-void auth_end(struct connection *c)
-{
-    if (c->asked) {
-        bus_cancel(c->server->o.bus, c->call);
-        ssh_message_free(c->asked);
-    }
-    c->asked = NULL;
 }

@@ -270,8 +270,8 @@ ssh_channel channel_open(ssh_session session, void *connection)
     struct connection *c = connection;
     struct channel *ch;
 
-    if (!c->proved || c->n_channels >= SSH_CHANNELS_MAX)
-        return NULL;
+    if (!c->counted || c->n_channels >= SSH_CHANNELS_MAX)
+        return NULL; /* also what a client sends before it knows that it is logged in */
     ch = calloc(1, sizeof *ch);
     must(ch);
     ch->connection = c;

@@ -2,7 +2,8 @@
  * One SSH connection: its place on the loop, its time limits, its end.
  *
  * Called by ssh_server.c for each connection that was let in. Owns the libssh session with everything in it, a duplicate of
- * the socket for the loop, and (through ssh_channel.c) the children of its channels.
+ * the socket for the loop, and (through ssh_channel.c) the children of its channels. Until it has logged in, a thread has
+ * the session (ssh_login.c).
  *
  * How libssh and the loop fit together: libssh has a loop of its own, ssh_event, that waits in poll(2). Here every
  * connection has an ssh_event with nothing but its own session, libuv watches the socket, and when it may be read or written
@@ -22,7 +23,6 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,37 +33,9 @@ bool connection_blocked(const struct connection *c)
     return ssh_get_poll_flags(c->session) & SSH_WRITE_PENDING;
 }
 
-static bool over(const struct connection *c)
+bool connection_over(const struct connection *c)
 {
     return c->dead || !ssh_is_connected(c->session) || (ssh_get_status(c->session) & (SSH_CLOSED | SSH_CLOSED_ERROR));
-}
-
-/* What has no callback: authentication, and requests that are all refused (forwarding, agent, X11). */
-static void take(struct connection *c, ssh_message m)
-{
-    const char *service;
-
-    if (ssh_message_type(m) == SSH_REQUEST_AUTH && !c->proved) {
-        auth_message(c, m);
-        return;
-    }
-    service = ssh_message_type(m) == SSH_REQUEST_SERVICE ? ssh_message_service_service(m) : NULL;
-    if (service && strcmp(service, "ssh-userauth") == 0)
-        ssh_message_service_reply_success(m);
-    else
-        ssh_message_reply_default(m);
-    ssh_message_free(m);
-}
-
-static void turn(struct connection *c)
-{
-    ssh_message m;
-
-    ssh_event_dopoll(c->event, 0);
-    while (!over(c) && !c->asked && (m = ssh_message_get(c->session)) != NULL)
-        take(c, m);
-    if (c->proved && !over(c))
-        channels_pump(c);
 }
 
 void connection_turn(struct connection *c)
@@ -73,15 +45,16 @@ void connection_turn(struct connection *c)
     if (c->turning)
         return;
     c->turning = true;
-    if (!c->asked)
-        turn(c);
+    ssh_event_dopoll(c->event, 0);
+    if (!connection_over(c))
+        channels_pump(c);
     c->turning = false;
-    if (over(c)) {
-        connection_free(c);
+    if (connection_over(c)) {
+        connection_end(c);
         return;
     }
     blocked = connection_blocked(c);
-    watch_for(c->watch, !c->asked && !blocked, !c->asked && blocked);
+    watch_for(c->watch, !blocked, blocked);
 }
 
 static void ready(void *ctx)
@@ -95,10 +68,9 @@ static void too_long(void *ctx)
 {
     struct connection *c = ctx;
 
-    if (c->proved && c->n_channels)
+    if (!c->login.running && c->n_channels)
         return;
-    ssh_disconnect(c->session);
-    connection_free(c);
+    connection_end(c);
 }
 
 void connection_idle(struct connection *c, bool idle)
@@ -109,19 +81,6 @@ void connection_idle(struct connection *c, bool idle)
         loop_timer_set(s->o.loop, &c->limit, s->conf->access.cli_timeout_ms, too_long, c);
     else
         loop_timer_cancel(s->o.loop, &c->limit);
-}
-
-void connection_proved(struct connection *c)
-{
-    struct ssh_server *s = c->server;
-
-    c->proved = true;
-    s->n_unproved--;
-    connection_idle(c, true);
-    if (s->n_connections - s->n_unproved + s->n_ftp > s->conf->access.sessions_max) {
-        ssh_server_refused(s, "SSH", &c->peer, "too many sessions");
-        c->dead = true;
-    }
 }
 
 /* --- beginning and end
@@ -159,10 +118,32 @@ static bool begin(struct connection *c, int fd)
     if (ssh_bind_accept_fd(c->server->bind, c->session, fd) != SSH_OK)
         return false;
     ssh_options_set(c->session, SSH_OPTIONS_COMPRESSION, "no"); /* memory of a peer's choosing */
-    ssh_set_server_callbacks(c->session, &c->callbacks);
     auth_begin(c);
+    ssh_set_server_callbacks(c->session, &c->callbacks);
     ssh_set_blocking(c->session, 0);
-    return ssh_handle_key_exchange(c->session) != SSH_ERROR && ssh_event_add_session(c->event, c->session) == SSH_OK;
+    return login_start(c);
+}
+
+static void connection_free(struct connection *c)
+{
+    struct ssh_server *s = c->server;
+
+    *c->link = c->next;
+    if (c->next)
+        c->next->link = c->link;
+    s->n_connections--;
+    if (!c->counted)
+        s->n_unproved--;
+    loop_timer_cancel(s->o.loop, &c->limit);
+    channels_end(c);
+    watch_free(c->watch);
+    if (c->event && c->session)
+        ssh_event_remove_session(c->event, c->session);
+    ssh_event_free(c->event);
+    ssh_free(c->session);
+    conf_unref(c->conf);
+    free(c);
+    ssh_server_less(s);
 }
 
 void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer)
@@ -177,6 +158,7 @@ void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer)
         return;
     }
     *c = (struct connection){.server = s, .peer = *peer, .next = s->connections, .link = &s->connections};
+    c->conf = conf_ref(s->conf);
     ip_text(peer, c->peer_text);
     keep_alive(fd);
     c->watch = watch_new(s->o.loop, ours, ready, c);
@@ -188,28 +170,34 @@ void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer)
     loop_timer_set(s->o.loop, &c->limit, s->conf->access.login_grace_ms, too_long, c);
     if (!begin(c, fd))
         connection_free(c);
-    else
-        connection_turn(c);
 }
 
-void connection_free(struct connection *c)
+void connection_end(struct connection *c)
+{
+    if (c->login.running) {
+        login_cancel(c);
+        return;
+    }
+    if (!connection_over(c))
+        ssh_disconnect(c->session);
+    connection_free(c);
+}
+
+void connection_login_over(struct connection *c)
 {
     struct ssh_server *s = c->server;
 
-    *c->link = c->next;
-    if (c->next)
-        c->next->link = c->link;
-    s->n_connections--;
-    if (!c->proved)
-        s->n_unproved--;
-    loop_timer_cancel(s->o.loop, &c->limit);
-    channels_end(c);
-    auth_end(c);
-    watch_free(c->watch);
-    if (c->event && c->session)
-        ssh_event_remove_session(c->event, c->session);
-    ssh_event_free(c->event);
-    ssh_free(c->session);
-    free(c);
-    ssh_server_less(s);
+    if (c->login.cancelled || !c->proved || connection_over(c)) {
+        connection_end(c);
+        return;
+    }
+    c->counted = true;
+    s->n_unproved--;
+    connection_idle(c, true);
+    if (s->n_connections - s->n_unproved + s->n_ftp > s->conf->access.sessions_max) {
+        ssh_server_refused(s, "SSH", &c->peer, "too many sessions");
+        connection_end(c);
+        return;
+    }
+    connection_turn(c);
 }

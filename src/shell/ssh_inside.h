@@ -7,21 +7,25 @@
 
 #include <libssh/callbacks.h>
 #include <libssh/server.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 
 enum {
     SSH_UNPROVED_MAX = 100,        /* connections that have not logged in, all addresses together */
+    SSH_THREADS_MAX = 120,         /* with those that were told to leave and have not */
     SSH_UNPROVED_ADDRESS_MAX = 10, /* the same from one address */
     SSH_FTP_ADDRESS_MAX = 20,      /* FTP connections from one address: they log in elsewhere */
     SSH_TRIES_MAX = 6,             /* passphrases, and separately ... */
     SSH_KEYS_MAX = 20,             /* ... keys offered on one connection */
-    SSH_CHANNELS_MAX = 10,         /* channels of one connection */
-    SSH_COMMAND_MAX = 65536,       /* octets of a command */
-    SSH_OPEN_MS = 10000,           /* control makes the session's connection within */
-    SSH_LOGIN_MS = 60000,          /* control judges a passphrase within */
-    SSH_HANGUP_MS = 2000,          /* from SIGHUP to SIGKILL */
-    SSH_CHUNK = 32768,             /* octets of a child moved at a time */
-    SSH_INPUT_MAX = 4 << 20        /* more than a window of libssh (1.25 MiB) */
+    SSH_USER_MAX = 255,
+    SSH_PASSWORD_MAX = 1024,
+    SSH_CHANNELS_MAX = 10,   /* channels of one connection */
+    SSH_COMMAND_MAX = 65536, /* octets of a command */
+    SSH_OPEN_MS = 10000,     /* control makes the session's connection within */
+    SSH_LOGIN_MS = 60000,    /* control judges a passphrase within */
+    SSH_HANGUP_MS = 2000,    /* from SIGHUP to SIGKILL */
+    SSH_CHUNK = 32768,       /* octets of a child moved at a time */
+    SSH_INPUT_MAX = 4 << 20  /* more than a window of libssh (1.25 MiB) */
 };
 
 /* --- ssh_watch.c: a descriptor on the loop ------------------------------------------------------------------------------
@@ -103,6 +107,7 @@ struct ssh_server {
     uint64_t refused_since_ms; /* lines about refused connections in this second */
     unsigned refused_lines;
     uv_signal_t chld;
+    uv_async_t logins; /* a login asks something or is over */
     bool stopping;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -116,8 +121,24 @@ void ssh_server_refused(struct ssh_server *s, const char *service, const struct 
 /* --- ssh_connection.c
  * ------------------------------------------------------------------------------------------------------- */
 
+/* A login under way: a thread of its own has the libssh session until it is over. What both sides touch is under `lock`. */
+struct login {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool running;   /* main thread only */
+    bool cancelled; /* the connection is to end: leave */
+    bool finished;  /* the thread touches nothing any more */
+    enum { LOGIN_QUIET, LOGIN_ASKED, LOGIN_SENT, LOGIN_ANSWERED } state;
+    char user[SSH_USER_MAX + 1], password[SSH_PASSWORD_MAX + 1];
+    bool ok;
+    uint64_t role, must_change;
+    uint64_t call; /* main thread only */
+};
+
 struct connection {
     struct ssh_server *server;
+    const struct conf *conf; /* counted; the one it began with */
     struct connection *next, **link;
     struct address_ip peer;
     char peer_text[46];
@@ -127,10 +148,10 @@ struct connection {
     struct loop_timer limit; /* login grace; later: no channel for too long */
     struct ssh_server_callbacks_struct callbacks;
     bool proved, dead, turning;
-    /* login (ssh_auth.c) */
-    ssh_message asked; /* its answer is on the way; nothing is read until then */
-    uint64_t call;
-    char user[256], trying[256]; /* proved; being proved */
+    bool counted; /* among the sessions, no longer among the logins */
+    struct login login;
+    /* who it is (ssh_auth.c) */
+    char user[SSH_USER_MAX + 1], trying[SSH_USER_MAX + 1]; /* proved; being prompted */
     uint64_t role;
     bool must_change, no_pty, banner_sent, prompted;
     const char *method;
@@ -141,23 +162,32 @@ struct connection {
 };
 
 void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer);
-/* Reads, acts, writes as far as nobody has to be waited for. Not from inside a callback of libssh. */
+/* Reads, acts, writes as far as nobody has to be waited for. Not during the login, not from inside a callback of libssh. */
 void connection_turn(struct connection *c);
-/* Ends it: children are hung up. Frees. Not from inside a callback of libssh. */
-void connection_free(struct connection *c);
-/* It has logged in. */
-void connection_proved(struct connection *c);
+/* Whether it has failed or was closed. */
+bool connection_over(const struct connection *c);
+/* Ends it now, or as soon as its login thread lets go: children are hung up. Not from inside a callback of libssh. */
+void connection_end(struct connection *c);
+/* The login is over, one way or the other. */
+void connection_login_over(struct connection *c);
 /* It has no channel, or has one again. */
 void connection_idle(struct connection *c, bool idle);
 /* Whether output waits for the peer to read. */
 bool connection_blocked(const struct connection *c);
 
-/* --- ssh_auth.c
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- ssh_login.c
+ * ------------------------------------------------------------------------------------------------------------- */
+
+void logins_begin(struct ssh_server *s);
+bool login_start(struct connection *c);
+void login_cancel(struct connection *c);
+/* In the login's thread: whether control takes this passphrase; waits for the answer. */
+bool login_ask(struct connection *c, const char *user, const char *password);
+
+/* --- ssh_auth.c: in the login's thread
+ * --------------------------------------------------------------------------------------- */
 
 void auth_begin(struct connection *c);
-void auth_message(struct connection *c, ssh_message m); /* takes m over */
-void auth_end(struct connection *c);
 
 /* --- ssh_channel.c --------------------------------------------------------------------------------------------------------
  */

@@ -46,7 +46,7 @@ static size_t unproved_at(const struct ssh_server *s, const struct address_ip *p
     size_t n = 0;
 
     for (const struct connection *c = s->connections; c; c = c->next)
-        n += !c->proved && ip_equal(&c->peer, peer);
+        n += !c->counted && ip_equal(&c->peer, peer);
     return n;
 }
 
@@ -57,6 +57,8 @@ static const char *objection(const struct ssh_server *s, bool ftp, const struct 
         return "the address is not allowed";
     if (s->n_connections - s->n_unproved + s->n_ftp >= s->conf->access.sessions_max)
         return "too many sessions";
+    if (!ftp && s->n_unproved >= SSH_THREADS_MAX)
+        return "too many logins at once";
     if (ftp ? ftp_count(s, peer) >= SSH_FTP_ADDRESS_MAX : unproved_at(s, peer) >= SSH_UNPROVED_ADDRESS_MAX)
         return "too many connections of this address";
     return NULL;
@@ -67,10 +69,10 @@ static void end_oldest_unproved(struct ssh_server *s)
     struct connection *oldest = NULL;
 
     for (struct connection *c = s->connections; c; c = c->next)
-        if (!c->proved)
+        if (c->login.running && !c->login.cancelled) /* written by this thread alone */
             oldest = c;
     if (oldest)
-        connection_free(oldest);
+        connection_end(oldest);
 }
 
 static void accepted(void *ctx, int fd, const struct address_ip *peer)
@@ -197,6 +199,7 @@ enum rc ssh_server_new(const struct ssh_server_options *o, struct ssh_server **o
     }
     conf_on_change(o->conf, changed, s);
     openings_begin(s);
+    logins_begin(s);
     must(uv_signal_init(loop_uv(o->loop), &s->chld) == 0);
     s->chld.data = s;
     must(uv_signal_start(&s->chld, on_child, SIGCHLD) == 0);
@@ -218,9 +221,9 @@ void ssh_server_stop(struct ssh_server *s, void (*done)(void *ctx), void *ctx)
 {
     s->stopping = true;
     ssh_server_sockets(s, NULL, 0);
-    while (s->connections) {
-        ssh_disconnect(s->connections->session);
-        connection_free(s->connections);
+    for (struct connection *c = s->connections, *next; c; c = next) {
+        next = c->next;
+        connection_end(c);
     }
     ftp_stop(s);
     s->stopped = done;
