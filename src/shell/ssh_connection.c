@@ -45,7 +45,7 @@ void connection_turn(struct connection *c)
     if (c->turning)
         return;
     c->turning = true;
-    ssh_event_dopoll(c->event, 0);
+    c->dead |= ssh_event_dopoll(c->event, 0) == SSH_ERROR;
     if (!connection_over(c))
         channels_pump(c);
     c->turning = false;

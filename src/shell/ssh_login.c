@@ -38,7 +38,7 @@ static void *run(void *ctx)
     if (!going)
         c->dead = true;
     while (!c->proved && !cancelled(c) && !connection_over(c))
-        ssh_event_dopoll(c->event, WAKE_MS);
+        c->dead |= ssh_event_dopoll(c->event, WAKE_MS) == SSH_ERROR;
     pthread_mutex_lock(&c->login.lock);
     c->login.finished = true;
     uv_async_send(&c->server->logins);
