@@ -245,14 +245,15 @@ MESSAGE = b'From: a@sender.test\r\nTo: b@rcpt.test\r\nSubject: hello\r\nMessage-
 
 
 class Home:
-    """A gateway of the real program. settings: 'path=value' strings on top of the lab's."""
+    """A gateway of the real program. settings: 'path=value' strings on top of the lab's. build: directory of the executables."""
 
-    def __init__(self, settings=(), sink_port=None, env=None, start=True):
+    def __init__(self, settings=(), sink_port=None, env=None, start=True, build=None):
+        self.postern = os.path.join(build, 'postern') if build else POSTERN
         self.base = free_base()
         self.dir = tempfile.mkdtemp(prefix='postern-test.')
         self.home = os.path.join(self.dir, 'home')
         self.env = dict(os.environ, **(env or {}))
-        args = [POSTERN, 'init', '--home', self.home, '--role', 'gateway', '--lab', str(self.base)]
+        args = [self.postern, 'init', '--home', self.home, '--role', 'gateway', '--lab', str(self.base)]
         sets = list(settings)
         if sink_port:
             sets.append('route[ALL].hosts=127.0.0.1:%d' % sink_port)
@@ -268,7 +269,7 @@ class Home:
 
     def start(self, env=None):
         self.err = open(os.path.join(self.dir, 'stderr'), 'ab')
-        self.proc = subprocess.Popen([POSTERN, 'run', '--home', self.home], stdout=self.err, stderr=self.err,
+        self.proc = subprocess.Popen([self.postern, 'run', '--home', self.home], stdout=self.err, stderr=self.err,
                                      stdin=subprocess.DEVNULL, env=dict(self.env, **(env or {})), start_new_session=True)
         self.wait_up()
 
@@ -323,7 +324,7 @@ class Home:
         return s
 
     def cli(self, *words, check=True):
-        r = subprocess.run([POSTERN, 'cli', '--home', self.home, *words], capture_output=True, text=True, env=self.env,
+        r = subprocess.run([self.postern, 'cli', '--home', self.home, *words], capture_output=True, text=True, env=self.env,
                            stdin=subprocess.DEVNULL)
         assert not check or r.returncode == 0, 'cli %s: %s%s' % (' '.join(words), r.stdout, r.stderr)
         return r.stdout + r.stderr if not check else r.stdout
@@ -342,7 +343,7 @@ class Home:
 
     def roles(self):
         """{(role, index): pid} of the running roles."""
-        r = subprocess.run([POSTERN, 'status', '--home', self.home], capture_output=True, text=True, env=self.env)
+        r = subprocess.run([self.postern, 'status', '--home', self.home], capture_output=True, text=True, env=self.env)
         out = {}
         for m in re.finditer(r'(?m)^\s*(\w+)\s+(\d+)\s+(\d+)\s', r.stdout):
             out[m.group(1), int(m.group(2))] = int(m.group(3))
