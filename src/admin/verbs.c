@@ -248,6 +248,8 @@ void verb_wait_applied(struct verb_call *c)
 {
     if (c->admin->bus)
         bus_each(c->admin->bus, ROLE_receive, ask_applied, c);
+    if (c->admin->bus)
+        bus_each(c->admin->bus, ROLE_shell, ask_applied, c);
     verb_wait(c);
 }
 

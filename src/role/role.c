@@ -108,6 +108,15 @@ static void start(struct runner *r)
     line_say(LINE_FD, -1, running, 0);
 }
 
+/* A role without verbs answers all the same: who asks learns that it has read what came before (admin/verbs.c). */
+static void on_verb(void *ctx, const struct bus_in *in)
+{
+    struct runner *r = ctx;
+    const struct bus_verb_reply m = {.rc = RC_UNKNOWN_COMMAND};
+
+    bus_reply(r->process.bus, in->from, in->call, BUS_verb_reply, &m);
+}
+
 /* The first snapshot starts the role, later ones reach its rooms through conf_on_change(). */
 static void on_snapshot(void *ctx, const struct bus_in *in)
 {
@@ -324,6 +333,8 @@ int role_main(const struct role_kind *kind, int argc, char **argv)
         say(r, "cannot start", err_text(&e));
         return 1;
     }
+    if (kind->kind != ROLE_control)
+        bus_on(r->process.bus, BUS_verb_call, on_verb, r); /* start() may put its own in place */
     if (kind->without_conf)
         start(r);
     else

@@ -9,6 +9,8 @@
 #include "base/must.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,12 +51,21 @@ static void ended(void *ctx, int status)
     ftp_free(f);
 }
 
+/* What the child must know before anybody has logged in: role/session_files.h. */
+static void settings_of(const struct conf *c, char out[400])
+{
+    snprintf(out, 400, "%" PRIu64 "-%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %.*s", c->ftp.passive_first,
+             c->ftp.passive_last, c->ftp.active, c->ftp.idle_ms, c->access.login_grace_ms, STR(c->system.hostname));
+}
+
 static enum rc start(struct ftp_login *f, int control_fd, struct err *e)
 {
+    char settings[400];
     const struct child_order order = {
-        .what = "ftp", .user = "", .peer = f->peer_text, .control_fd = control_fd, .stdio_fd = f->fd};
+        .what = "ftp", .command = settings, .user = "", .peer = f->peer_text, .control_fd = control_fd, .stdio_fd = f->fd};
     struct child_ends ends;
 
+    settings_of(f->server->conf, settings);
     fcntl(f->fd, F_SETFL, fcntl(f->fd, F_GETFL) & ~O_NONBLOCK); /* the child waits in read(2) */
     TRY(child_start(f->server, &order, ended, f, &f->child, &ends, e));
     close(f->fd);

@@ -1,5 +1,5 @@
 """Files of a login through the real listeners: OpenSSH's sftp, scp (both protocols) and curl, ftplib for FTP."""
-import ftplib, io, os, re, subprocess
+import ftplib, io, os, re, socket, subprocess
 
 from lib import MESSAGE, wait_for
 
@@ -11,10 +11,17 @@ def keyed(t, *settings):
     subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', key], check=True)
     public = open(key + '.pub').read().strip()
     g.start()
+    wait_for('the host keys', lambda: listening(g.base + 22) and banner(g.base + 22), 30)
     g.cli('settings', 'set', 'user.admin.ssh_keys=' + public, 'user.viewer.ssh_keys=' + public, 'user.viewer.role=read_only_operator')
     wait_for('the SSH and FTP ports', lambda: all(listening(g.base + p) for p in (21, 22)))
     return g, ['-q', '-i', key, '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'IdentitiesOnly=yes',
                '-o', 'BatchMode=yes', '-P', str(g.base + 22)]
+
+
+def banner(port):
+    """The first start makes the host keys before anybody is served."""
+    with socket.create_connection(('127.0.0.1', port), 20) as s:
+        return s.recv(4) == b'SSH-'
 
 
 def listening(port):
