@@ -8,8 +8,8 @@
 #define RECORD_SUBSCRIPTION_H
 
 #include "conf/conf.h"
-#include "event/log_name.h"
 #include "conf/schedule.h"
+#include "event/log_name.h"
 #include "event/render.h"
 #include "record/logfile.h"
 
