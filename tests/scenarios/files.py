@@ -15,7 +15,7 @@ def keyed(t, *settings):
     g.cli('settings', 'set', 'user.admin.ssh_keys=' + public, 'user.viewer.ssh_keys=' + public, 'user.viewer.role=read_only_operator')
     wait_for('the SSH and FTP ports', lambda: all(listening(g.base + p) for p in (21, 22)))
     return g, ['-q', '-i', key, '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'IdentitiesOnly=yes',
-               '-o', 'BatchMode=yes', '-P', str(g.base + 22)]
+               '-o', 'BatchMode=yes', '-o', 'Port=%d' % (g.base + 22)]
 
 
 def banner(port):
@@ -82,6 +82,7 @@ def test_a_read_only_operator_has_no_files(t):
     """cli.md 5: a Read-Only Operator has no access by SFTP and SCP."""
     g, ssh = keyed(t)
     saved = logged_mail(g)[0]
+    assert 'Version: ' in run(g, 'ssh', *ssh, 'viewer@127.0.0.1', 'version')
     for old in ([], ['-O']):
         run(g, 'scp', *old, *ssh, 'viewer@127.0.0.1:/mail_logs/' + saved, 'x', ok=False)
         assert not os.path.exists(os.path.join(g.dir, 'x'))
