@@ -6,26 +6,11 @@
  */
 #include "conf/rules.h"
 
+#include "conf/references.h"
 #include "conf/value.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-
-/* A field whose value (or each line of it) is the name of an item of another section; `also` are words allowed besides. */
-static const struct reference {
-    const char *section, *field, *target, *also;
-} references[] = {
-    {"listener", "interface", "interface", ""},
-    {"listener", "certificate", "certificate", ""},
-    {"sender_group", "policy", "mail_flow_policy", ""},
-    {"sender_group", "listener", "listener", "all"},
-    {"destination", "bounce_profile", "bounce_profile", ""},
-    {"delivery", "source_interface", "interface", ""},
-    {"receiving", "suspended", "listener", "all"},
-    {"snmp", "interface", "interface", ""},
-    {"ntp", "interface", "interface", ""},
-    {"http", "certificate", "certificate", ""},
-};
 
 static enum rc bad(const struct conf_section *s, const void *item, const char *field, struct err *e)
 {
@@ -88,7 +73,7 @@ static enum rc check_names(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
-static enum rc check_name(const struct conf *c, const struct reference *r, struct str value, struct err *e)
+static enum rc check_name(const struct conf *c, const struct conf_reference *r, struct str value, struct err *e)
 {
     const struct conf_section *target = conf_section_find(str_c(r->target));
 
@@ -97,7 +82,7 @@ static enum rc check_name(const struct conf *c, const struct reference *r, struc
     return err_set(e, RC_NOT_FOUND, "%s \"%.*s\" does not exist", r->target, STR(str_first(value, 100)));
 }
 
-static enum rc check_reference(const struct conf *c, const struct reference *r, struct err *e)
+static enum rc check_reference(const struct conf *c, const struct conf_reference *r, struct err *e)
 {
     const struct conf_section *s = conf_section_find(str_c(r->section));
     const struct conf_setting *f = s ? conf_setting_find(s, str_c(r->field)) : NULL;
@@ -328,29 +313,43 @@ static const struct conf_listener *open_relay(const struct conf *c, const struct
     return NULL;
 }
 
-/* HD-07: no relay rule on a public listener. */
-static enum rc check_relay(const struct conf *c, const struct conf *old, bool force, struct err *e)
+bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *group_out, struct str *listener_out)
 {
-    for (size_t i = 0; i < c->sender_group.n && !force; i++) {
+    for (size_t i = 0; i < c->sender_group.n; i++) {
         const struct conf_sender_group *g = &c->sender_group.items[i],
                                        *before = old ? conf_find(&old->sender_group, g->name) : NULL;
         const struct conf_listener *l = open_relay(c, g), *was = before ? open_relay(old, before) : NULL;
 
-        if (l && !(was && str_eqi(was->name, l->name)))
-            return err_set(e, RC_NOT_PERMITTED,
-                           "sender_group.%.*s.policy: RELAY on the public listener %.*s lets these hosts relay from outside "
-                           "(HD-07); use a private listener, or force it",
-                           STR(g->name), STR(l->name));
+        if (!l || (was && str_eqi(was->name, l->name)))
+            continue;
+        *group_out = g->name;
+        *listener_out = l->name;
+        return true;
     }
-    return RC_OK;
+    return false;
+}
+
+/* HD-07: no relay rule on a public listener. */
+static enum rc check_relay(const struct conf *c, const struct conf *old, bool force, struct err *e)
+{
+    struct str group, listener;
+
+    if (force || !conf_opens_relay(c, old, &group, &listener))
+        return RC_OK;
+    return err_set(e, RC_NOT_PERMITTED,
+                   "sender_group.%.*s.policy: RELAY on the public listener %.*s lets these hosts relay from outside "
+                   "(HD-07); use a private listener, or force it",
+                   STR(group), STR(listener));
 }
 
 enum rc conf_check(const struct conf *c, const struct conf *old, bool force, struct err *e)
 {
+    size_t references = 0;
+
     TRY(check_values(c, e));
     TRY(check_names(c, e));
-    for (size_t i = 0; i < sizeof references / sizeof *references; i++)
-        TRY(check_reference(c, &references[i], e));
+    for (const struct conf_reference *r; (r = conf_reference(references++));)
+        TRY(check_reference(c, r, e));
     TRY(check_interfaces(c, e));
     TRY(check_ports(c, e));
     TRY(check_routes(c, e));

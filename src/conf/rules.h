@@ -11,6 +11,12 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
 
 /* Part of conf_check(), rules_logs.c: names, stems and schedules of log subscriptions, addresses and kinds of alerts. */
 enum rc conf_check_logs(const struct conf *c, struct err *e);
+/* The first setting that names this item of the section, as a path; false when none does. */
+bool conf_named_by(const struct conf *c, const struct conf_section *s, struct str name, struct buf *path_out);
+/* Gives an item another name, there and wherever it is named. */
+enum rc conf_draft_rename(struct conf_draft *d, const struct conf_section *s, struct str from, struct str to, struct err *e);
+/* A RELAY rule on a public listener that `old` (may be NULL) has not (HD-07): its group and listener. */
+bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *group_out, struct str *listener_out);
 
 /* One line per difference: "path: old -> new", "+ path", "- path"; secrets stay masked. Empty when equal. */
 void conf_diff(const struct conf *old, const struct conf *now, struct buf *out);

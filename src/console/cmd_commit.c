@@ -59,7 +59,7 @@ static enum rc send(struct session *s, const struct wish *w)
     conf_xml_write_changed(&s->work->conf, &s->base->conf, add_section, m, file);
     m->words[0] = str_lit("commit");
     m->words[1] = arena_printf(&s->arena, "%" PRIu64, s->base->conf.version);
-    m->words[2] = w->force ? str_lit("1") : str_lit("0");
+    m->words[2] = w->force || s->relay_confirmed ? str_lit("1") : str_lit("0"); /* confirmed where it was made */
     m->words[3] = w->comment;
     m->words[4] = buf_str(file);
     rc = session_ask(s, m->words, m->n, text, NULL);

@@ -120,18 +120,29 @@ static bool is_off(const struct session *s, const struct conf_section *section, 
     return false;
 }
 
-void fields_ask(struct session *s, const struct conf_section *section, struct str name, const char *fields)
+static bool is_named(const char *fields, const struct conf_setting *f)
 {
     struct str rest = str_c(fields), word;
 
-    while (str_word(&rest, &word)) {
+    while (str_word(&rest, &word))
+        if (str_eq(word, str_c(f->name)))
+            return true;
+    return false;
+}
+
+void fields_ask(struct session *s, const struct conf_section *section, struct str name, const char *fields)
+{
+    struct str rest = str_c(fields), word;
+    bool but = *fields == '-';
+
+    while (!but && str_word(&rest, &word)) {
         const struct conf_setting *f = conf_setting_find(section, word);
 
         if (f && !is_off(s, section, name, f))
             field_ask(s, section, name, f);
     }
-    for (const struct conf_setting *f = section->settings; !*fields && f->name; f++)
-        if (!is_off(s, section, name, f))
+    for (const struct conf_setting *f = section->settings; (but || !*fields) && f->name; f++)
+        if (!is_off(s, section, name, f) && !(but && is_named(fields + 1, f)))
             field_ask(s, section, name, f);
 }
 

@@ -7,8 +7,8 @@
 /* Asks the row's question with the present value as default and puts the answer into the working copy. `name` is the item's
  * ("" in a section that is no list). */
 void field_ask(struct session *s, const struct conf_section *section, struct str name, const struct conf_setting *f);
-/* The rows named (separated by spaces), or all rows of the section when empty. Rows `x_...` are left out when the BOOL row
- * `x` before them is no. */
+/* The rows named (separated by spaces), all rows of the section when empty, all but those named after a leading `-`. Rows
+ * `x_...` are left out when the BOOL row `x` before them is no. */
 void fields_ask(struct session *s, const struct conf_section *section, struct str name, const char *fields);
 /* "Question text: value" lines of an item. */
 void fields_show(struct session *s, const struct conf_section *section, struct str name);

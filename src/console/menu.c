@@ -7,6 +7,7 @@
  */
 #include "console/menu.h"
 
+#include "conf/rules.h"
 #include "console/commands.h"
 
 static const struct menu menus[] = {
@@ -119,6 +120,10 @@ bool menu_delete(struct session *s, const struct menu *m, struct str name)
     struct buf *path = session_buf(s, 4096);
     struct err e = ERR_NONE;
 
+    if (conf_named_by(session_conf(s), section_of(m), name, path)) {
+        say(s, "%.*s is in use: %.*s names it.\n", STR(name), STR(buf_str(path)));
+        return false;
+    }
     conf_path_format(section_of(m), name, NULL, path);
     if (conf_draft_remove(session_draft(s), buf_str(path), &e) == RC_OK) {
         say(s, "%s %.*s deleted.\n", m->noun, STR(name));

@@ -215,6 +215,7 @@ enum rc session_refresh(struct session *s, struct err *e)
     conf_draft_free(s->work);
     s->base = d;
     s->work = copy;
+    s->relay_confirmed = false;
     return RC_OK;
 }
 
@@ -246,10 +247,11 @@ static enum rc run(struct session *s, const struct command *c, struct strs words
     s->args = (struct strs){words.items + 1, words.n - 1};
     s->taken = 0;
     s->line = 0;
-    s->quiet = false;
+    s->quiet = s->relay_asked = false;
     rc = c->run(s);
     if (s->trial) {
         if (rc == RC_OK) {
+            s->relay_confirmed |= s->relay_asked;
             conf_draft_free(s->work);
             s->work = s->trial;
         } else {

@@ -48,6 +48,8 @@ struct session {
 
     /* the configuration: as it was, as this login wants it, as the running command changes it (NULL: not yet) */
     struct conf_draft *base, *work, *trial;
+    bool relay_asked,
+        relay_confirmed; /* a RELAY rule on a public listener was confirmed: by this command, in what is staged */
 
     /* the running command */
     const struct command *running;
