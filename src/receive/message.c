@@ -324,6 +324,22 @@ static struct stored *hold(const struct origin *o, const struct message *m, stru
     return st;
 }
 
+/* A message that is over, whatever became of it. */
+static void forget(struct receive *r, struct message *m)
+{
+    spool_transaction_end(r->spool, m->token);
+    spool_body_free(m->body);
+    event(r->o.events, message_finished, .mid = m->mid);
+    *m = (struct message){0};
+}
+
+/* A blackhole listener answers 250 and keeps nothing. */
+static void swallow(const struct origin *o, struct message *m)
+{
+    event(o->receive->o.events, message_dropped, .mid = m->mid, .by = 4, .filter = o->terms->conf->name);
+    forget(o->receive, m);
+}
+
 enum rc message_store(const struct origin *o, struct message *m, struct arena *a, struct envelope *env, uint64_t flags,
                       message_done_fn *done, void *ctx, struct stored **out, struct err *e)
 {
@@ -335,8 +351,8 @@ enum rc message_store(const struct origin *o, struct message *m, struct arena *a
     if (facts.received > o->tables->conf->receiving.max_received + (o->terms->conf->received_header ? 1 : 0))
         return err_set(e, RC_LOOP, "%s", rc_info(RC_LOOP)->text);
     header_events(o, m, &facts);
-    if (o->terms->conf->type == 2) { /* blackhole */
-        message_drop(o, m, false);
+    if (o->terms->conf->type == 2) {
+        swallow(o, m);
         *out = NULL;
         return RC_OK;
     }
@@ -358,13 +374,8 @@ enum rc message_store(const struct origin *o, struct message *m, struct arena *a
 
 void message_drop(const struct origin *o, struct message *m, bool by_sender)
 {
-    struct receive *r = o->receive;
-
     if (!m->mid)
         return;
-    spool_transaction_end(r->spool, m->token);
-    spool_body_free(m->body);
-    event(r->o.events, message_aborted, .mid = m->mid, .by_sender = by_sender);
-    event(r->o.events, message_finished, .mid = m->mid);
-    *m = (struct message){0};
+    event(o->receive->o.events, message_aborted, .mid = m->mid, .by_sender = by_sender);
+    forget(o->receive, m);
 }

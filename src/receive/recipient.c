@@ -109,8 +109,8 @@ enum smtp_next session_rcpt(struct smtp_server *s, const struct smtp_rcpt *r)
         se->message.outgoing = true;
         return take(se, &to, sender_key);
     }
-    if (!r->to.domain.n && str_eqi(r->to.local, str_lit("postmaster")))
-        return take(se, &to, sender_key);
+    if (se->terms->conf->type == 2 || (!r->to.domain.n && str_eqi(r->to.local, str_lit("postmaster"))))
+        return take(se, &to, sender_key); /* a blackhole takes mail for everybody: it goes nowhere */
     found = rat_match(se->terms->rat, r->to.local, r->to.domain);
     if (found.accept)
         return take(se, &to, sender_key);
