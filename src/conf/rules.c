@@ -180,8 +180,7 @@ static bool is_number(struct str s, uint64_t most)
     return str_u64(s, &v) && v <= most;
 }
 
-/* A next hop as route.def says: host, host:port, [address]:port, USEDNS or /dev/null, each with " /pri=N". */
-static bool is_next_hop(struct str line)
+bool conf_is_next_hop(struct str line)
 {
     struct str word, pri, more, port;
     size_t end;
@@ -216,7 +215,7 @@ static enum rc check_routes(const struct conf *c, struct err *e)
         if (r->hosts.n == 0)
             return err_set(e, RC_INVALID, "route[%.*s].hosts: names no host", STR(r->name));
         for (size_t j = 0; j < r->hosts.n; j++) {
-            if (!is_next_hop(r->hosts.items[j]))
+            if (!conf_is_next_hop(r->hosts.items[j]))
                 return err_set(e, RC_INVALID,
                                "route[%.*s].hosts: \"%.*s\" is not host, host:port, [address]:port, USEDNS or /dev/null",
                                STR(r->name), STR(str_first(r->hosts.items[j], 100)));

@@ -18,6 +18,9 @@ enum rc conf_draft_rename(struct conf_draft *d, const struct conf_section *s, st
 /* A RELAY rule on a public listener that `old` (may be NULL) has not (HD-07): its group and listener. */
 bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *group_out, struct str *listener_out);
 
+/* A next hop as spec/settings/route.def says: host, host:port, [address]:port, USEDNS or /dev/null, each with " /pri=N". */
+bool conf_is_next_hop(struct str line);
+
 /* One line per difference: "path: old -> new", "+ path", "- path"; secrets stay masked. Empty when equal. */
 void conf_diff(const struct conf *old, const struct conf *now, struct buf *out);
 
