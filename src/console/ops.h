@@ -44,6 +44,17 @@ enum rc ops_export(struct session *s, const char *what, struct str content);
 struct strs ops_list(struct session *s, struct str text);
 /* The same the other way, as conf_value takes it: commas inside a value escaped. */
 struct str ops_join(struct session *s, struct strs list);
+/* A list with line `at` replaced, or removed when `line` is empty; at SIZE_MAX: appended. */
+struct strs ops_with(struct session *s, struct strs list, size_t at, struct str line);
+bool ops_put_list(struct session *s, const char *section, const char *field, struct strs list);
+/* Asks which of the lines by number or text; arguments answer it too. */
+size_t ops_pick_line(struct session *s, const char *question, struct strs list);
+/* Check of a question: a mail address. An empty answer fits. */
+bool ops_mail_fits(struct session *s, void *ctx, struct str answer);
+/* Check of a question: a name or address of a host, with :port when ctx is not NULL. */
+bool ops_host_fits(struct session *s, void *ctx, struct str answer);
+/* Check of a question: a host name this machine may have: labels, three at least on a manager. */
+bool ops_hostname_fits(struct session *s, void *ctx, struct str answer);
 /* The section, which exists. */
 const struct conf_section *ops_section(const char *name);
 
