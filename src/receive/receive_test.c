@@ -94,22 +94,6 @@ static void a_private_listener_relays_for_its_group_and_refuses_others(void **st
     receive_fixture_free(f);
 }
 
-static void a_blackhole_listener_takes_everything_and_keeps_nothing(void **state)
-{
-    struct receive_fixture *f = receive_fixture_new("listener.In.type=blackhole\n", NULL);
-    int fd = greeted(f, 0);
-
-    (void)state;
-    receive_expect(f, fd, "MAIL FROM:<a@b.test>\r\n", "250 ");
-    receive_expect(f, fd, "RCPT TO:<a@elsewhere.test>\r\n", "250 ");
-    receive_expect(f, fd, "DATA\r\n", "354 ");
-    receive_expect(f, fd, "Subject: x\r\n\r\nx\r\n.\r\n", "250 ");
-    assert_true(receive_logged(f, "Dropped by blackhole listener In"));
-    assert_int_equal(f->n_stored, 0);
-    close(fd);
-    receive_fixture_free(f);
-}
-
 static void too_many_recipients_get_452(void **state)
 {
     struct receive_fixture *f = receive_fixture_new("mail_flow_policy.ACCEPTED.max_recipients=2\n", NULL);
@@ -489,7 +473,6 @@ int main(void)
         T(an_unknown_recipient_gets_550_511_and_a_foreign_one_550_571),
         T(a_user_who_logged_in_may_relay),
         T(a_private_listener_relays_for_its_group_and_refuses_others),
-        T(a_blackhole_listener_takes_everything_and_keeps_nothing),
         T(too_many_recipients_get_452),
         T(a_queue_that_takes_no_mail_makes_452_431),
         T(a_full_disk_makes_452_431),
