@@ -3,7 +3,6 @@
  *
  * Called through spec/verbs.def. Owns nothing. A file of the table has lines `DOMAIN : HOST [/pri=N], HOST ...`.
  */
-#include "conf/rules.h"
 #include "console/commands.h"
 #include "console/ops.h"
 
@@ -16,19 +15,10 @@ static const struct conf_section *section(void)
 
 static bool hosts_fit(struct session *s, void *ctx, struct str answer)
 {
-    struct strs list = ops_list(s, answer);
-
-    (void)ctx;
-    for (size_t i = 0; i < list.n; i++) {
-        if (conf_is_next_hop(list.items[i]))
-            continue;
-        say(s, "\"%.*s\" is not host, host:port, [address]:port, USEDNS or /dev/null, each with /pri=N if you like.\n",
-            STR(str_first(list.items[i], 100)));
-        return false;
-    }
-    if (list.n == 0)
-        say(s, "A route needs a host.\n");
-    return list.n > 0;
+    if (ops_list(s, answer).n)
+        return ops_next_hop_fits(s, ctx, answer);
+    say(s, "A route needs a host.\n");
+    return false;
 }
 
 /* What is left of the command line: hosts by commas or spaces, /pri=N behind its host. */

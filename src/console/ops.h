@@ -55,6 +55,8 @@ bool ops_mail_fits(struct session *s, void *ctx, struct str answer);
 bool ops_host_fits(struct session *s, void *ctx, struct str answer);
 /* Check of a question: a host name this machine may have: labels, three at least on a manager. */
 bool ops_hostname_fits(struct session *s, void *ctx, struct str answer);
+/* Check of a question: next hops of a route, by commas. An empty answer fits. */
+bool ops_next_hop_fits(struct session *s, void *ctx, struct str answer);
 /* The section, which exists. */
 const struct conf_section *ops_section(const char *name);
 

@@ -3,6 +3,7 @@
  *
  * Called by cmd_*.c. Owns nothing: lists live in the command's arena.
  */
+#include "conf/rules.h"
 #include "console/ops.h"
 #include "net/socket.h"
 
@@ -115,4 +116,19 @@ bool ops_hostname_fits(struct session *s, void *ctx, struct str answer)
     say(s, "The host name has at least %s labels, such as %s.\n", session_conf(s)->system.role == 1 ? "three" : "two",
         session_conf(s)->system.role == 1 ? "sma1.example.org" : "esa1.example.org");
     return false;
+}
+
+bool ops_next_hop_fits(struct session *s, void *ctx, struct str answer)
+{
+    struct strs list = ops_list(s, answer);
+
+    (void)ctx;
+    for (size_t i = 0; i < list.n; i++) {
+        if (conf_is_next_hop(list.items[i]))
+            continue;
+        say(s, "\"%.*s\" is not host, host:port, [address]:port, USEDNS or /dev/null, each with /pri=N if you like.\n",
+            STR(str_first(list.items[i], 100)));
+        return false;
+    }
+    return true;
 }

@@ -168,6 +168,16 @@ static bool differ(const struct conf_draft *a, const struct conf_draft *b)
     return false;
 }
 
+void session_stage(struct session *s)
+{
+    if (!s->trial)
+        return;
+    s->relay_confirmed |= s->relay_asked;
+    conf_draft_free(s->work);
+    s->work = s->trial;
+    s->trial = NULL;
+}
+
 bool session_staged(const struct session *s)
 {
     return s->work && s->base && differ(s->base, s->work);
@@ -249,16 +259,10 @@ static enum rc run(struct session *s, const struct command *c, struct strs words
     s->line = 0;
     s->quiet = s->relay_asked = false;
     rc = c->run(s);
-    if (s->trial) {
-        if (rc == RC_OK) {
-            s->relay_confirmed |= s->relay_asked;
-            conf_draft_free(s->work);
-            s->work = s->trial;
-        } else {
-            conf_draft_free(s->trial);
-        }
-        s->trial = NULL;
-    }
+    if (rc == RC_OK)
+        session_stage(s);
+    conf_draft_free(s->trial);
+    s->trial = NULL;
     return rc;
 }
 

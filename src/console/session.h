@@ -86,6 +86,8 @@ enum rc session_step(struct session *s, enum rc (*run)(struct session *s, void *
 /* path=value on the working copy; a bad value is said and false returned. */
 bool session_set(struct session *s, const char *path, struct str value);
 bool session_staged(const struct session *s);
+/* What the running command has changed so far is staged, as when it ends with RC_OK. */
+void session_stage(struct session *s);
 /* Fetches the configuration in force anew: after a commit, and before a command when nothing is staged. */
 enum rc session_refresh(struct session *s, struct err *e);
 /* Version `number` (0 = in force) as a draft of the caller's. */

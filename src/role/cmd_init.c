@@ -8,6 +8,7 @@
 #include "role/init.h"
 
 #include "admin/admin.h"
+#include "admin/first.h"
 #include "conf/versions.h"
 
 #include <errno.h>
@@ -28,63 +29,6 @@ struct wish {
     const char *set[256];
     size_t n_set;
 };
-
-/* What every home begins with (spec/central.md 14). */
-static const char lines_all[] = "interface.Management.address=0.0.0.0\n"
-                                "interface.Management.ssh=yes\n"
-                                "interface.Management.http=yes\n"
-                                "interface.Management.https=yes\n"
-                                "interface.Management.api_http=yes\n"
-                                "interface.Management.api_https=yes\n"
-                                "http.certificate=self_signed\n"
-                                "certificate.self_signed.cert_file=" INIT_CERTIFICATE "\n"
-                                "certificate.self_signed.key_file=" INIT_KEY "\n"
-                                "mail_flow_policy.ACCEPTED\n"
-                                "mail_flow_policy.TRUSTED\n"
-                                "mail_flow_policy.BLOCKED.behavior=reject\n"
-                                "mail_flow_policy.THROTTLED.max_messages=10\n"
-                                "mail_flow_policy.THROTTLED.max_recipients=20\n"
-                                "mail_flow_policy.THROTTLED.max_message_bytes=1M\n"
-                                "mail_flow_policy.THROTTLED.max_connections=10\n"
-                                "mail_flow_policy.THROTTLED.recipients_per_hour=20\n"
-                                "mail_flow_policy.RELAYED.behavior=relay\n";
-
-static const char lines_gateway[] = "listener.InboundMail.type=public\n"
-                                    "listener.InboundMail.interface=Management\n"
-                                    "listener.InboundMail.port=25\n"
-                                    "listener.InboundMail.certificate=self_signed\n"
-                                    "listener.InboundMail.rat=ALL REJECT\n"
-                                    "listener.OutboundMail.type=private\n"
-                                    "listener.OutboundMail.interface=Management\n"
-                                    "listener.OutboundMail.port=587\n"
-                                    "listener.OutboundMail.certificate=self_signed\n"
-                                    "listener.OutboundMail.enabled=no\n"
-                                    "sender_group.RELAYLIST.listener=OutboundMail\n"
-                                    "sender_group.RELAYLIST.policy=RELAYED\n"
-                                    "sender_group.ALLOWLIST.listener=InboundMail\n"
-                                    "sender_group.ALLOWLIST.policy=TRUSTED\n"
-                                    "sender_group.BLOCKLIST.listener=InboundMail\n"
-                                    "sender_group.BLOCKLIST.policy=BLOCKED\n"
-                                    "sender_group.SUSPECTLIST.listener=InboundMail\n"
-                                    "sender_group.SUSPECTLIST.policy=THROTTLED\n"
-                                    "sender_group.UNKNOWNLIST.listener=InboundMail\n"
-                                    "sender_group.UNKNOWNLIST.policy=ACCEPTED\n"
-                                    "sender_group.UNKNOWNLIST.members=ALL\n";
-
-/* Loopback only; ports are moved below. PROXY is optional so that plain clients work too. */
-static const char lines_lab[] = "system.lab=yes\n"
-                                "interface.Management.address=127.0.0.1\n"
-                                "spool.segment_bytes=8M\n"
-                                "spool.min_free_bytes=64M\n"
-                                "spool.min_free_percent=0\n"
-                                "spool.reserve_bytes=1M\n";
-
-static const char lines_lab_gateway[] = "listener.InboundMail.xclient_from=127.0.0.0/8\n"
-                                        "listener.InboundMail.proxy_from=127.0.0.0/8\n"
-                                        "listener.InboundMail.proxy=optional\n"
-                                        "listener.OutboundMail.xclient_from=127.0.0.0/8\n"
-                                        "listener.OutboundMail.enabled=yes\n"
-                                        "sender_group.RELAYLIST.members=127.0.0.0/8\n";
 
 static int usage(void)
 {
@@ -143,43 +87,6 @@ static enum rc make_home(const char *home, char path_out[PATH_MAX], struct err *
 static enum rc set_text(struct conf_draft *d, const char *path, struct str value, struct err *e)
 {
     return conf_draft_set(d, str_c(path), value, e);
-}
-
-/* In a laboratory every listening port is the base plus its default. */
-static void move_ports(struct conf_draft *d, uint64_t base)
-{
-    for (size_t i = 0; i < d->conf.listener.n; i++)
-        ((struct conf_listener *)(uintptr_t)&d->conf.listener.items[i])->port += base;
-    for (size_t i = 0; i < d->conf.interface.n; i++) {
-        struct conf_interface *f = (struct conf_interface *)(uintptr_t)&d->conf.interface.items[i];
-        uint64_t *const ports[] = {&f->ftp_port,   &f->ssh_port,      &f->http_port,
-                                   &f->https_port, &f->api_http_port, &f->api_https_port};
-
-        for (size_t k = 0; k < sizeof ports / sizeof *ports; k++)
-            *ports[k] += base;
-    }
-    d->conf.http.trailblazer_port += base;
-    d->conf.snmp.port += base;
-    d->conf.ntp.port += base;
-}
-
-static enum rc first_settings(struct conf_draft *d, const struct wish *w, struct err *e)
-{
-    bool gateway = strcmp(w->role, "gateway") == 0;
-
-    TRY(set_text(d, "system.role", str_c(w->role), e));
-    TRY(conf_draft_lines(d, str_c(lines_all), e));
-    if (gateway)
-        TRY(conf_draft_lines(d, str_c(lines_gateway), e));
-    TRY(admin_default_logs(d, e));
-    if (!w->base)
-        return RC_OK;
-    TRY(conf_draft_lines(d, str_c(lines_lab), e));
-    if (gateway)
-        TRY(conf_draft_lines(d, str_c(lines_lab_gateway), e));
-    d->conf.system.lab_base = w->base;
-    move_ports(d, w->base);
-    return RC_OK;
 }
 
 /* A user with a new passphrase, printed for the one who runs init. */
@@ -250,7 +157,8 @@ int front_init(int argc, char **argv)
         return usage();
     }
     umask(0077);
-    rc = sodium_init() < 0 ? err_set(&e, RC_INTERNAL, "libsodium cannot be used") : first_settings(d, &w, &e);
+    rc = sodium_init() < 0 ? err_set(&e, RC_INTERNAL, "libsodium cannot be used")
+                           : first_settings(d, str_c(w.role), w.base, &e);
     if (rc == RC_OK)
         rc = make_home(w.home, home, &e);
     if (rc == RC_OK)

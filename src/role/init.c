@@ -6,6 +6,7 @@
 #include "role/init.h"
 
 #include "admin/certificate.h"
+#include "admin/first.h"
 #include "base/clock.h"
 #include "base/io.h"
 
@@ -63,9 +64,9 @@ enum rc init_certificate(const char *home, struct conf_draft *d, struct err *e)
     enum rc rc = certificate_self_signed(d->conf.system.hostname, DAYS, &cert, &key, e);
 
     if (rc == RC_OK)
-        rc = write_pem(home, INIT_KEY, &key, e);
+        rc = write_pem(home, FIRST_KEY, &key, e);
     if (rc == RC_OK)
-        rc = write_pem(home, INIT_CERTIFICATE, &cert, e);
+        rc = write_pem(home, FIRST_CERTIFICATE, &cert, e);
     certificate_wipe(&key);
     buf_done(&cert);
     return rc;

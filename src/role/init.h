@@ -9,9 +9,7 @@
 void init_serial(const char *home, char out[40]);
 /* 16 characters of base32, 80 bits. */
 void init_password(char out[20]);
-/* Writes a self-signed certificate (P-256, ten years) for the host name in d, and its key, to these files of the home. */
-#define INIT_CERTIFICATE "keys/self_signed.crt"
-#define INIT_KEY "keys/self_signed.key"
+/* Writes a self-signed certificate (P-256, ten years) for the host name in d, and its key, to the files of admin/first.h. */
 enum rc init_certificate(const char *home, struct conf_draft *d, struct err *e);
 
 #endif
