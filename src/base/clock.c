@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -64,6 +65,25 @@ void clock_test_advance(uint64_t ms)
 {
     fake.wall_ms += ms;
     fake.mono_ns += ms * 1000000u;
+}
+
+/* A leading colon (POSIX) marks a zone of ours, so that one of the environment is left alone. */
+void clock_zone(struct str zone)
+{
+    const char *now = getenv("TZ");
+    char text[256];
+
+    if (zone.n == 0 || zone.n > sizeof text - 2) {
+        if (!now || now[0] != ':')
+            return;
+        unsetenv("TZ");
+    } else {
+        snprintf(text, sizeof text, ":%.*s", STR(zone));
+        if (now && strcmp(now, text) == 0)
+            return;
+        setenv("TZ", text, 1);
+    }
+    tzset();
 }
 
 void random_bytes(void *out, size_t n)

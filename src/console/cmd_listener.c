@@ -78,11 +78,18 @@ static bool port_fits(struct session *s, void *ctx, struct str answer)
     return true;
 }
 
+/* The default answer is looked at too: the usual port may be taken. */
 static bool ask_port(struct session *s, struct wish *w, uint64_t initial)
 {
     const char *usual = arena_printf(&s->arena, "%" PRIu64, initial).p;
+    struct str port;
 
-    return put(s, w->name, "port", ask_value(s, "Enter the TCP port for this listener:", usual, port_fits, w));
+    do {
+        port = ask_value(s, "Enter the TCP port for this listener:", usual, port_fits, w);
+        if (port_fits(s, w, port))
+            return put(s, w->name, "port", port);
+    } while (!s->end_of_input);
+    session_leave(s, LEAVE_NO_ANSWER);
 }
 
 /* A policy like ACCEPTED with a limit, for the peers of this listener. */

@@ -1,6 +1,6 @@
 /*
- * Commands about the machine: sethostname, settime, setgateway, routeconfig, etherconfig, altsrchost, trailblazerconfig, and
- * the licence commands (spec/cli.md 9).
+ * Commands about the machine: sethostname, settime, setgateway, routeconfig, etherconfig, settz, altsrchost,
+ * trailblazerconfig, and the licence commands (spec/cli.md 9).
  *
  * Called through spec/verbs.def. Owns nothing. Clock, routes and links belong to the operating system: those commands show
  * what it has and say so.
@@ -12,7 +12,9 @@
 #include "console/ops.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 /* --- sethostname ----------------------------------------------------------------------------------------------------------
  */
@@ -25,6 +27,57 @@ enum rc cmd_sethostname(struct session *s)
         return session_usage(s);
     return session_set(s, "system.hostname",
                        ask_value(s, "Enter the fully qualified host name of this machine:", now.p, ops_hostname_fits, NULL))
+               ? RC_OK
+               : RC_INVALID;
+}
+
+/* --- settz ------------------------------------------------------------------------------------------------------------ */
+
+static void list_zones(struct session *s, const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *entry;
+    size_t n = 0;
+
+    while (d && (entry = readdir(d)))
+        if (entry->d_name[0] >= 'A' && entry->d_name[0] <= 'Z')
+            say(s, "%-24s%s", entry->d_name, ++n % 4 ? "" : "\n");
+    say(s, n % 4 ? "\n" : "");
+    if (d)
+        closedir(d);
+}
+
+static bool zone_fits(struct session *s, void *ctx, struct str answer)
+{
+    const char *path =
+        arena_printf(&s->arena, "/usr/share/zoneinfo/%.*s", STR(str_eq(answer, str_lit("?")) ? STR_NONE : answer)).p;
+    bool plain = answer.n < 100 && answer.n && answer.p[0] != '/';
+    struct stat st;
+
+    (void)ctx;
+    for (size_t i = 0; i < answer.n; i++)
+        plain = plain && (ascii_alpha(answer.p[i]) || ascii_digit(answer.p[i]) || strchr("_+-/?", answer.p[i]));
+    if (plain && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        return true;
+    if (plain && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        list_zones(s, path);
+        return false;
+    }
+    say(s, "\"%.*s\" is no time zone; ? lists the regions, a region lists its zones.\n", STR(str_first(answer, 60)));
+    return false;
+}
+
+enum rc cmd_settz(struct session *s)
+{
+    struct str now = arena_str(&s->arena, session_conf(s)->system.timezone);
+
+    if (s->args.n > 1)
+        return session_usage(s);
+    if (!s->args.n)
+        say(s, "Current time zone: %.*s\n", STR(now.n ? now : str_lit("that of the operating system")));
+    return session_set(s, "system.timezone",
+                       ask_value(s, "Enter the time zone, such as Europe/Berlin or Etc/UTC (? lists the regions):",
+                                 now.n ? now.p : NULL, zone_fits, NULL))
                ? RC_OK
                : RC_INVALID;
 }

@@ -226,6 +226,7 @@ enum rc session_refresh(struct session *s, struct err *e)
     s->base = d;
     s->work = copy;
     s->relay_confirmed = false;
+    clock_zone(copy->conf.system.timezone);
     return RC_OK;
 }
 

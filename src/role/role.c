@@ -6,6 +6,7 @@
  */
 #include "role/role.h"
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/must.h"
 #include "role/line.h"
@@ -130,6 +131,7 @@ static void on_snapshot(void *ctx, const struct bus_in *in)
         say(r, "settings snapshot refused", err_text(&e));
         return;
     }
+    clock_zone(conf_now(r->process.conf)->system.timezone);
     if (!r->started && !r->stopping && r->status == 0)
         start(r);
 }
