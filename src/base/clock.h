@@ -10,8 +10,8 @@ uint64_t clock_wall_ms(void); /* UTC, milliseconds since 1970; may jump */
 uint64_t clock_mono_ns(void); /* never goes back; same origin in all processes of one machine since boot */
 uint64_t clock_mono_ms(void);
 
-/* The zone of local times (localtime_r) of this process, a name of /usr/share/zoneinfo; empty = that of the operating system.
- * Nothing happens when it is in force already. */
+/* The zone of local times (localtime_r) of this process, a name of /usr/share/zoneinfo; empty = that of the operating
+ * system. Nothing happens when it is in force already. */
 void clock_zone(struct str zone);
 
 /* Tests only: a fixed pair of clocks that moves by clock_test_advance(). */

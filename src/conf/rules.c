@@ -292,24 +292,17 @@ static enum rc check_snmp(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
-/* Does this group let its members relay through a public listener? Returns that listener. HAT behaviour 1 is RELAY. */
-static const struct conf_listener *open_relay(const struct conf *c, const struct conf_sender_group *g)
+/* Does this group let its members relay through this listener, which is public? HAT behaviour 1 is RELAY. */
+static bool relays_on(const struct conf *c, const struct conf_sender_group *g, const struct conf_listener *l)
 {
-    const struct conf_mail_flow_policy *p = conf_find(&c->mail_flow_policy, g->policy);
-    bool all = g->listener.n == 0;
+    const struct conf_mail_flow_policy *p = g ? conf_find(&c->mail_flow_policy, g->policy) : NULL;
 
-    if (!p || p->behavior != 1 || g->members.n == 0)
-        return NULL;
-    for (size_t i = 0; i < c->listener.n; i++) {
-        const struct conf_listener *l = &c->listener.items[i];
-        bool named = all;
-
-        for (size_t j = 0; j < g->listener.n && !named; j++)
-            named = str_eqi(g->listener.items[j], l->name) || str_eqi(g->listener.items[j], str_lit("all"));
-        if (named && l->type == 0)
-            return l;
-    }
-    return NULL;
+    if (!p || p->behavior != 1 || g->members.n == 0 || !l || l->type != 0)
+        return false;
+    for (size_t i = 0; i < g->listener.n; i++)
+        if (str_eqi(g->listener.items[i], l->name) || str_eqi(g->listener.items[i], str_lit("all")))
+            return true;
+    return g->listener.n == 0;
 }
 
 bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *group_out, struct str *listener_out)
@@ -317,13 +310,16 @@ bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *
     for (size_t i = 0; i < c->sender_group.n; i++) {
         const struct conf_sender_group *g = &c->sender_group.items[i],
                                        *before = old ? conf_find(&old->sender_group, g->name) : NULL;
-        const struct conf_listener *l = open_relay(c, g), *was = before ? open_relay(old, before) : NULL;
 
-        if (!l || (was && str_eqi(was->name, l->name)))
-            continue;
-        *group_out = g->name;
-        *listener_out = l->name;
-        return true;
+        for (size_t k = 0; k < c->listener.n; k++) {
+            const struct conf_listener *l = &c->listener.items[k];
+
+            if (!relays_on(c, g, l) || (before && relays_on(old, before, conf_find(&old->listener, l->name))))
+                continue;
+            *group_out = g->name;
+            *listener_out = l->name;
+            return true;
+        }
     }
     return false;
 }

@@ -24,7 +24,7 @@ static const struct conf_sender_group *group_at(const struct session *s, size_t 
 /* --- relay on a public listener ------------------------------------------------------------------------------------------
  */
 
-static enum rc guard(struct session *s, struct conf_draft *const *before)
+enum rc listener_relay_asked(struct session *s, struct conf_draft *const *before)
 {
     struct str group, listener;
 
@@ -172,7 +172,7 @@ static enum rc members_new(struct session *s, void *ctx)
     struct strs list = ops_list(s, hosts);
 
     TRY(put_members(s, *(struct str *)ctx, list, list));
-    return guard(s, before);
+    return listener_relay_asked(s, before);
 }
 
 static enum rc members_delete(struct session *s, void *ctx)
@@ -194,7 +194,7 @@ static enum rc group_policy(struct session *s, void *ctx)
 
     if (!policy.n || !put(s, *item, "policy", policy))
         return RC_INVALID;
-    return guard(s, before);
+    return listener_relay_asked(s, before);
 }
 
 static enum rc group_comment(struct session *s, void *ctx)
@@ -242,7 +242,7 @@ static enum rc edit_policy(struct session *s, struct str name)
     struct conf_draft **before = ops_keep(s);
 
     TRY(ops_fields(s, "mail_flow_policy", name, ""));
-    return guard(s, before);
+    return listener_relay_asked(s, before);
 }
 
 static enum rc new_group(struct session *s, struct str listener)
@@ -272,7 +272,7 @@ static enum rc new_group(struct session *s, struct str listener)
             break;
         }
     }
-    return guard(s, before);
+    return listener_relay_asked(s, before);
 }
 
 static enum rc op_new(struct session *s, void *ctx)
@@ -366,7 +366,7 @@ static enum rc op_import(struct session *s, void *ctx)
                 return RC_INVALID;
     }
     say(s, "%zu sender groups imported.\n", count(s, ctx));
-    return guard(s, before);
+    return listener_relay_asked(s, before);
 }
 
 static enum rc op_export(struct session *s, void *ctx)

@@ -156,6 +156,7 @@ static enum rc op_new(struct session *s, void *ctx)
     static const char *const values[] = {"private", "public", "blackhole"};
     size_t type = ask_one_of(s, "Please select the type of listener you want to create.", 1, types), protocol;
     uint64_t base = session_conf(s)->system.lab_base;
+    struct conf_draft **before = ops_keep(s);
     struct wish w;
     enum rc rc;
 
@@ -170,6 +171,8 @@ static enum rc op_new(struct session *s, void *ctx)
     put(s, w.name, "protocol", protocol ? str_lit("qmqp") : str_lit("smtp"));
     ask_port(s, &w, base + (protocol ? QMQP_PORT : SMTP_PORT));
     rc = type == 1 ? new_public(s, w.name) : type == 0 ? new_private(s, w.name) : RC_OK;
+    if (rc == RC_OK)
+        rc = listener_relay_asked(s, before); /* a group of every listener may relay */
     if (rc != RC_OK)
         return rc;
     say(s, "Listener %.*s created.\n", STR(w.name));

@@ -132,6 +132,10 @@ def test_relay_on_a_public_listener_asks_twice(t):
     rc, out = run(g, 'settings', 'set', 'sender_group.OTHER.policy=RELAYED', 'sender_group.OTHER.members=192.0.2.9',
                   'sender_group.OTHER.listener=InboundMail')
     assert rc == 1 and 'HD-07' in out, out
+    # A rule of every listener reaches a new public one too: that is asked as well.
+    ok(g, 'settings', 'set', '--force', 'sender_group.EVERYWHERE.policy=RELAYED', 'sender_group.EVERYWHERE.members=192.0.2.9')
+    rc, out = run(g, 'listenerconfig new 2 Open Management 1 %d example.com n' % (g.base + 26))
+    assert rc == 1 and 'relay through the public listener Open' in out, out
     # What is in force already is not asked again.
     assert 'Warning' not in ok(g, 'listenerconfig edit InboundMail hostaccess edit 1 OFFICE comment hello; commit y')
 
