@@ -34,14 +34,14 @@ static enum rc failed(struct err *e, const char *what)
     return err_set(e, RC_INVALID, "%s%s%s", what, code ? ": " : "", code ? text : "");
 }
 
-/* No passphrase is ever asked on a terminal. */
+/* No passphrase is ever asked on a terminal; an encrypted key is refused before any work on it. */
 static int no_passphrase(char *out, int n, int write, void *ctx)
 {
     (void)out;
     (void)n;
     (void)write;
     (void)ctx;
-    return 0;
+    return -1;
 }
 
 static BIO *reader(struct str pem)

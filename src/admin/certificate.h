@@ -18,7 +18,7 @@ enum rc certificate_facts(struct str cert, struct buf *out, struct err *e);
 enum rc certificate_mark(struct str cert, char out[9], struct err *e);
 /* The certificates of the text and nothing else (a private key between them is left out), written anew. */
 enum rc certificate_chain(struct str pem, struct buf *out, struct err *e);
-/* PKCS #12 files, protected by a passphrase. */
+/* PKCS #12 files, protected by a passphrase. How long reading takes is up to the file: sessions do it, not control. */
 enum rc certificate_p12_read(struct str p12, struct str passphrase, struct buf *cert_out, struct buf *key_out,
                              struct err *e);
 enum rc certificate_p12_write(struct str cert, struct str key, struct str name, struct str passphrase, struct buf *out,

@@ -92,18 +92,6 @@ static enum rc make(struct verb_call *c, struct err *e)
     return rc;
 }
 
-static enum rc import(struct verb_call *c, struct err *e)
-{
-    struct buf cert = BUF(PEM_MAX), key = BUF(PEM_MAX);
-    enum rc rc = certificate_p12_read(c->args.items[2], c->args.items[3], &cert, &key, e);
-
-    if (rc == RC_OK)
-        rc = store(c, c->args.items[1], buf_str(&cert), buf_str(&key), e);
-    certificate_wipe(&key);
-    buf_done(&cert);
-    return rc;
-}
-
 static enum rc authorities(struct verb_call *c, struct err *e)
 {
     struct buf chain = BUF(PEM_MAX);
@@ -145,7 +133,7 @@ static void finish(struct verb_call *c, enum rc rc, const struct err *e)
         verb_fail(c, e);
 }
 
-/* store NAME CERT KEY | make NAME HOST | import NAME P12 PASSPHRASE | authorities NAME PEM |
+/* store NAME CERT KEY | make NAME HOST | authorities NAME PEM |
  * export NAME CERT_FILE KEY_FILE PASSPHRASE */
 void verb_keys(struct verb_call *c)
 {
@@ -156,8 +144,6 @@ void verb_keys(struct verb_call *c)
         finish(c, store(c, c->args.items[1], c->args.items[2], c->args.items[3], &e), &e);
     else if (str_eq(what, str_lit("make")) && c->args.n == 3)
         finish(c, make(c, &e), &e);
-    else if (str_eq(what, str_lit("import")) && c->args.n == 4)
-        finish(c, import(c, &e), &e);
     else if (str_eq(what, str_lit("authorities")) && c->args.n == 3)
         finish(c, authorities(c, &e), &e);
     else if (str_eq(what, str_lit("export")) && c->args.n == 5)

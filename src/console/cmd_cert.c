@@ -5,9 +5,12 @@
  * its own: a certificate that is replaced stays in force until the commit. Keys and passphrases pass through, they are not
  * kept.
  */
+#include "admin/certificate.h"
 #include "console/commands.h"
 #include "console/files.h"
 #include "console/ops.h"
+
+enum { PEM_MAX = 1 << 22 };
 
 static const struct menu certificates = {"certconfig", "certificate", "certificate", "", ""};
 
@@ -140,12 +143,38 @@ static bool key_part(struct str pem, struct str *key)
     return true;
 }
 
+static void wipe(void *ctx)
+{
+    certificate_wipe(ctx);
+}
+
+/* Overwritten when the command ends, however it ends. */
+static struct buf *secret_buf(struct session *s)
+{
+    struct buf *b = arena_must_alloc(&s->arena, sizeof *b);
+
+    *b = BUF(PEM_MAX);
+    arena_defer(&s->arena, wipe, b);
+    return b;
+}
+
+/* A PKCS #12 file is opened here: how long that takes is up to the file. */
+static enum rc import_p12(struct session *s, struct str name, struct str file)
+{
+    struct buf *cert = session_buf(s, PEM_MAX), *key = secret_buf(s);
+    struct err e = ERR_NONE;
+
+    say(s, "Enter the passphrase of the file:\n");
+    if (certificate_p12_read(file, ask_hidden(s, "[]> "), cert, key, &e) != RC_OK)
+        return session_fail(s, &e);
+    return store(s, name, buf_str(cert), buf_str(key));
+}
+
 static enum rc op_import(struct session *s, void *ctx)
 {
-    struct str words[5] = {str_lit("keys"), str_lit("import")}, file, key, stem;
+    struct str name = ask_name(s), file, key;
 
     (void)ctx;
-    words[2] = ask_name(s);
     if (ops_import(s, "the certificate and key (PKCS #12 or PEM)", &file) != RC_OK)
         return RC_INVALID;
     if (str_find_str(file, str_lit("-----BEGIN")) < file.n) {
@@ -153,15 +182,11 @@ static enum rc op_import(struct session *s, void *ctx)
             say(s, "The file holds no private key without a passphrase.\n");
             return RC_INVALID;
         }
-        TRY(store(s, words[2], file, key));
+        TRY(store(s, name, file, key));
     } else {
-        words[3] = file;
-        say(s, "Enter the passphrase of the file:\n");
-        words[4] = ask_hidden(s, "[]> ");
-        TRY(keys(s, words, 5, &stem));
-        TRY(put_pair(s, words[2], stem));
+        TRY(import_p12(s, name, file));
     }
-    facts(s, words[2]);
+    facts(s, name);
     return RC_OK;
 }
 

@@ -363,6 +363,14 @@ def test_certificates(t):
     rc, out = run(g, 'certconfig certificate paste pasted', stdin=cert + '.\n' + other + '.\nn\n')
     assert rc == 1 and 'The private key does not belong to the certificate' in out, out
     ok(g, 'certconfig certificate paste pasted; certconfig certificate delete pasted', stdin=cert + '.\n' + key + '.\nn\n')
+    out = ok(g, 'certconfig certificate edit web; certconfig certificate print', stdin='n\nwww\n\n')
+    assert 'Name: www\n' in out and 'Name: web\n' not in out, out
+    ok(g, 'certconfig certificate edit web; commit edited', stdin='y\n' + cert + '.\n' + key + '.\nn\n\n\n')
+    subprocess.run(['openssl', 'pkcs8', '-topk8', '-in', conf + '/k.pem', '-out', conf + '/e.pem', '-passout', 'pass:x'], check=True, capture_output=True)
+    with open(conf + '/locked.pem', 'w') as f:
+        f.write(cert + open(conf + '/e.pem').read())
+    rc, out = run(g, 'certconfig certificate import locked locked.pem')
+    assert rc == 1 and 'without a passphrase' in out, out
     rc, out = run(g, 'certconfig certificate delete rsa')
     assert rc == 1 and 'is in use: listener.InboundMail.certificate names it' in out
     out = ok(g, 'certconfig certauthority custom c.pem; commitdetail; certconfig certauthority system; commitdetail')
