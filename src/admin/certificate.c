@@ -269,8 +269,7 @@ enum rc certificate_mark(struct str cert, char out[9], struct err *e)
     return RC_OK;
 }
 
-/* --- PKCS #12
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- PKCS #12 ------------------------------------------------------------------------------------------------------ */
 
 static bool passphrase_text(struct str passphrase, char out[PASSPHRASE_MAX + 1])
 {

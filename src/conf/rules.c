@@ -305,7 +305,8 @@ static bool relays_on(const struct conf *c, const struct conf_sender_group *g, c
     return g->listener.n == 0;
 }
 
-bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *group_out, struct str *listener_out)
+bool conf_opens_relay(const struct conf *c, const struct conf *old, size_t nth, struct str *group_out,
+                      struct str *listener_out)
 {
     for (size_t i = 0; i < c->sender_group.n; i++) {
         const struct conf_sender_group *g = &c->sender_group.items[i],
@@ -314,7 +315,7 @@ bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *
         for (size_t k = 0; k < c->listener.n; k++) {
             const struct conf_listener *l = &c->listener.items[k];
 
-            if (!relays_on(c, g, l) || (before && relays_on(old, before, conf_find(&old->listener, l->name))))
+            if (!relays_on(c, g, l) || (before && relays_on(old, before, conf_find(&old->listener, l->name))) || nth-- > 0)
                 continue;
             *group_out = g->name;
             *listener_out = l->name;
@@ -329,7 +330,7 @@ static enum rc check_relay(const struct conf *c, const struct conf *old, bool fo
 {
     struct str group, listener;
 
-    if (force || !conf_opens_relay(c, old, &group, &listener))
+    if (force || !conf_opens_relay(c, old, 0, &group, &listener))
         return RC_OK;
     return err_set(e, RC_NOT_PERMITTED,
                    "sender_group.%.*s.policy: RELAY on the public listener %.*s lets these hosts relay from outside "

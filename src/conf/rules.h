@@ -15,8 +15,9 @@ enum rc conf_check_logs(const struct conf *c, struct err *e);
 bool conf_named_by(const struct conf *c, const struct conf_section *s, struct str name, struct buf *path_out);
 /* Gives an item another name, there and wherever it is named. */
 enum rc conf_draft_rename(struct conf_draft *d, const struct conf_section *s, struct str from, struct str to, struct err *e);
-/* A RELAY rule on a public listener that `old` (may be NULL) has not (HD-07): its group and listener. */
-bool conf_opens_relay(const struct conf *c, const struct conf *old, struct str *group_out, struct str *listener_out);
+/* The nth (from 0) RELAY rule on a public listener that `old` (may be NULL) has not (HD-07): its group and listener. */
+bool conf_opens_relay(const struct conf *c, const struct conf *old, size_t nth, struct str *group_out,
+                      struct str *listener_out);
 
 /* A next hop as spec/settings/route.def says: host, host:port, [address]:port, USEDNS or /dev/null, each with " /pri=N". */
 bool conf_is_next_hop(struct str line);

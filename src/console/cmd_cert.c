@@ -70,8 +70,7 @@ static void facts(struct session *s, struct str name)
     say_str(s, buf_str(text));
 }
 
-/* --- CERTIFICATE
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- CERTIFICATE --------------------------------------------------------------------------------------------------- */
 
 static bool is_new(struct session *s, void *ctx, struct str answer)
 {
@@ -278,8 +277,7 @@ static enum rc op_certificate(struct session *s, void *ctx)
     return ops_talk(s, &ops, ctx);
 }
 
-/* --- CERTAUTHORITY
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- CERTAUTHORITY ------------------------------------------------------------------------------------------------- */
 
 static enum rc op_custom(struct session *s, void *ctx)
 {

@@ -10,6 +10,7 @@
 #include "console/ask.h"
 #include "console/commands.h"
 #include "console/lockout.h"
+#include "console/relay.h"
 
 #include <inttypes.h>
 
@@ -59,7 +60,7 @@ static enum rc send(struct session *s, const struct wish *w)
     conf_xml_write_changed(&s->work->conf, &s->base->conf, add_section, m, file);
     m->words[0] = str_lit("commit");
     m->words[1] = arena_printf(&s->arena, "%" PRIu64, s->base->conf.version);
-    m->words[2] = w->force || s->relay_confirmed ? str_lit("1") : str_lit("0"); /* confirmed where it was made */
+    m->words[2] = w->force || relay_all_confirmed(s) ? str_lit("1") : str_lit("0");
     m->words[3] = w->comment;
     m->words[4] = buf_str(file);
     rc = session_ask(s, m->words, m->n, text, NULL);

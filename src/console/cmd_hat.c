@@ -2,11 +2,12 @@
  * HOSTACCESS of listenerconfig: sender groups and mail flow policies of a listener.
  *
  * Called by cmd_listener.c. Owns nothing. A change that lets hosts relay through a public listener (HD-07) is kept only
- * after a second answer; the commit of it then needs no `force` (struct session, relay_confirmed).
+ * after a second answer; the commit of it then needs no `force` (relay.h).
  */
 #include "conf/rules.h"
 #include "console/hat_text.h"
 #include "console/listener.h"
+#include "console/relay.h"
 #include "policy/hat.h"
 
 #include <inttypes.h>
@@ -21,30 +22,7 @@ static const struct conf_sender_group *group_at(const struct session *s, size_t 
     return &session_conf(s)->sender_group.items[i];
 }
 
-/* --- relay on a public listener ------------------------------------------------------------------------------------------
- */
-
-enum rc listener_relay_asked(struct session *s, struct conf_draft *const *before)
-{
-    struct str group, listener;
-
-    if (!conf_opens_relay(session_conf(s), &(*before)->conf, &group, &listener))
-        return RC_OK;
-    say(s,
-        "Warning: sender group %.*s lets its members relay through the public listener %.*s. Whoever reaches it from such "
-        "an\naddress sends mail to anywhere. To let users relay from outside, use SMTP AUTH on the public listener instead "
-        "(mail flow\npolicy, setting auth); to let inside hosts relay, use a private listener.\n",
-        STR(hat_group_shown(group)), STR(listener));
-    if (!ask_yes(s, "Do you want to keep this RELAY rule all the same?", false)) {
-        say(s, "The rule was not kept.\n");
-        return RC_NOT_PERMITTED;
-    }
-    s->relay_asked = true;
-    return RC_OK;
-}
-
-/* --- groups
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- groups -------------------------------------------------------------------------------------------------------- */
 
 bool listener_hosts_fit(struct session *s, void *ctx, struct str answer)
 {
@@ -162,8 +140,7 @@ static enum rc put_members(struct session *s, struct str item, struct strs addin
     return put(s, item, "members", ops_join(s, (struct strs){list, n})) ? RC_OK : RC_INVALID;
 }
 
-/* --- EDIT of a group
- * --------------------------------------------------------------------------------------------------------- */
+/* --- EDIT of a group ----------------------------------------------------------------------------------------------- */
 
 static enum rc members_new(struct session *s, void *ctx)
 {
@@ -172,7 +149,7 @@ static enum rc members_new(struct session *s, void *ctx)
     struct strs list = ops_list(s, hosts);
 
     TRY(put_members(s, *(struct str *)ctx, list, list));
-    return listener_relay_asked(s, before);
+    return relay_ask(s, before);
 }
 
 static enum rc members_delete(struct session *s, void *ctx)
@@ -194,7 +171,7 @@ static enum rc group_policy(struct session *s, void *ctx)
 
     if (!policy.n || !put(s, *item, "policy", policy))
         return RC_INVALID;
-    return listener_relay_asked(s, before);
+    return relay_ask(s, before);
 }
 
 static enum rc group_comment(struct session *s, void *ctx)
@@ -234,15 +211,14 @@ static enum rc edit_group(struct session *s, struct str listener)
     return ops_talk(s, &ops, &item);
 }
 
-/* --- operations
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- operations ---------------------------------------------------------------------------------------------------- */
 
 static enum rc edit_policy(struct session *s, struct str name)
 {
     struct conf_draft **before = ops_keep(s);
 
     TRY(ops_fields(s, "mail_flow_policy", name, ""));
-    return listener_relay_asked(s, before);
+    return relay_ask(s, before);
 }
 
 static enum rc new_group(struct session *s, struct str listener)
@@ -272,7 +248,7 @@ static enum rc new_group(struct session *s, struct str listener)
             break;
         }
     }
-    return listener_relay_asked(s, before);
+    return relay_ask(s, before);
 }
 
 static enum rc op_new(struct session *s, void *ctx)
@@ -366,7 +342,7 @@ static enum rc op_import(struct session *s, void *ctx)
                 return RC_INVALID;
     }
     say(s, "%zu sender groups imported.\n", count(s, ctx));
-    return listener_relay_asked(s, before);
+    return relay_ask(s, before);
 }
 
 static enum rc op_export(struct session *s, void *ctx)

@@ -8,6 +8,7 @@
 #include "console/commands.h"
 #include "console/hat_text.h"
 #include "console/listener.h"
+#include "console/relay.h"
 
 #include <inttypes.h>
 
@@ -172,7 +173,7 @@ static enum rc op_new(struct session *s, void *ctx)
     ask_port(s, &w, base + (protocol ? QMQP_PORT : SMTP_PORT));
     rc = type == 1 ? new_public(s, w.name) : type == 0 ? new_private(s, w.name) : RC_OK;
     if (rc == RC_OK)
-        rc = listener_relay_asked(s, before); /* a group of every listener may relay */
+        rc = relay_ask(s, before); /* a group of every listener may relay */
     if (rc != RC_OK)
         return rc;
     say(s, "Listener %.*s created.\n", STR(w.name));
@@ -266,8 +267,7 @@ static enum rc op_edit(struct session *s, void *ctx)
     return ops_talk(s, &ops, &name);
 }
 
-/* --- DELETE, SETUP
- * --------------------------------------------------------------------------------------------------------- */
+/* --- DELETE, SETUP ------------------------------------------------------------------------------------------------- */
 
 /* The name of a listener that goes is no longer among the suspended ones. */
 static void forget(struct session *s, struct str name)

@@ -135,8 +135,7 @@ enum rc cmd_systemsetup(struct session *s)
     return cmd_commit(s);
 }
 
-/* --- resetconfig
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- resetconfig --------------------------------------------------------------------------------------------------- */
 
 /* What makes the machine itself, and how to reach it. */
 static bool kept(const struct conf_section *section)

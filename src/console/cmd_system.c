@@ -82,8 +82,7 @@ enum rc cmd_settz(struct session *s)
                : RC_INVALID;
 }
 
-/* --- what the operating system owns
- * ------------------------------------------------------------------------------------------ */
+/* --- what the operating system owns -------------------------------------------------------------------------------- */
 
 static struct str system_file(struct session *s, const char *path)
 {
@@ -171,8 +170,7 @@ enum rc cmd_settime(struct session *s)
     return RC_NOT_PERMITTED;
 }
 
-/* --- altsrchost
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- altsrchost ---------------------------------------------------------------------------------------------------- */
 
 enum rc cmd_altsrchost(struct session *s)
 {
@@ -191,8 +189,7 @@ enum rc cmd_altsrchost(struct session *s)
     return session_set(s, "delivery.source_interface", i ? names[i] : STR_NONE) ? RC_OK : RC_INVALID;
 }
 
-/* --- trailblazerconfig
- * ------------------------------------------------------------------------------------------------------ */
+/* --- trailblazerconfig --------------------------------------------------------------------------------------------- */
 
 static enum rc trail_status(struct session *s, void *ctx)
 {
@@ -246,8 +243,7 @@ enum rc cmd_trailblazerconfig(struct session *s)
     return ops_talk(s, &ops, NULL);
 }
 
-/* --- licence: none is needed
- * ------------------------------------------------------------------------------------------------- */
+/* --- licence: none is needed --------------------------------------------------------------------------------------- */
 
 enum rc cmd_showlicense(struct session *s)
 {

@@ -108,7 +108,7 @@ static void the_forms_of_the_appliance_are_read(void **state)
     assert_int_equal(g->members.n, 3);
     assert_true(str_eq(g->comment, str_lit("our friends")));
     assert_int_equal(conf_find(&d->conf.mail_flow_policy, str_lit("NEWONE"))->behavior, 1);
-    assert_true(conf_opens_relay(&d->conf, NULL, &group, &listener)); /* HD-07: told before it is kept */
+    assert_true(conf_opens_relay(&d->conf, NULL, 0, &group, &listener)); /* HD-07: told before it is kept */
     assert_true(str_eq(group, str_lit("FRIENDS")) && str_eq(listener, str_lit("In")));
     conf_draft_free(d);
 }

@@ -11,9 +11,6 @@ enum rc listener_rcptaccess(struct session *s, struct str listener);
 /* The sender groups a new listener begins with; `hosts`: who may relay (private listeners), `policy`: of everybody else on a
  * public one. */
 enum rc listener_groups(struct session *s, struct str listener, struct strs hosts, struct str policy);
-/* HD-07: when more is relayed through public listeners than in `before`, warns and asks; RC_NOT_PERMITTED: it is not kept.
- */
-enum rc listener_relay_asked(struct session *s, struct conf_draft *const *before);
 /* Hosts as members of a sender group, domains as lines of a recipient access table: checks of questions. */
 bool listener_hosts_fit(struct session *s, void *ctx, struct str answer);
 bool listener_recipients_fit(struct session *s, void *ctx, struct str answer);

@@ -271,7 +271,7 @@ enum rc menu_talk(struct session *s, const struct menu *m, const struct menu_mor
             menu_list(s, m);
         for (i = 0; i < OPERATIONS; i++)
             ops[i] = (struct operation){operations[i].name, arena_printf(&s->arena, operations[i].what, m->noun).p,
-                                        !offers(m, operations[i].name) || (operations[i].some && n == 0)};
+                                        !offers(m, operations[i].name) || (operations[i].some && n == 0 && !ask_left(s))};
         for (i = 0; i < n_more && i < 16; i++)
             ops[OPERATIONS + i] = (struct operation){more[i].name, more[i].what, false};
         i = ask_operation(s, ops, OPERATIONS + n_more);

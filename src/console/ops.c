@@ -55,7 +55,7 @@ enum rc ops_talk(struct session *s, const struct ops *o, void *ctx)
         if (!ask_batch(s) && o->state)
             o->state(s, ctx);
         for (i = 0; i < o->n; i++)
-            rows[i] = (struct operation){o->list[i].name, o->list[i].what, o->list[i].some && !some};
+            rows[i] = (struct operation){o->list[i].name, o->list[i].what, o->list[i].some && !some && !ask_left(s)};
         i = ask_operation(s, rows, o->n);
         if (i == SIZE_MAX)
             return RC_OK;

@@ -12,7 +12,7 @@
 
 struct op {
     const char *name, *what;
-    bool some; /* only while `count` is not 0 */
+    bool some; /* only shown while `count` is not 0; named on the command line it finds nothing then */
     enum rc (*run)(struct session *s, void *ctx);
 };
 

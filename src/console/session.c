@@ -13,6 +13,7 @@
 #include "conf/rules.h"
 #include "conf/snapshot.h"
 #include "console/commands.h"
+#include "console/relay.h"
 #include "console/terminal.h"
 
 #include <errno.h>
@@ -172,7 +173,7 @@ void session_stage(struct session *s)
 {
     if (!s->trial)
         return;
-    s->relay_confirmed |= s->relay_asked;
+    relay_stage(s);
     conf_draft_free(s->work);
     s->work = s->trial;
     s->trial = NULL;
@@ -225,7 +226,7 @@ enum rc session_refresh(struct session *s, struct err *e)
     conf_draft_free(s->work);
     s->base = d;
     s->work = copy;
-    s->relay_confirmed = false;
+    s->relay_confirmed.n = 0;
     clock_zone(copy->conf.system.timezone);
     return RC_OK;
 }
@@ -258,7 +259,8 @@ static enum rc run(struct session *s, const struct command *c, struct strs words
     s->args = (struct strs){words.items + 1, words.n - 1};
     s->taken = 0;
     s->line = 0;
-    s->quiet = s->relay_asked = false;
+    s->quiet = false;
+    s->relay_asked.n = 0;
     rc = c->run(s);
     if (rc == RC_OK)
         session_stage(s);

@@ -21,6 +21,11 @@ enum { ROLE_ADMINISTRATOR, ROLE_OPERATOR, ROLE_READ_ONLY, ROLE_GUEST, ROLE_TECHN
 
 struct command;
 
+struct relays {
+    uint64_t mark[32]; /* of a group and a listener */
+    size_t n;
+};
+
 struct history {
     struct str line[100]; /* newest last; malloc'd */
     size_t n;
@@ -48,8 +53,8 @@ struct session {
 
     /* the configuration: as it was, as this login wants it, as the running command changes it (NULL: not yet) */
     struct conf_draft *base, *work, *trial;
-    bool relay_asked,
-        relay_confirmed; /* a RELAY rule on a public listener was confirmed: by this command, in what is staged */
+    /* RELAY rules on public listeners that were confirmed (relay.h): by this command, in what is staged */
+    struct relays relay_asked, relay_confirmed;
 
     /* the running command */
     const struct command *running;

@@ -132,6 +132,17 @@ def test_relay_on_a_public_listener_asks_twice(t):
     rc, out = run(g, 'settings', 'set', 'sender_group.OTHER.policy=RELAYED', 'sender_group.OTHER.members=192.0.2.9',
                   'sender_group.OTHER.listener=InboundMail')
     assert rc == 1 and 'HD-07' in out, out
+    # A confirmed rule does not open the door to one that was not.
+    rc, out = run(g, 'listenerconfig edit InboundMail hostaccess new 1 FIRST 192.0.2.20 RELAYED "" y; '
+                     'listenerconfig edit InboundMail hostaccess new 1 SECOND 192.0.2.21 RELAYED "" n; commit both')
+    assert rc == 1 and 'The rule was not kept.' in out
+    assert 'Changes committed' in ok(g, 'listenerconfig edit InboundMail hostaccess new 1 FIRST 192.0.2.20 RELAYED "" y; commit first')
+    ok(g, 'saveconfig 2')
+    saved = sorted(os.listdir(os.path.join(g.home, 'configuration')))[0]
+    ok(g, 'listenerconfig edit InboundMail hostaccess delete 1 OFFICE; listenerconfig edit InboundMail hostaccess delete 1 FIRST; commit less')
+    rc, out = run(g, 'listenerconfig edit InboundMail hostaccess new 1 THIRD 192.0.2.30 RELAYED "" y; loadconfig %s; commit all' % saved)
+    assert rc == 1 and 'HD-07' in out, out
+    assert 'Changes committed' in ok(g, 'loadconfig %s; commit force all' % saved)
     # A rule of every listener reaches a new public one too: that is asked as well.
     ok(g, 'settings', 'set', '--force', 'sender_group.EVERYWHERE.policy=RELAYED', 'sender_group.EVERYWHERE.members=192.0.2.9')
     rc, out = run(g, 'listenerconfig new 2 Open Management 1 %d example.com n' % (g.base + 26))
@@ -249,6 +260,9 @@ def test_routes_and_destinations(t):
     """smtproutes and destconfig in batch form and by questions; tables and files; a committed route carries mail (FW-05)."""
     sink = t.sink()
     g = t.home(['listener.InboundMail.rat=rcpt.test'])
+    assert ok(g, 'smtproutes print') == ''
+    rc, out = run(g, 'smtproutes delete nothing.test')
+    assert rc == 1 and 'does not exist' in out, out
     out = ok(g, 'smtproutes new rcpt.test 127.0.0.1:%d; smtproutes new .multi.test mx1.test /pri=10 mx2.test:2525 /pri=20,USEDNS;'
                 'smtproutes new sink.test /dev/null; smtproutes print; commit routes' % sink.port)
     assert 'Mapping for rcpt.test to 127.0.0.1:%d created.' % sink.port in out
