@@ -1,5 +1,5 @@
 """Configuration commands: listeners with their tables, interfaces, destinations, routes, certificates, the wizard."""
-import os, re, socket, ssl, subprocess
+import os, re, socket, ssl, subprocess, tempfile, time
 
 from console import Terminal
 from lib import MESSAGE, POSTERN, Smtp, wait_for
@@ -440,7 +440,6 @@ def test_services_of_the_machine(t):
     ok(g, 'settz Asia/Tokyo; sethostname esa1.example.org; commit tz')
     assert g.smtp().banner[1].startswith('220 esa1.example.org')
     hour = wait_for('a line', lambda: re.findall(r'(?m)^... ... .. (\d\d):', g.log())[-1:])[0]
-    import time
     wait_for('logs in local time', lambda: _hour(g) == time.strftime('%H', time.gmtime(time.time() + 9 * 3600)))
     assert hour
     c = console(t, g)
@@ -503,3 +502,29 @@ def test_the_wizard_and_the_way_back(t):
     assert 'does not exist' in out, out
     rc, out = run(g, 'resetconfig; commit', stdin='y\nn\n')
     assert 'There is no data to commit.' in out
+
+
+def test_configuration_over_ssh(t):
+    """From the network a session is confined to its own files: certificates go through control, files to /configuration (FW-02)."""
+    d = tempfile.TemporaryDirectory(prefix='postern-key.')
+    key = os.path.join(d.name, 'key')
+    subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', key], check=True)
+    g = t.home(['user.demo.ssh_keys=' + open(key + '.pub').read().strip()])
+
+    def over_ssh(line, stdin=''):
+        r = subprocess.run(['ssh', '-F', '/dev/null', '-i', key, '-o', 'IdentitiesOnly=yes', '-o', 'IdentityAgent=none', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR',
+                            '-o', 'BatchMode=yes', '-p', str(g.base + 22), 'demo@127.0.0.1', line], input=stdin, capture_output=True, text=True, timeout=30)
+        return r.returncode, r.stdout + r.stderr
+    wait_for('SSH', lambda: _connects('127.0.0.1', g.base + 22))
+    rc, out = over_ssh('certconfig certificate new web web.example.org; certconfig certificate print; listenerconfig edit InboundMail certificate web;'
+                       'listenerconfig new 2 Second Management 1 %d example.com n; listenerconfig edit Second hostaccess export hat.txt;'
+                       'listenerconfig edit Second hostaccess import hat.txt; sslconfig verify HIGH; settz Europe/Berlin; routeconfig; etherconfig;'
+                       'interfaceconfig edit Management hostname=x.example.org; commit ssh' % (g.base + 26))
+    assert rc == 0 and 'Expires: ' in out and 'Changes committed: ' in out, out
+    assert 'Warning: you may have come in through Management (from 127.0.0.1).' in out, out
+    assert os.path.exists(os.path.join(g.home, 'configuration', 'hat.txt'))
+    up(g.base + 26)
+    rc, out = over_ssh('interfaceconfig edit Management ssh=no; commit', stdin='n\n')
+    assert rc == 1 and 'close SSH on every interface' in out, out
+    rc, out = over_ssh('listenerconfig edit InboundMail rcptaccess import ../conf/current')
+    assert rc == 1, out
