@@ -23,7 +23,7 @@ enum board_gauge {
     GAUGE_DESTINATIONS,
     GAUGE_QUEUE_KB,
     GAUGE_QUEUE_FREE_KB,
-    GAUGE_OLDEST_MS,
+    GAUGE_OLDEST_MS, /* when the oldest message came (wall clock); 0 = there is none */
     GAUGE_WORK_QUEUE_PAUSED,
     GAUGE_RECEIVING_SUSPENDED,
     GAUGE_DELIVERY_SUSPENDED,
@@ -34,6 +34,7 @@ enum board_gauge {
     GAUGE_CACHE_EXCEPTIONS,
     GAUGE_CACHE_EXPIRED,
     GAUGE_DNS_OUTSTANDING, /* asked, no answer yet */
+    GAUGE_OLDEST_MID,
     GAUGE_COUNT
 };
 

@@ -56,6 +56,11 @@ static bool listed(const struct ip_table *t, const struct address_ip *ip)
     return ip && ip->family && ip_table_find(t, ip) != IP_TABLE_NONE;
 }
 
+bool access_is_proxy(const struct access *a, const struct address_ip *peer)
+{
+    return a && listed(&a->proxies, peer);
+}
+
 bool access_allows(const struct access *a, const struct address_ip *peer, const struct address_ip *client)
 {
     bool direct, carried;

@@ -17,5 +17,7 @@ void access_free(struct access *a);
  * always). Modes: all; restrict = peer is listed; proxy = peer is a listed proxy, and the client that it names is listed;
  * restrict_or_proxy = either. A proxy that names nobody, as a jump host of SSH, passes. No compiled list (NULL) refuses. */
 bool access_allows(const struct access *a, const struct address_ip *peer, const struct address_ip *client);
+/* Is this address a listed proxy, one whose origin header is believed? */
+bool access_is_proxy(const struct access *a, const struct address_ip *peer);
 
 #endif

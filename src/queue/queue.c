@@ -91,6 +91,7 @@ static void set_gauges(struct queue *q)
                 {GAUGE_QUEUE_KB, q->live_bytes / 1024},
                 {GAUGE_QUEUE_FREE_KB, free_kb(q)},
                 {GAUGE_OLDEST_MS, oldest_ms(q)},
+                {GAUGE_OLDEST_MID, q->oldest_mid},
                 {GAUGE_WORK_QUEUE_PAUSED, q->work_paused},
                 {GAUGE_DELIVERY_SUSPENDED, q->delivery_suspended}};
 

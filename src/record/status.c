@@ -214,11 +214,22 @@ static const char *system_status(const struct status_view *v)
     return is_on(v, GAUGE_WORK_QUEUE_PAUSED) ? "Work queue paused" : "Online";
 }
 
+static bool has_messages(const struct status_view *v)
+{
+    return v->board && board_gauge(v->board, GAUGE_OLDEST_MS);
+}
+
+static uint64_t oldest_age_ms(const struct status_view *v)
+{
+    uint64_t since = has_messages(v) ? board_gauge(v->board, GAUGE_OLDEST_MS) : v->wall_ms;
+
+    return v->wall_ms > since ? v->wall_ms - since : 0;
+}
+
 static void add_head(const struct status_view *v, struct buf *out)
 {
     uint64_t up_ms = v->wall_ms > v->born_ms ? v->wall_ms - v->born_ms : 0;
-    uint64_t since = v->board ? board_gauge(v->board, GAUGE_OLDEST_MS) : 0;
-    uint64_t oldest = since && since < v->wall_ms ? v->wall_ms - since : 0;
+    uint64_t oldest = oldest_age_ms(v);
 
     add_time(out, "Status as of:", v->wall_ms);
     buf_addc(out, '\n');
@@ -230,7 +241,7 @@ static void add_head(const struct status_view *v, struct buf *out)
     else
         buf_addf(out, "%-*sNever", LABEL, "Last counter reset:");
     buf_addf(out, "\n%-*s%s\n%-*s", LABEL, "System status:", system_status(v), LABEL, "Oldest Message:");
-    if (since)
+    if (has_messages(v))
         buf_addf(out, "%" PRIu64 " hours %" PRIu64 " mins %" PRIu64 " secs\n", oldest / 3600000, oldest / 60000 % 60,
                  oldest / 1000 % 60);
     else
@@ -269,12 +280,33 @@ static const struct {
     {"active_recips", GAUGE_ACTIVE_RECIPIENTS},
     {"unattempted_recips", GAUGE_UNATTEMPTED},
     {"attempted_recips", GAUGE_ATTEMPTED},
+    {"cpu_utilization", P(cpu_percent)},
+    {"swap_utilization", P(swap_percent)},
+    {"av_utilization", NOTHING},
+    {"case_utilization", NOTHING},
+    {"bm_utilization", NOTHING},
+    {"reporting_utilization", NOTHING},
+    {"quarantine_utilization", NOTHING},
+    {"log_available_kb", P(log_free_kb)},
     {"msgs_in_quarantine", NOTHING},
+    {"kbytes_in_quarantine", NOTHING},
     {"msgs_in_work_queue", GAUGE_WORK_QUEUE},
     {"dests_in_memory", GAUGE_DESTINATIONS},
     {"kbytes_used", GAUGE_QUEUE_KB},
     {"kbytes_free", GAUGE_QUEUE_FREE_KB},
 #undef P
+};
+
+static const struct {
+    const char *name;
+    size_t which;
+} dns_names[] = {
+    {"dns_requests", GAUGE_DNS_REQUESTS},
+    {"network_requests", GAUGE_NET_REQUESTS},
+    {"cache_hits", GAUGE_CACHE_HITS},
+    {"cache_misses", GAUGE_CACHE_MISSES},
+    {"cache_exceptions", GAUGE_CACHE_EXCEPTIONS},
+    {"cache_expired", GAUGE_CACHE_EXPIRED},
 };
 
 void status_json(const struct status_view *v, struct buf *out)
@@ -296,6 +328,11 @@ void status_json(const struct status_view *v, struct buf *out)
     buf_add(out, str_lit("},\"gauges\":{"));
     for (size_t i = 0; i < sizeof gauge_names / sizeof *gauge_names; i++)
         buf_addf(out, "%s\"%s\":%" PRIu64, i ? "," : "", gauge_names[i].name, gauge_value(v, gauge_names[i].which));
+    buf_add(out, str_lit("},\"dns\":{"));
+    for (size_t i = 0; i < sizeof dns_names / sizeof *dns_names; i++)
+        buf_addf(out, "%s\"%s\":%" PRIu64, i ? "," : "", dns_names[i].name, gauge_value(v, dns_names[i].which));
+    buf_addf(out, "},\"oldest_message\":{\"secs\":%" PRIu64 ",\"mid\":%" PRIu64, oldest_age_ms(v) / 1000,
+             v->board && has_messages(v) ? board_gauge(v->board, GAUGE_OLDEST_MID) : 0);
     buf_addf(out, "},\"current_ids\":{\"mid\":%" PRIu64 ",\"icid\":%" PRIu64 ",\"dcid\":%" PRIu64 "}}",
              v->board ? board_last(v->board, NUMBER_MID) : 0, v->board ? board_last(v->board, NUMBER_ICID) : 0,
              v->board ? board_last(v->board, NUMBER_DCID) : 0);

@@ -21,7 +21,9 @@ static void verb_status(struct record *r, struct str user, struct str arg, struc
 
     (void)user;
     (void)more;
-    machine_read(&r->machine, r->board, r->log_dir);
+    /* means over less than a second say little, and pollers would take the window from the Status line */
+    if (!r->machine.at_ms || clock_mono_ms() - r->machine.at_ms >= 1000)
+        machine_read(&r->machine, r->board, r->log_dir);
     v = record_view(r);
     status_text(&v, str_eqi(arg, str_lit("detail")), &a->text);
     status_json(&v, &a->json);
