@@ -14,13 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOCKOUTS = 1024 };
+enum { LOCKOUTS = 1024, TOLD_MS = 300000 };
 
 struct lockouts {
     struct {
         uint64_t user; /* hash of the name, seeded */
         uint64_t tries, until_ms;
     } at[LOCKOUTS];
+    struct {
+        uint64_t who; /* hash of user, address and service, seeded */
+        uint64_t until_ms;
+    } told[LOCKOUTS]; /* good logins of programs that poll: one line in five minutes says it */
     uint64_t seed;
 };
 
@@ -73,6 +77,23 @@ static void count(struct admin *a, struct str user, struct str peer, bool ok)
     event(a->events, user_locked_out, .user = user, .peer_ip = peer, .seconds = now->access.lockout_ms / 1000);
 }
 
+/* A program that asks for a page every few seconds logs in each time; the first of these in five minutes is told. */
+static bool told_before(struct admin *a, const struct question *q)
+{
+    uint64_t now = clock_mono_ms(), who = str_hash_seed(str_c(q->user), a->lockouts->seed);
+    size_t i;
+
+    if (!str_eq(str_c(q->service), str_lit("http")))
+        return false;
+    who = str_hash_seed(str_c(q->peer), who);
+    i = who % LOCKOUTS;
+    if (a->lockouts->told[i].who == who && a->lockouts->told[i].until_ms > now)
+        return true;
+    a->lockouts->told[i].who = who;
+    a->lockouts->told[i].until_ms = now + TOLD_MS;
+    return false;
+}
+
 static void copy(char *out, size_t size, struct str s)
 {
     snprintf(out, size, "%.*s", STR(str_first(s, size - 1)));
@@ -92,7 +113,8 @@ static void checked(void *ctx, bool ok)
     if (l.ok) {
         l.role = u->role;
         l.must_change = login_must_change(a, u);
-        event(a->events, user_authenticated, .user = user, .peer_ip = peer);
+        if (!told_before(a, q))
+            event(a->events, user_authenticated, .user = user, .peer_ip = peer);
     } else if (str_eq(str_c(q->service), str_lit("http"))) {
         event(a->events, user_login_failed, .user = user, .peer_ip = peer);
     } else {
