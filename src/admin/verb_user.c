@@ -151,7 +151,7 @@ void verb_passwd(struct verb_call *c)
         passphrase_check(&c->admin->current->conf, c->args.items[2], &e);
     if (e.rc != RC_OK)
         verb_fail(c, &e);
-    else if (u == self && u->password.n)
+    else if (u == self && u->password.n && (c->session || c->args.items[1].n)) /* not on the local console: passwd NAME */
         auth_check(c->admin, u->name, c->args.items[1], checked, c);
     else
         take_new(c);

@@ -178,7 +178,7 @@ enum rc cmd_passwd(struct session *s)
 {
     if (s->args.n > 1)
         return session_usage(s);
-    if (s->args.n == 1 && !str_eqi(arg(s, 0), s->user))
+    if (s->args.n == 1 && (s->local || !str_eqi(arg(s, 0), s->user)))
         return change(s, arg(s, 0), STR_NONE);
     return change(s, STR_NONE, ask_hidden(s, "Old password: "));
 }
