@@ -247,6 +247,8 @@ MESSAGE = b'From: a@sender.test\r\nTo: b@rcpt.test\r\nSubject: hello\r\nMessage-
 class Home:
     """A gateway of the real program. settings: 'path=value' strings on top of the lab's. build: directory of the executables."""
 
+    postern = POSTERN
+
     def __init__(self, settings=(), sink_port=None, env=None, start=True, build=None):
         self.postern = os.path.join(build, 'postern') if build else POSTERN
         self.base = free_base()

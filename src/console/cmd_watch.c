@@ -80,11 +80,17 @@ static enum rc watch(struct session *s, struct watch *w)
     return rc;
 }
 
+/* One sample, for programs: as an object, or `next ...` with what the object of the sample before said. */
+static bool is_sample(const struct session *s, size_t at)
+{
+    return (s->args.n && arg_is(s, s->args.n - 1, "--json")) || arg_is(s, at, "next");
+}
+
 enum rc cmd_rate(struct session *s)
 {
     struct watch w = {.words = {str_lit("rate")}, .n = 1};
 
-    if (s->args.n && arg_is(s, s->args.n - 1, "--json"))
+    if (is_sample(s, 0))
         return cmd_plain(s);
     return watch_options(s, 0, &w) ? watch(s, &w) : session_usage(s);
 }
@@ -93,7 +99,7 @@ enum rc cmd_hostrate(struct session *s)
 {
     struct watch w = {.words = {str_lit("hostrate")}, .n = 2};
 
-    if (s->args.n && arg_is(s, s->args.n - 1, "--json"))
+    if (is_sample(s, 1))
         return cmd_plain(s);
     if (!watch_options(s, 1, &w))
         return session_usage(s);
@@ -135,7 +141,7 @@ enum rc cmd_workqueue(struct session *s)
 {
     size_t i;
 
-    if (arg_is(s, 0, "rate") && !arg_is(s, s->args.n - 1, "--json"))
+    if (arg_is(s, 0, "rate") && !is_sample(s, 1))
         return rates(s, 1);
     if (s->args.n || (s->exec && !s->local))
         return cmd_plain(s);

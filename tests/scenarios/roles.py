@@ -26,6 +26,7 @@ def alive(pid):
 def test_each_role_comes_back(t):
     """HD-07: a role that is killed runs again within a second, its restart is counted, mail is still taken."""
     g = t.home()
+    wait_for('every role', lambda: all(line(g, r)[1] == 'running' for r in ROLES))
     for role in ROLES:
         before = wait_for(role, lambda: line(g, role)[1] == 'running' and line(g, role))
         os.kill(before[0], signal.SIGKILL)
