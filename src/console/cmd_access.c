@@ -212,8 +212,10 @@ static enum rc op_ipaccess(struct session *s, void *ctx)
         return !ask_left(s) && put_mode(s, MODE_ALL) ? RC_OK : session_usage(s);
     if (!str_eqi(word, str_lit("restrict")) || !ask_left(s))
         return session_usage(s);
-    while (ask_left(s))
-        buf_addf(b, "%.*s,", STR(ask_next(s)));
+    while (ask_left(s)) {
+        buf_add(b, ask_next(s));
+        buf_addc(b, ',');
+    }
     if (!addresses_fit(s, &list, buf_str(b)))
         return RC_INVALID;
     return ops_put_list(s, "access", "allowed", list) && put_mode(s, MODE_RESTRICT) ? RC_OK : RC_INVALID;

@@ -10,6 +10,8 @@
 #include "event/log_name.h"
 #include "event/render.h"
 
+#include <inttypes.h>
+
 static const struct menu subscriptions = {"logconfig", "log", "log subscription", "", ""};
 
 static const struct conf_section *section(void)
@@ -176,10 +178,14 @@ static enum rc print(struct session *s)
 
 static enum rc op_setup(struct session *s, void *ctx)
 {
+    uint64_t seconds;
+
     (void)ctx;
     if (ask_left(s))
         return ops_fields(s, "logs", STR_NONE, "");
-    fields_ask(s, ops_section("logs"), STR_NONE, "measure_every message_id remote_response original_subject");
+    seconds = ask_number(s, "System measurement frequency (in seconds):", session_conf(s)->logs.measure_every, 1, 86400);
+    field_put(s, ops_section("logs"), STR_NONE, "measure_every", arena_printf(&s->arena, "%" PRIu64, seconds));
+    fields_ask(s, ops_section("logs"), STR_NONE, "message_id remote_response original_subject");
     fields_ask(s, ops_section("logs"), STR_NONE, "-measure_every message_id remote_response original_subject headers");
     return RC_OK;
 }

@@ -94,9 +94,9 @@ static enum rc op_new(struct session *s, void *ctx)
 
     (void)ctx;
     if (ask_left(s) > 1) { /* type and base64 as two words, a comment is dropped */
-        struct str type = ask_next(s);
+        struct str type = ask_next(s), base64 = ask_next(s);
 
-        given = arena_printf(&s->arena, "%.*s %.*s", STR(type), STR(ask_next(s)));
+        given = arena_printf(&s->arena, "%.*s %.*s", STR(type), STR(base64));
         s->taken = s->args.n;
         if (!key_fits(s, key, given))
             return RC_INVALID;
