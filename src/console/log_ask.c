@@ -95,6 +95,23 @@ static void ask_host(struct session *s, struct str name)
     ask_value(s, "Hostname to deliver the logs:", old.n ? old.p : NULL, host_fits, &(struct asking){name, "host"});
 }
 
+static bool user_fits(struct session *s, void *ctx, struct str answer)
+{
+    const struct asking *a = ctx;
+
+    if (answer.n)
+        return put(s, a->name, a->field, answer);
+    say(s, "A value is needed.\n");
+    return false;
+}
+
+static void ask_user(struct session *s, struct str name)
+{
+    struct str old = arena_str(&s->arena, log_of(s, name)->user);
+
+    ask_value(s, "Username on the remote host:", old.n ? old.p : NULL, user_fits, &(struct asking){name, "user"});
+}
+
 /* The port that everybody uses is kept as 0. */
 static void ask_port(struct session *s, struct str name, uint64_t usual)
 {
@@ -147,7 +164,8 @@ static void ask_retrieval(struct session *s, struct str name)
     } else if (method == LOG_RETRIEVAL_SCP) {
         ask_host(s, name);
         ask_port(s, name, PORT_SCP);
-        ask_rows(s, name, "user directory names");
+        ask_user(s, name);
+        ask_rows(s, name, "directory names");
         say_key(s);
     } else if (method == LOG_RETRIEVAL_SYSLOG) {
         ask_syslog(s, name);

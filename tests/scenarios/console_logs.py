@@ -129,6 +129,9 @@ def test_logs_in_batch_form(t):
                 'logconfig logheaders "a b"', 'logconfig auditlogconfig perhaps', 'logconfig setup measure_every=0'):
         rc, out = run(g, bad + '; commit x')
         assert rc == 1 and 'Changes committed' not in out, (bad, out)
+    run(g, 'settings set "log.mail_logs.password=geheim88"')
+    g.wait_log(r'password=\*{8}', 'cli_logs')
+    assert 'geheim' not in g.log('cli_logs')
     ok(g, 'logconfig new ours cli; logconfig delete ours; logconfig delete tcp_mail; commit "gone"')
     assert 'tcp_mail' not in ok(g, 'logconfig print')
     rc, out = run(g, 'logconfig edit mail_logs rollover=sometimes; commit x')
@@ -159,7 +162,7 @@ def test_setup_and_headers(t):
     s = g.smtp()
     assert s.send('a@example.com', 'b@example.com', b'X-Mailer: try 7\r\n' + MESSAGE)[0] == 250
     s.quit()
-    g.wait_log(r"X-Mailer.*try 7")
+    g.wait_log(r"Message done .*\('x-mailer', 'try 7'\)")
     ok(g, 'logconfig logheaders none; logconfig setup dialect=classic; commit y')
     assert 'logs.dialect=classic' in g.cli('settings show logs') and 'X-Mailer' not in g.cli('settings show logs')
 
