@@ -27,17 +27,29 @@ static enum rc check_members(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
-static enum rc check_addresses(struct arena *a, const struct conf_listener *l, const char *field, struct strs lines,
-                               struct err *e)
+static enum rc check_list(struct arena *a, struct str path, struct strs lines, struct err *e)
 {
     struct ip_table t;
 
     ip_table_begin(&t, a);
     for (size_t i = 0; i < lines.n; i++) {
         if (ip_table_add(&t, lines.items[i], 0, e) != RC_OK)
-            return err_wrap(e, RC_INVALID, "listener.%.*s.%s", STR(l->name), field);
+            return err_wrap(e, RC_INVALID, "%.*s", STR(path));
     }
     return RC_OK;
+}
+
+static enum rc check_addresses(struct arena *a, const struct conf_listener *l, const char *field, struct strs lines,
+                               struct err *e)
+{
+    return check_list(a, arena_printf(a, "listener.%.*s.%s", STR(l->name), field), lines, e);
+}
+
+/* A line that is left out here would shut somebody out. */
+static enum rc check_access(struct arena *a, const struct conf_access *c, struct err *e)
+{
+    TRY(check_list(a, str_lit("access.allowed"), c->allowed, e));
+    return check_list(a, str_lit("access.proxies"), c->proxies, e);
 }
 
 /* "PATTERN [accept [bypass] | reject [reply text]]" */
@@ -84,7 +96,7 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
     TRY(conf_check(c, old, force, e));
     TRY(check_members(c, e));
     arena_init(&a, 65536, SCRATCH_MAX);
-    rc = RC_OK;
+    rc = check_access(&a, &c->access, e);
     for (size_t i = 0; i < c->listener.n && rc == RC_OK; i++)
         rc = check_listener(&a, &c->listener.items[i], e);
     arena_done(&a);

@@ -5,6 +5,8 @@
  */
 #include "admin/verbs.h"
 
+enum { READ_ONLY = 2 }; /* index of user.role */
+
 void verb_queue(struct verb_call *c)
 {
     verb_ask(c, ROLE_queue, c->verb->name, c->args);
@@ -37,7 +39,13 @@ void verb_push(struct verb_call *c)
 void verb_snmp(struct verb_call *c)
 {
     bool test = c->args.n == 2 && str_eqi(c->args.items[0], str_lit("test"));
+    const struct conf_user *u = conf_find(&c->admin->current->conf.user, c->user);
 
+    if (test && u && u->role == READ_ONLY) {
+        buf_add(&c->text, str_lit("A read-only operator sends no traps.\n"));
+        verb_end(c, RC_NOT_PERMITTED);
+        return;
+    }
     if (!test && (c->args.n > 1 || (c->args.n == 1 && !str_eqi(c->args.items[0], str_lit("status"))))) {
         verb_usage(c);
         return;

@@ -162,5 +162,9 @@ bool field_set(struct session *s, const struct conf_section *section, struct str
             section->name);
         return false;
     }
+    if (f->type == CONF_TYPE_SECRET && eq + 1 < assignment.n) {
+        say(s, "%s is secret: it is asked, never an argument.\n", f->name); /* command lines are logged */
+        return false;
+    }
     return field_put(s, section, name, f->name, str_from(assignment, eq + 1));
 }

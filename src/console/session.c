@@ -234,7 +234,45 @@ enum rc session_refresh(struct session *s, struct err *e)
 /* --- one command
  * ------------------------------------------------------------------------------------------------------------ */
 
-/* Secrets never travel on a command line; what does is told as it is typed. */
+/* "snmp.community=x": the setting before `=` is a secret of some section. */
+static bool is_secret(struct str word)
+{
+    size_t eq = str_find(word, '=');
+    struct str name = str_first(word, eq);
+    size_t dot = str_find_last(name, '.');
+
+    if (eq == word.n)
+        return false;
+    if (dot < name.n)
+        name = str_from(name, dot + 1);
+    for (size_t i = 0; i < conf_sections_n; i++) {
+        const struct conf_setting *f = conf_setting_find(&conf_sections[i], name);
+
+        if (f && f->type == CONF_TYPE_SECRET)
+            return true;
+    }
+    return false;
+}
+
+/* A command line is told as it is typed, secrets on it are not. */
+static struct str shown(struct session *s, struct strs words, struct str line)
+{
+    struct buf *b = session_buf(s, line.n + 16 * words.n + 16);
+    bool any = false;
+
+    for (size_t i = 0; i < words.n; i++) {
+        bool secret = is_secret(words.items[i]);
+
+        if (i)
+            buf_addc(b, ' ');
+        buf_add(b, secret ? str_first(words.items[i], str_find(words.items[i], '=') + 1) : words.items[i]);
+        if (secret)
+            buf_add(b, str_lit("********"));
+        any = any || secret;
+    }
+    return any ? buf_str(b) : line;
+}
+
 static void note(struct session *s, struct str line)
 {
     char text[1000];
@@ -279,7 +317,7 @@ static enum rc command(struct session *s, struct strs words, struct str line)
 {
     const struct command *c = command_find(words.items[0]);
 
-    note(s, line);
+    note(s, shown(s, words, line));
     if (!c || !command_permitted(s, c))
         return unknown(s, words.items[0]);
     follow(s);

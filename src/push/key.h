@@ -1,5 +1,6 @@
 /*
- * The key that SCP push logs in with: Ed25519, made on first use, HOME/keys/log_push_key and .pub.
+ * The key that SCP push logs in with: Ed25519, HOME/keys/log_push_key and .pub, made on first use or when control is asked
+ * for it before (verb pushkey).
  */
 #ifndef PUSH_KEY_H
 #define PUSH_KEY_H

@@ -16,18 +16,9 @@ static const struct {
     bool is_text;
     const char *sample;
 } traps[TRAP_COUNT] = {
-    [TRAP_CONSERVATION] = {"resourceConservationMode", 6, 0, false, NULL},
-    [TRAP_POWER] = {"powerSupplyStatusChange", 8, 2, false, NULL},
-    [TRAP_TEMPERATURE] = {"highTemperature", 9, 3, true, "Sample sensor"},
-    [TRAP_FAN] = {"fanFailure", 10, 3, true, "Sample fan"},
-    [TRAP_KEY] = {"keyExpiration", 12, 2, true, "Sample key"},
-    [TRAP_UPDATE] = {"updateFailure", 13, 2, true, "Sample service"},
-    [TRAP_RAID] = {"raidStatusChange", 18, 3, true, "Sample array"},
-    [TRAP_CONNECTIVITY] = {"connectivityFailure", 21, 0, true, "http://sample.invalid/"},
-    [TRAP_MEMORY] = {"memoryUtilizationExceeded", 1, 0, false, NULL},
-    [TRAP_CPU] = {"cpuUtilizationExceeded", 2, 0, false, NULL},
-    [TRAP_HSM_INITIALIZATION] = {"hsmInitializationFailure", 22, 0, true, "Sample reason"},
-    [TRAP_HSM_LOGIN] = {"hsmResetLoginFailure", 22, 0, true, "Sample reason"},
+#define SNMP_TRAP(number, name, object, column, is_text, sample) [TRAP_##number] = {name, object, column, is_text, sample},
+#include "spec/traps.def"
+#undef SNMP_TRAP
 };
 
 const char *snmp_trap_name(unsigned number)

@@ -6,18 +6,10 @@
 #include "snmp/mib.h"
 
 enum snmp_trap_number {
-    TRAP_CONSERVATION = 1,
-    TRAP_POWER,
-    TRAP_TEMPERATURE,
-    TRAP_FAN,
-    TRAP_KEY,
-    TRAP_UPDATE,
-    TRAP_RAID,
-    TRAP_CONNECTIVITY,
-    TRAP_MEMORY,
-    TRAP_CPU,
-    TRAP_HSM_INITIALIZATION,
-    TRAP_HSM_LOGIN,
+    TRAP_NONE,
+#define SNMP_TRAP(number, name, object, column, is_text, sample) TRAP_##number,
+#include "spec/traps.def"
+#undef SNMP_TRAP
     TRAP_COUNT,
     TRAP_WARM_START = 100 /* the standard trap of that name */
 };

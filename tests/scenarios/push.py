@@ -407,5 +407,20 @@ def test_scp_host_key(t):
     wait_for('the file', lambda: arrived(ssh))
 
 
+def test_scp_push_set_up_in_logconfig(t):
+    """FW-03: nothing but logconfig: SCP Push, the key it shows installed, the host key that the server offered taken; the log arrives."""
+    ssh = Sshd(t)
+    g = t.home()
+    g.cli('logconfig new by_scp system retrieval=scp host=127.0.0.1 port=%d user=%s directory=%s; commit scp' % (ssh.port, pwd.getpwuid(os.getuid()).pw_name, ssh.root))
+    with open(ssh.dir + '/authorized', 'w') as f:
+        f.write('restrict ' + g.cli('logconfig hostkeyconfig user'))
+    g.cli('rollovernow', 'by_scp')
+    g.wait_log(r'by SCP: host key ssh-ed25519 SHA256:\S+ is not known; next try', 'system_logs')
+    out = g.cli('logconfig hostkeyconfig scan 1; logconfig hostkeyconfig print; commit known')
+    assert 'Host key added.\n%s\n' % ssh.known in out, out
+    g.cli('logpush now by_scp')
+    wait_for('the file', lambda: arrived(ssh))
+
+
 for f in (test_ftp_push, test_ftp_down_then_up, test_ftp_refused):
     f.needs_root = True
