@@ -26,7 +26,7 @@ enum { FILE_MOST = 1 << 20, ITEMS_MOST = 32, SECTOR = 512 };
 
 static void line(struct session *s, const char *key, struct str value)
 {
-    say(s, "%-24s  %.*s\n", key, STR(value.n ? value : str_lit("NA")));
+    say(s, "%-27s  %.*s\n", key, STR(value.n ? value : str_lit("NA")));
 }
 
 static struct str text_of(struct session *s, const char *path)
@@ -176,12 +176,14 @@ static void cards(struct session *s)
         const char *name = all.items[i].p;
         struct str speed = text_of(s, arena_printf(&s->arena, "/sys/class/net/%s/speed", name).p);
 
+        bool fast = speed.n && *speed.p != '-'; /* -1: not known */
+
         if (!str_eq(all.items[i], str_lit("lo")))
             line(s, arena_printf(&s->arena, "NIC %s", name).p,
                  arena_printf(&s->arena, "%.*s, %.*s%s%.*s%s",
                               STR(text_of(s, arena_printf(&s->arena, "/sys/class/net/%s/operstate", name).p)),
                               STR(text_of(s, arena_printf(&s->arena, "/sys/class/net/%s/address", name).p)),
-                              speed.n ? ", " : "", STR(speed), speed.n ? " Mbit/s" : ""));
+                              fast ? ", " : "", STR(fast ? speed : STR_NONE), fast ? " Mbit/s" : ""));
     }
 }
 

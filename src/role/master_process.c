@@ -42,7 +42,7 @@ static void set_state(struct master *m, struct proc *p, enum proc_state state)
     board_store(&r->pid, (uint64_t)p->pid);
     board_store(&r->restarts, p->restarts);
     board_store(&r->started_ms, p->started_wall_ms);
-    board_store(&r->state, (uint64_t)state);
+    board_store(&r->state, p->unwanted && state == PROC_WAITING ? 0 : (uint64_t)state);
     m->changed = true;
 }
 
