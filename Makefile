@@ -7,8 +7,7 @@ SAN ?=
 Q := $(if $(V),,@)
 B ?= $(if $(SAN),build-san,build)
 CC ?= gcc
-ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin push console shell web snmp clock role
-ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin capture push console shell web snmp role
+ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin capture push console shell web snmp clock role
 ROOMS := $(foreach r,$(ROOMS),$(if $(wildcard src/$(r)/*.c),$(r)))
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla

@@ -44,14 +44,7 @@ static const struct home_right {
     {ROLE_shell, "log", 'r'},          {ROLE_shell, "configuration", 'w'}, {ROLE_shell, "captures", 'w'},
     {ROLE_web, "keys", 'r'},           {ROLE_push, PUSH_KEY, 'w'},         {ROLE_push, "log", 'r'},
     {ROLE_push, PUSH_KEY_PUBLIC, 'w'}, {ROLE_push, "push", 'w'},           {ROLE_snmp, "snmp", 's'},
-    {ROLE_clock, "clock", 's'},        {ROLE_deliver, "keys/ca", 'r'},
-    {ROLE_any, "events", 'w'},  {ROLE_control, ".", 's'},           {ROLE_receive, "spool", 'w'},
-    {ROLE_queue, "spool", 'w'}, {ROLE_deliver, "spool", 'r'},       {ROLE_receive, "keys", 'r'},
-    {ROLE_record, "log", 'w'},  {ROLE_record, "record", 'w'},       {ROLE_shell, "keys", 'w'},
-    {ROLE_shell, "log", 'r'},   {ROLE_shell, "configuration", 'w'}, {ROLE_shell, "captures", 'w'},
-    {ROLE_web, "keys", 'r'},    {ROLE_push, "keys", 'w'},           {ROLE_push, "log", 'r'},
-    {ROLE_push, "push", 'w'},   {ROLE_snmp, "snmp", 's'},           {ROLE_capture, "captures", 'w'},
-    {ROLE_clock, "clock", 's'},
+    {ROLE_clock, "clock", 's'},        {ROLE_deliver, "keys/ca", 'r'},     {ROLE_capture, "captures", 'w'},
 };
 
 static const struct system_right {
