@@ -48,6 +48,8 @@ static void started(struct captures *x, enum rc rc, struct str text)
         want(x, false);
     if (!c)
         return;
+    if (rc == RC_OK)
+        event(x->admin->events, capture_started, .user = c->user);
     buf_add(&c->text, text);
     verb_end(c, rc);
 }
@@ -111,6 +113,7 @@ static void gone(void *ctx, struct bus_peer *p)
         return;
     buf_clear(&x->last);
     buf_add(&x->last, str_lit("The last capture ended: its service failed.\n"));
+    event(x->admin->events, capture_over, .why = str_lit("its service failed"));
     want(x, false);
 }
 
@@ -121,6 +124,7 @@ static void on_ended(void *ctx, const struct bus_in *in)
 
     buf_clear(&x->last);
     buf_addf(&x->last, "The last capture ended: %.*s.\n%.*s", STR(str_first(m->why, 300)), STR(str_first(m->text, 2000)));
+    event(x->admin->events, capture_over, .why = m->why);
     want(x, false);
 }
 
@@ -184,6 +188,7 @@ static void stopped(struct verb_call *c, const struct bus_verb_reply *r)
     buf_add(&c->json, r->json);
     buf_clear(&x->last);
     buf_addf(&x->last, "The last capture was stopped by %.*s.\n%.*s", STR(c->user), STR(r->text));
+    event(c->admin->events, capture_stopped, .user = c->user);
     want(x, false);
 }
 

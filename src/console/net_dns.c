@@ -117,7 +117,9 @@ static void servers_find(struct session *s, const struct net_question *q, struct
 
 static uint16_t id_of(struct str octets)
 {
-    return octets.n < 2 ? 0 : (uint16_t)((unsigned char)octets.p[0] << 8 | (unsigned char)octets.p[1]);
+    const unsigned char *p = (const unsigned char *)octets.p;
+
+    return octets.n < 2 ? 0 : (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static bool is_ours(const struct net_question *q, struct str ask, const struct dns_message *m)

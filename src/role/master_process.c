@@ -232,6 +232,7 @@ void procs_want(struct master *m, enum role role, uint64_t count)
         p->unwanted = true;
         if (p->pid)
             kill(p->pid, SIGTERM);
+        p->ending = p->pid != 0;
         m->changed = true;
     }
 }
@@ -257,7 +258,7 @@ static void board_clean(struct board *b, const struct proc *p)
 static void ended(struct master *m, struct proc *p, const char *how)
 {
     uint64_t now = clock_mono_ms(), first = role_row(p->role)->restart_ms;
-    bool expected = m->stopping || p->unwanted;
+    bool expected = m->stopping || p->unwanted || p->ending;
     char text[FAULT_TEXT];
     pid_t pid = p->pid;
 
@@ -265,6 +266,7 @@ static void ended(struct master *m, struct proc *p, const char *how)
         close(p->line);
     p->line = -1;
     p->pid = 0;
+    p->ending = false;
     board_clean(m->board, p);
     if (!expected) {
         p->restarts++;

@@ -115,7 +115,7 @@ def test_dig_asks_name_servers(t):
 def test_nslookup(t):
     """nslookup: answer and TTL; an address is looked up backwards; the questions; NXDOMAIN and no record fail."""
     nsd = t.nsd({'example': ZONE, '2.0.192.in-addr.arpa': '@ NS ns.example.\n9 PTR mx.example.\n'})
-    g = t.home(names(nsd))
+    g = t.home(['dns.servers=127.0.0.1@1', 'dns.timeout_ms=1s', 'dns.domain_servers=example 127.0.0.1@%d,2.0.192.in-addr.arpa 127.0.0.1@%d' % (nsd.port, nsd.port)])
     assert run(g, 'nslookup mx.example') == (0, 'A=127.0.0.1 TTL=60\n')
     assert run(g, 'nslookup six.example') == (0, 'AAAA=::1 TTL=60\n')
     assert run(g, 'nslookup example mx') == (0, 'MX=10 mx.example TTL=60\nMX=20 mx2.example TTL=60\n')
@@ -330,6 +330,7 @@ def test_packetcapture(t):
     assert b'NOOP the captured line' in open(path, 'rb').read()
     wait_for('the role to end', lambda: ('capture', 0) not in g.roles())
     assert 'listen' not in g.stderr() and 'was stopped by admin' in run(g, 'packetcapture')[1]
+    g.wait_log('Packet capture started by admin', 'system_logs')
 
     for setting, why in (('"filter=tcp prot 25"', 'capture filter: '), ('filter= interfaces=nope0', 'The network interface nope0 does not exist')):
         run(g, 'packetcapture setup ' + setting)
@@ -350,6 +351,8 @@ def test_packetcapture(t):
     run(g, 'packetcapture setup max_seconds=1')
     wait_for('a new start', lambda: run(g, 'packetcapture start')[0] == 0)
     wait_for('the time to be over', lambda: 'maximum duration is reached' in run(g, 'packetcapture status')[1])
+    g.wait_log('Packet capture ended: the maximum duration is reached', 'system_logs')
+    assert 'capture 0 ' not in g.stderr(), g.stderr()
 
 
 def test_packetcapture_menu(t):
