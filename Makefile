@@ -7,7 +7,7 @@ SAN ?=
 Q := $(if $(V),,@)
 B ?= $(if $(SAN),build-san,build)
 CC ?= gcc
-ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin push console shell web snmp clock role
+ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver lookup record admin capture push console shell web snmp clock role
 ROOMS := $(foreach r,$(ROOMS),$(if $(wildcard src/$(r)/*.c),$(r)))
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -31,8 +31,9 @@ LIBS_web      := -luv -lmicrohttpd -lgnutls -ljansson
 LIBS_push     := -luv -lssh -lcurl -lssl -lcrypto
 LIBS_snmp     := -luv -lnetsnmpagent -lnetsnmp
 LIBS_clock    := -luv
+LIBS_capture  := -luv -lpcap
 LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2 -lpcre2-8
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lpthread
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lpcap -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

@@ -3,7 +3,7 @@
 Everything runs on loopback ports below a base of its own, in a temporary directory that goes when the scenario ends. A
 scenario is a function test_...(t) in tests/scenarios/*.py; its docstring is the sentence it shows and names requirements.
 """
-import os, re, shutil, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
+import os, re, shutil, signal, socket, socketserver, ssl, subprocess, sys, tempfile, threading, time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get('POSTERN_BUILD', os.path.join(TOP, 'build'))
@@ -396,6 +396,35 @@ class Nsd:
     def close(self):
         self.proc.terminate()
         self.proc.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Ca:
+    """A certificate authority of the test, in a directory of its own."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix='postern-ca.')
+        self.pem = os.path.join(self.dir, 'ca.crt')
+        self._run('req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=Test CA', *self._key('ca'), '-out', self.pem)
+
+    def _run(self, *args):
+        subprocess.run(['openssl', *args], cwd=self.dir, check=True, capture_output=True)
+
+    def _key(self, name):
+        return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', name + '.key']
+
+    def context(self, *names, self_signed=False):
+        """Server side TLS with a certificate for these DNS names."""
+        n = names[0]
+        san = 'subjectAltName=' + ','.join('DNS:' + x for x in names)
+        signer = [] if self_signed else ['-CA', 'ca.crt', '-CAkey', 'ca.key']
+        self._run('req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=' + n, '-addext', san, '-addext', 'basicConstraints=critical,CA:FALSE',
+                  *self._key(n), '-out', n + '.crt', *signer)
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(os.path.join(self.dir, n + '.crt'), os.path.join(self.dir, n + '.key'))
+        return ctx
+
+    def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

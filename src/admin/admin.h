@@ -14,6 +14,7 @@ struct control_socket;
 struct auth;
 struct lockouts;
 struct sessions;
+struct captures;
 
 /* Somebody who is logged in: lives as long as his connection to control. */
 struct admin_session {
@@ -42,6 +43,7 @@ struct admin {
     struct auth *auth;
     struct lockouts *lockouts;
     struct sessions *sessions;
+    struct captures *captures;
     unsigned char *seal_key; /* seal.c */
 };
 
@@ -121,6 +123,16 @@ bool login_must_change(const struct admin *a, const struct conf_user *u);
 
 /* verb_user.c: long and mixed enough (settings section access)? */
 enum rc passphrase_check(const struct conf *now, struct str passphrase, struct err *e);
+
+/* --- verb_capture.c: packetcapture --------------------------------------------------------------------------------------
+ */
+
+void captures_open(struct admin *a);
+void captures_close(struct admin *a);
+/* Is a capture wanted, so that role `capture` is to run? */
+bool captures_wanted(const struct admin *a);
+/* Master could not open the socket for it. */
+void captures_refused(struct admin *a, struct str why);
 
 /* --- run.c ---------------------------------------------------------------------------------------------------------------
  */

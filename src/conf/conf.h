@@ -117,6 +117,9 @@ struct conf_route {
 struct conf_delivery {
 #include "spec/settings/delivery.def"
 };
+struct conf_capture {
+#include "spec/settings/capture.def"
+};
 struct conf_logs {
 #include "spec/settings/logs.def"
 };

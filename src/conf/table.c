@@ -133,6 +133,11 @@ static const struct conf_setting rows_delivery[] = {
 #include "spec/settings/delivery.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_capture
+static const struct conf_setting rows_capture[] = {
+#include "spec/settings/capture.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_logs
 static const struct conf_setting rows_logs[] = {
 #include "spec/settings/logs.def"

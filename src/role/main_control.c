@@ -138,6 +138,10 @@ static void applied(void *ctx, const struct conf *now)
         want_listener(c, now, &now->listener.items[i]);
     for (size_t i = 0; i < now->interface.n; i++)
         want_services(c, now, &now->interface.items[i], &shell, &web);
+    if (captures_wanted(&c->admin)) {
+        want(c, &(struct wish){.role = ROLE_capture, .kind = "capture"}, str_lit("packets"));
+        c->wanted[c->n - 1].name = str_lit("capture.packets");
+    }
     role_listen(c->process, c->wanted, c->n);
     role_count(c->process, ROLE_receive, now->roles.receive);
     role_count(c->process, ROLE_scan, now->roles.scan);
@@ -147,6 +151,7 @@ static void applied(void *ctx, const struct conf *now)
     role_count(c->process, ROLE_push, wants_push(now));
     role_count(c->process, ROLE_snmp, now->snmp.enabled);
     role_count(c->process, ROLE_clock, now->ntp.servers.n > 0);
+    role_count(c->process, ROLE_capture, captures_wanted(&c->admin));
 }
 
 static void peer_came(void *ctx, struct bus_peer *p)
@@ -160,7 +165,9 @@ static void listen_state(struct process *p, struct str name, struct str error)
 {
     struct control *c = p->state;
 
-    if (error.n)
+    if (str_eq(name, str_lit("capture.packets")))
+        captures_refused(&c->admin, error);
+    else if (error.n)
         event(c->admin.events, listener_failed, .listener = name, .why = error);
 }
 
@@ -189,6 +196,7 @@ static enum rc start(struct process *p, struct err *e)
     sessions_open(&c->admin);
     run_open(&c->admin);
     bus_on_peer(p->bus, peer_came, NULL, c);
+    captures_open(&c->admin); /* what it tells a new process comes after the snapshot */
     return control_socket_open(&c->admin, e);
 }
 

@@ -31,6 +31,7 @@ struct proc {
     uint64_t restart_ms; /* when, while waiting */
     uint64_t backoff_ms;
     bool unwanted; /* fewer of this role are asked for: not started again */
+    bool ending;   /* it was told to end for that: no fault, even when it is wanted again by then */
 };
 
 struct sock {

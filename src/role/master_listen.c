@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,12 @@ void listen_begin(struct master *m)
         m->socks[i].wanted = false;
 }
 
+/* The socket of a packet capture: not a listening one, and only root may open it. Its owner says what it sees. */
+static bool wants_packets(struct str address)
+{
+    return str_eq(address, str_lit("packets"));
+}
+
 static bool same(const struct sock *s, const struct line_listen *l)
 {
     return str_eq(str_c(s->name), l->name) && str_eq(str_c(s->address), l->address) && s->port == l->port &&
@@ -33,7 +40,7 @@ void listen_add(struct master *m, const struct line_listen *l)
 {
     struct sock s = {.port = (uint16_t)l->port, .fd = -1, .wanted = true, .role = (enum role)l->role};
 
-    if (l->port == 0 || l->port > UINT16_MAX || l->name.n == 0 || l->role >= ROLE_COUNT)
+    if ((l->port == 0) != wants_packets(l->address) || l->port > UINT16_MAX || l->name.n == 0 || l->role >= ROLE_COUNT)
         return;
     s.backlog = l->backlog > 0 && l->backlog <= 65535 ? (int)l->backlog : 1024;
     for (size_t i = 0; i < m->n_socks; i++) {
@@ -126,6 +133,8 @@ static int bind_socket(const struct sock *s)
     socklen_t n = address_of(s, &at);
     int one = 1, fd, why;
 
+    if (wants_packets(str_c(s->address)))
+        return socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (!n) {
         errno = EINVAL;
         return -1;

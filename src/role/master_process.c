@@ -42,7 +42,7 @@ static void set_state(struct master *m, struct proc *p, enum proc_state state)
     board_store(&r->pid, (uint64_t)p->pid);
     board_store(&r->restarts, p->restarts);
     board_store(&r->started_ms, p->started_wall_ms);
-    board_store(&r->state, (uint64_t)state);
+    board_store(&r->state, p->unwanted && state == PROC_WAITING ? 0 : (uint64_t)state);
     m->changed = true;
 }
 
@@ -232,6 +232,7 @@ void procs_want(struct master *m, enum role role, uint64_t count)
         p->unwanted = true;
         if (p->pid)
             kill(p->pid, SIGTERM);
+        p->ending = p->pid != 0;
         m->changed = true;
     }
 }
@@ -257,7 +258,7 @@ static void board_clean(struct board *b, const struct proc *p)
 static void ended(struct master *m, struct proc *p, const char *how)
 {
     uint64_t now = clock_mono_ms(), first = role_row(p->role)->restart_ms;
-    bool expected = m->stopping || p->unwanted;
+    bool expected = m->stopping || p->unwanted || p->ending;
     char text[FAULT_TEXT];
     pid_t pid = p->pid;
 
@@ -265,6 +266,7 @@ static void ended(struct master *m, struct proc *p, const char *how)
         close(p->line);
     p->line = -1;
     p->pid = 0;
+    p->ending = false;
     board_clean(m->board, p);
     if (!expected) {
         p->restarts++;

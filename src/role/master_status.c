@@ -36,9 +36,12 @@ static void render(const struct master *m, struct buf *out)
         buf_addf(out, "%s %u %d %s %llu %llu\n", role_name(p->role), p->index, (int)p->pid, states[p->state],
                  (unsigned long long)p->restarts, (unsigned long long)p->started_wall_ms);
     }
-    for (size_t i = 0; i < m->n_socks; i++)
+    for (size_t i = 0; i < m->n_socks; i++) {
+        if (m->socks[i].port == 0)
+            continue; /* of a packet capture */
         buf_addf(out, "listen %s %s %u %s\n", m->socks[i].name, m->socks[i].address, m->socks[i].port,
                  m->socks[i].error[0] ? m->socks[i].error : "ok");
+    }
     buf_addf(out, "ready %d\n", ready(m));
 }
 

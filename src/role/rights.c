@@ -44,7 +44,7 @@ static const struct home_right {
     {ROLE_shell, "log", 'r'},          {ROLE_shell, "configuration", 'w'}, {ROLE_shell, "captures", 'w'},
     {ROLE_web, "keys", 'r'},           {ROLE_push, PUSH_KEY, 'w'},         {ROLE_push, "log", 'r'},
     {ROLE_push, PUSH_KEY_PUBLIC, 'w'}, {ROLE_push, "push", 'w'},           {ROLE_snmp, "snmp", 's'},
-    {ROLE_clock, "clock", 's'},        {ROLE_deliver, "keys/ca", 'r'},
+    {ROLE_clock, "clock", 's'},        {ROLE_deliver, "keys/ca", 'r'},     {ROLE_capture, "captures", 'w'},
 };
 
 static const struct system_right {
@@ -265,7 +265,8 @@ enum rc rights_drop(enum role role, const char *home, const struct str *files, s
 
 static enum rc allow_session(const struct ruleset *rules, const char *home, struct err *e)
 {
-    static const struct system_right rows[] = {{"log", 'r'}, {"configuration", 'w'}, {"captures", 'w'}};
+    static const struct system_right rows[] = {
+        {"log", 'r'}, {"configuration", 'w'}, {"captures", 'w'}, {"keys/ca", 'r'}}; /* authorities are no secret */
     static const struct system_right of_system[] = {{"/usr", 'r'},         {"/etc", 'r'},  {"/lib", 'r'},
                                                     {"/lib64", 'r'},       {"/proc", 'r'}, {"/dev/null", 'w'},
                                                     {"/dev/urandom", 'r'}, {"/sys", 'r'}};

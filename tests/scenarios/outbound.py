@@ -6,35 +6,6 @@ OPEN = 'listener.InboundMail.rat=ALL ACCEPT'
 FAST = ['bounce_profile.default.retry_first_ms=300', 'bounce_profile.default.retry_max_ms=600', 'queue.connection_failure_wait_ms=300']
 
 
-class Ca:
-    """A certificate authority of the test, in a directory of its own."""
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix='postern-ca.')
-        self.pem = os.path.join(self.dir, 'ca.crt')
-        self._run('req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=Test CA', *self._key('ca'), '-out', self.pem)
-
-    def _run(self, *args):
-        subprocess.run(['openssl', *args], cwd=self.dir, check=True, capture_output=True)
-
-    def _key(self, name):
-        return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', name + '.key']
-
-    def context(self, *names, self_signed=False):
-        """Server side TLS with a certificate for these DNS names."""
-        n = names[0]
-        san = 'subjectAltName=' + ','.join('DNS:' + x for x in names)
-        signer = [] if self_signed else ['-CA', 'ca.crt', '-CAkey', 'ca.key']
-        self._run('req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=' + n, '-addext', san, '-addext', 'basicConstraints=critical,CA:FALSE',
-                  *self._key(n), '-out', n + '.crt', *signer)
-        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        ctx.load_cert_chain(os.path.join(self.dir, n + '.crt'), os.path.join(self.dir, n + '.key'))
-        return ctx
-
-    def close(self):
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
 class Policies:
     """An HTTPS server of MTA-STS policies: {host name: text}."""
 
