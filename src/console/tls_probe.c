@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 1000, HELLO_MAX = 1024, ANSWER_MAX = 8192, SMTP_GOES_ON = 220 };
+enum { ANSWER_MS = 2000, HELLO_MAX = 1024, ANSWER_MAX = 8192, SMTP_GOES_ON = 220 };
 
 /* --- offers (numbers: the TLS cipher suites of IANA) ----------------------------------------------------------------------
  */

@@ -22,7 +22,7 @@ static const struct {
     {"HD-07", check_relay_rules, "settings set sender_group.NAME.listener=PRIVATE-LISTENER"},
     {"HD-08", check_auth, "settings set mail_flow_policy.NAME.tls=required"},
     {"HD-10", check_support, "techsupport disable"},
-    {"HD-11", check_tls, "settings set tls.inbound_min_version=1.2 http.min_version=1.2"},
+    {"HD-11", check_tls, "settings set interface.NAME.SERVICE=no"},
     {"HD-12", check_cloud, "interfaceconfig"},
     {"HD-13", check_visitor, "spamdigestconfig"},
     {"SC-01", check_plain_services,
