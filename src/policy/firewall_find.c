@@ -229,14 +229,22 @@ void find_mta_sts(struct finding *f)
 void find_ntp(struct finding *f)
 {
     const struct conf_ntp *n = &f->c->ntp;
-    bool lab = f->c->system.lab;
+    bool lab = f->c->system.lab, four = false, six = false;
 
     for (size_t k = 0; k < n->servers.n; k++)
         add_host(f, "", n->servers.items[k], ':', firewall_usual_port(f->row), STR_NONE);
     if (!n->serve || !n->servers.n)
         return;
-    finding_add(f, FIREWALL_IN, "", n->port, lab ? str_lit("127.0.0.1") : str_lit("0.0.0.0"), STR_NONE);
-    finding_add(f, FIREWALL_IN, "", n->port, lab ? str_lit("::1") : str_lit("::"), STR_NONE);
+    for (size_t k = 0; k < n->serve_to.n; k++) { /* chronyd opens the families that somebody may ask it by */
+        bool all = str_eqi(n->serve_to.items[k], str_lit("all"));
+
+        six = six || all || str_find(n->serve_to.items[k], ':') < n->serve_to.items[k].n;
+        four = four || all || str_find(n->serve_to.items[k], ':') == n->serve_to.items[k].n;
+    }
+    if (four)
+        finding_add(f, FIREWALL_IN, "", n->port, lab ? str_lit("127.0.0.1") : str_lit("0.0.0.0"), STR_NONE);
+    if (six)
+        finding_add(f, FIREWALL_IN, "", n->port, lab ? str_lit("::1") : str_lit("::"), STR_NONE);
 }
 
 void find_traps(struct finding *f)

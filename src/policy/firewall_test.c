@@ -113,7 +113,9 @@ static void what_is_asked(void **state)
                  "53 UDP/TCP out 192.0.2.1; 5353 UDP/TCP out fd00::1; 53 UDP/TCP out 192.0.2.9 (example.org)");
     assert_lines("FW-15", "ntp.serve=yes\n", ""); /* without a server no clock runs */
     assert_lines("FW-15", "ntp.servers=t1,t2:1123\n", "123 UDP out t1; 1123 UDP out t2");
-    assert_lines("FW-15", "ntp.servers=t1\nntp.serve=yes\n", "123 UDP out t1; 123 UDP in 0.0.0.0; 123 UDP in ::");
+    assert_lines("FW-15", "ntp.servers=t1\nntp.serve=yes\n", "123 UDP out t1"); /* nobody may ask */
+    assert_lines("FW-15", "ntp.servers=t1\nntp.serve=yes\nntp.serve_to=10.0.0.0/8\n", "123 UDP out t1; 123 UDP in 0.0.0.0");
+    assert_lines("FW-15", "ntp.servers=t1\nntp.serve=yes\nntp.serve_to=fd00::/8\n", "123 UDP out t1; 123 UDP in ::");
     assert_lines("FW-17", "snmp.enabled=yes\n" INTERFACE "snmp.interface=M\n",
                  "161 UDP in this machine 10.0.0.1 (M); 161 UDP in this machine fd00::1 (M)");
     assert_lines("FW-18", "snmp.trap_targets=n1,n2:1162\n", "");
