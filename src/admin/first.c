@@ -7,6 +7,7 @@
 #include "admin/first.h"
 
 #include "admin/admin.h"
+#include "policy/firewall.h"
 
 /* What every home begins with (spec/central.md 14). */
 static const char lines_all[] = "interface.Management.address=0.0.0.0\n"
@@ -83,6 +84,26 @@ static void move_ports(struct conf_draft *d, uint64_t base)
     d->conf.ntp.port += base;
 }
 
+/* Every outside service at its stand-in, as `servicehosts lab` sets them. */
+static enum rc lab_services(struct conf_draft *d, struct err *e)
+{
+    const struct firewall_row *row;
+
+    for (size_t i = 0; (row = firewall_row(i)); i++) {
+        struct buf line = BUF(4096);
+        enum rc rc = RC_OK;
+
+        buf_addf(&line, "service_host.%s.hosts=", row->service);
+        for (size_t k = 0; k < firewall_lab_hosts(row); k++)
+            buf_addf(&line, "%s%.*s", k ? "," : "", STR(firewall_lab_host(row, k, &d->arena)));
+        if (firewall_lab_hosts(row))
+            rc = conf_draft_line(d, buf_str(&line), e);
+        buf_done(&line);
+        TRY(rc);
+    }
+    return RC_OK;
+}
+
 enum rc first_settings(struct conf_draft *d, struct str role, uint64_t lab_base, struct err *e)
 {
     bool gateway = str_eq(role, str_lit("gateway"));
@@ -97,6 +118,7 @@ enum rc first_settings(struct conf_draft *d, struct str role, uint64_t lab_base,
     TRY(conf_draft_lines(d, str_c(lines_lab), e));
     if (gateway)
         TRY(conf_draft_lines(d, str_c(lines_lab_gateway), e));
+    TRY(lab_services(d, e));
     d->conf.system.lab_base = lab_base;
     move_ports(d, lab_base);
     return RC_OK;

@@ -127,6 +127,10 @@ struct conf_log {
     struct str name;
 #include "spec/settings/log.def"
 };
+struct conf_service_host {
+    struct str name;
+#include "spec/settings/service_host.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;

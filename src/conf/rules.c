@@ -352,6 +352,7 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
     TRY(check_logs(c, e));
     TRY(check_users(c, e));
     TRY(conf_check_logs(c, e));
+    TRY(conf_check_services(c, e));
     TRY(check_snmp(c, e));
     return check_relay(c, old, force, e);
 }

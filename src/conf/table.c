@@ -148,6 +148,11 @@ static const struct conf_setting rows_log[] = {
 #include "spec/settings/log.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_service_host
+static const struct conf_setting rows_service_host[] = {
+#include "spec/settings/service_host.def"
+    {.name = NULL}};
+#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false

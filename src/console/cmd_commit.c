@@ -11,6 +11,7 @@
 #include "console/commands.h"
 #include "console/lockout.h"
 #include "console/relay.h"
+#include "policy/hardening.h"
 
 #include <inttypes.h>
 
@@ -79,9 +80,25 @@ static bool permitted(struct session *s)
     return false;
 }
 
+/* HD-01: names of interfaces whose SSH these changes open to the outside, ", " between them. */
+static struct str newly_exposed(struct session *s)
+{
+    struct buf *names = session_buf(s, 1 << 16);
+    const struct conf *now = &s->work->conf, *was = &s->base->conf;
+
+    for (size_t i = 0; i < now->interface.n; i++) {
+        const struct conf_interface *f = &now->interface.items[i], *before = conf_find(&was->interface, f->name);
+
+        if (hardening_ssh_exposed(now, f) && !(before && hardening_ssh_exposed(was, before)))
+            buf_addf(names, "%s%.*s", names->n ? ", " : "", STR(f->name));
+    }
+    return buf_str(names);
+}
+
 enum rc cmd_commit(struct session *s)
 {
     struct wish w = {0};
+    struct str exposed;
     char when[40];
     enum rc rc;
 
@@ -100,9 +117,12 @@ enum rc cmd_commit(struct session *s)
         w.comment = ask_optional(s, "Please enter some comments describing your changes:", NULL, NULL);
         ask_yes(s, "Do you want to save the current configuration for rollback?", true); /* every version is kept */
     }
+    exposed = newly_exposed(s);
     rc = send(s, &w);
     if (rc == RC_OK)
         say(s, "Changes committed: %.*s\n", STR(conf_time_text(clock_wall_ms(), when)));
+    if (rc == RC_OK && exposed.n)
+        say(s, "Warning: SSH on %.*s can be reached from outside (HD-01). See securitycheck.\n", STR(exposed));
     return rc;
 }
 
