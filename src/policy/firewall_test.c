@@ -64,8 +64,8 @@ static void every_requirement_has_a_row(void **state)
         if (!*lines_of(ids[i], "", true))
             fail_msg("no row for %s", ids[i]);
     assert_string_equal(lines_of("FW-06", "system.role=manager\n", true), ""); /* the manager has a table of its own */
-    assert_string_equal(lines_of("FW-45", "system.role=manager\n", true), "6025 TCP in manager off");
-    assert_string_equal(lines_of("FW-45", "", true), "6025 TCP out manager off");
+    assert_string_equal(lines_of("FW-45", "system.role=manager\n", true), "6025 TCP in manager, gateways off");
+    assert_string_equal(lines_of("FW-45", "", true), "6025 TCP out manager, gateways off");
 }
 
 #define INTERFACE "interface.M.address=10.0.0.1\ninterface.M.address6=fd00::1\n"

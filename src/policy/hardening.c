@@ -13,23 +13,22 @@ static const struct {
     hardening_check *check;
     const char *cure;
 } checks[] = {
-    {"HD-01", check_ssh, "settings set access.mode=restrict access.allowed=ADDRESS,...; or interface.NAME.ssh=no"},
-    {"HD-02", check_web_access, "settings set access.mode=restrict access.allowed=ADDRESS,..."},
-    {"HD-03", check_cli_access, "settings set access.mode=restrict access.allowed=ADDRESS,..."},
-    {"HD-04", check_host_header, "settings set access.host_header=yes"},
+    {"HD-01", check_ssh, "adminaccessconfig ipaccess restrict ADDRESS,...; commit (or interfaceconfig edit NAME ssh=no)"},
+    {"HD-02", check_web_access, "adminaccessconfig ipaccess restrict ADDRESS,...; commit"},
+    {"HD-03", check_cli_access, "adminaccessconfig ipaccess restrict ADDRESS,...; commit"},
+    {"HD-04", check_host_header, "adminaccessconfig hostheader enable; commit -y"},
     {"HD-05", check_host_header_choice, ""},
-    {"HD-06", check_scripting, "settings set access.xss=yes access.csrf=yes"},
+    {"HD-06", check_scripting, "adminaccessconfig xss enable; adminaccessconfig csrf enable; commit -y"},
     {"HD-07", check_relay_rules, "settings set sender_group.NAME.listener=PRIVATE-LISTENER"},
     {"HD-08", check_auth, "settings set mail_flow_policy.NAME.tls=required"},
     {"HD-10", check_support, "techsupport disable"},
-    {"HD-11", check_tls, "settings set interface.NAME.SERVICE=no"},
+    {"HD-11", check_tls, "interfaceconfig edit NAME SERVICE=no; commit"},
     {"HD-12", check_cloud, "interfaceconfig"},
-    {"HD-13", check_visitor, "spamdigestconfig"},
-    {"SC-01", check_plain_services,
-     "settings set interface.NAME.ftp=no interface.NAME.http=no interface.NAME.api_http=no listener.NAME.enabled=no"},
+    {"HD-13", check_visitor, "interfaceconfig"},
+    {"SC-01", check_plain_services, "interfaceconfig edit NAME ftp=no http=no api_http=no; commit"},
     {"SC-02", check_snmp_security, "settings set snmp.v2c=no snmp.community= snmp.level=authPriv snmp.trap_version=v3"},
     {"SC-03", check_passphrases, "settings set access.lockout_tries=5 access.passphrase_min=8"},
-    {"SC-04", check_lab_names, "servicehosts edit SERVICE HOST"},
+    {"SC-04", check_lab_names, "servicehosts edit SERVICE HOST; commit"},
 };
 
 enum { CHECKS = sizeof checks / sizeof *checks, FOUND_MAX = 4096 };

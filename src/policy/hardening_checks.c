@@ -78,6 +78,11 @@ bool hardening_public(const struct conf *c, const struct conf_interface *i)
     return public_listener(c, i) || (i->address.n && !is_private(i->address)) || (i->address6.n && !is_private(i->address6));
 }
 
+static bool every_address(const struct conf_interface *i)
+{
+    return str_eq(i->address, str_lit("0.0.0.0")) || str_eq(i->address6, str_lit("::"));
+}
+
 /* Addresses far apart that no list of an operator's own names together. */
 static bool open_to_all(const struct conf *c)
 {
@@ -122,7 +127,7 @@ enum hardening_verdict check_ssh(const struct hardening_facts *f, struct buf *fo
         if (l)
             buf_addf(found, " (it has the public listener %.*s)", STR(l->name));
         else
-            buf_add(found, str_lit(" (it has a public address)"));
+            buf_add(found, every_address(i) ? str_lit(" (it is on every address)") : str_lit(" (it has a public address)"));
     }
     if (n)
         return HARDENING_FAIL;

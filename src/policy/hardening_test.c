@@ -62,7 +62,7 @@ static void hd_01_ssh_outside(void **state)
     assert_check("HD-01", INSIDE LISTENER "In\nlistener.Mail.enabled=no\n", "PASS", "");
     assert_check("HD-01", INSIDE "listener.Mail.type=public\nlistener.Mail.address=10.1.2.3\n", "FAIL", "Mail");
     assert_check("HD-01", OUTSIDE "interface.Out.ssh=yes\n", "FAIL", "interface Out, port 22 (it has a public address)");
-    assert_check("HD-01", "interface.Any.ssh=yes\n", "FAIL", "public address"); /* 0.0.0.0 */
+    assert_check("HD-01", "interface.Any.ssh=yes\n", "FAIL", "it is on every address");
     assert_check("HD-01", "interface.Six.address=\ninterface.Six.address6=2001:db8::1\ninterface.Six.ssh=yes\n", "FAIL",
                  "Six");
     assert_check("HD-01", "interface.Six.address=\ninterface.Six.address6=fd00::1\ninterface.Six.ssh=yes\n", "PASS", "");

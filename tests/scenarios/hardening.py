@@ -1,8 +1,15 @@
 """Hardening: securitycheck says PASS or FAIL for each rule and names the cure; firewallinfo is what listens; servicehosts."""
-import json, os, re, socket, subprocess
+import json, os, re, socket, subprocess, sys, warnings
 
 from console import Terminal
 from lib import POSTERN, free_port, wait_for
+
+warnings.filterwarnings('ignore')  # paramiko on a newer cryptography
+try:
+    import paramiko
+except ImportError:  # an interpreter that is not Debian's
+    sys.path.append('/usr/lib/python3/dist-packages')
+    import paramiko
 
 # A gateway on which every check passes: nothing of its management is public, no laboratory names, no plain services.
 HARDENED = ['access.mode=restrict', 'access.allowed=127.0.0.1,10.0.0.0/8', 'interface.Management.http=no', 'interface.Management.https=no',
@@ -15,6 +22,24 @@ def run(g, line, user=None):
     r = subprocess.run([POSTERN, 'cli', '--home', g.home, *(['--user', user] if user else []), line], capture_output=True, text=True, env=g.env,
                        stdin=subprocess.DEVNULL)
     return r.returncode, r.stdout + r.stderr
+
+
+def answers(port):
+    with socket.socket() as s:
+        return s.connect_ex(('127.0.0.1', port)) == 0
+
+
+def by_ssh(g, command):
+    c = paramiko.SSHClient()
+    c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    c.connect('127.0.0.1', g.base + 22, 'admin', re.search(r'login: admin\s+passphrase: (\S+)', g.init_output).group(1), look_for_keys=False,
+              allow_agent=False)
+    try:
+        _, out, err = c.exec_command(command)
+        text = out.read().decode() + err.read().decode()
+        return out.channel.recv_exit_status(), text
+    finally:
+        c.close()
 
 
 def without_services(g):
@@ -41,6 +66,13 @@ def failing(g, *settings, force=False):
     assert rc == (1 if failed else 0), (rc, out)
     assert all(('Cure: ' in lines[i]) == (i in failed) for i in lines), out
     return failed, lines
+
+
+def cure(g, line):
+    """The command of a line, as it stands there."""
+    rc, out = run(g, line.split('Cure: ')[1])
+    assert rc == 0, out
+    assert failing(g)[0] == []
 
 
 def test_one_line_a_check_and_the_exit_status(t):
@@ -84,9 +116,11 @@ def test_web_protection(t):
     g = hardened(t)
     failed, lines = failing(g, 'access.host_header=no')
     assert failed == ['HD-04'] and 'PASS' in lines['HD-05'] and 'switched off on purpose' in lines['HD-05'], lines
-    assert failing(g, 'access.host_header=yes', 'access.xss=no')[0] == ['HD-06']
-    assert failing(g, 'access.xss=yes', 'access.csrf=no')[0] == ['HD-06']
-    assert failing(g, 'access.csrf=yes')[0] == []
+    cure(g, lines['HD-04'])
+    assert failing(g, 'access.xss=no')[0] == ['HD-06']
+    failed, lines = failing(g, 'access.xss=yes', 'access.csrf=no')
+    assert failed == ['HD-06'], lines
+    cure(g, lines['HD-06'])
 
 
 def test_mail_rules(t):
@@ -103,24 +137,30 @@ def test_mail_rules(t):
 
 
 def test_tls_ports_are_asked(t):
-    """HD-11: our TLS ports are offered anonymous, null and export suites and TLS 1.1 and older, and refuse; a server that takes them
-    (OpenSSL's, in the place of our HTTPS) is found out, and so is one that says nothing."""
-    g = hardened(t, ['http.trailblazer=no'])
+    """HD-11: our TLS ports (SMTP, submission, HTTPS, trailblazer, API) are offered anonymous, null and export suites and TLS 1.1 and
+    older, and refuse, over SSH as on the machine; a server that takes them (OpenSSL's, in the place of our HTTPS) is found out,
+    and so is one that says nothing."""
+    g = hardened(t)
+    g.cli('settings', 'set', 'interface.Management.https=yes', 'interface.Management.api_https=yes')
+    ports = {25: ['-starttls', 'smtp'], 587: ['-starttls', 'smtp'], 443: [], 4431: [], 6443: []}
+    for port in ports:
+        wait_for('port %d' % port, lambda: answers(g.base + port))
     failed, lines = failing(g)
-    assert failed == [] and '2 ports asked refuse' in lines['HD-11'], lines
-    # openssl agrees about a port of ours
-    r = subprocess.run(['openssl', 's_client', '-starttls', 'smtp', '-connect', '127.0.0.1:%d' % g.smtp_port, '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'],
-                       capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert r.returncode != 0 and 'alert' in r.stderr, r.stderr
+    assert failed == [] and '5 ports asked refuse' in lines['HD-11'], lines
+    # openssl agrees
+    for port, how in ports.items():
+        for weak in (['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'], ['-no_tls1_3', '-cipher', 'aNULL:eNULL:@SECLEVEL=0']):
+            r = subprocess.run(['openssl', 's_client', *how, '-connect', '127.0.0.1:%d' % (g.base + port), *weak], capture_output=True, text=True,
+                               stdin=subprocess.DEVNULL)
+            assert r.returncode != 0 and 'Cipher is (NONE)' in r.stdout, (port, weak, r.stdout, r.stderr)
+    over_ssh = by_ssh(g, 'securitycheck')
+    assert '5 ports asked refuse' in over_ssh[1] and over_ssh[0] == 0, over_ssh
+    g.cli('settings', 'set', 'http.trailblazer=no', 'interface.Management.api_https=no')
     port = free_port()
     weak = subprocess.Popen(['openssl', 's_server', '-accept', '127.0.0.1:%d' % port, '-nocert', '-cipher', 'aNULL:@SECLEVEL=0', '-no_tls1_3', '-quiet'],
                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def listens():
-        with socket.socket() as s:
-            return s.connect_ex(('127.0.0.1', port)) == 0
     try:
-        wait_for('the weak server', listens)
+        wait_for('the weak server', lambda: answers(port))
         failed, lines = failing(g, 'interface.Management.https_port=%d' % port, 'interface.Management.https=yes')
         assert failed == ['HD-11'] and re.search(r'https Management, port %d takes: anonymous suites' % port, lines['HD-11']), lines
     finally:
@@ -148,20 +188,18 @@ def test_services_and_passphrases(t):
     failed, lines = failing(g, 'listener.Q.enabled=no', 'snmp.enabled=yes', 'snmp.auth_passphrase=12345678', 'snmp.privacy_passphrase=12345678')
     assert failed == [] and 'authPriv' in lines['SC-02'] and 'PASS' in lines['HD-13'], lines
     assert failing(g, 'snmp.community=public', 'snmp.v2c=yes')[0] == ['SC-02']
-    assert failing(g, 'snmp.community=', 'snmp.v2c=no', 'snmp.level=authNoPriv')[0] == ['SC-02']
+    failed, lines = failing(g, 'snmp.level=authNoPriv')
+    assert failed == ['SC-02'], lines
+    cure(g, lines['SC-02'])
+    failed, lines = failing(g, 'access.lockout_tries=0')
+    cure(g, lines['SC-03'])
 
 
 def test_a_commit_that_opens_ssh_warns(t):
     """HD-01: a commit that binds SSH on an interface with a public listener says so, once; one that does not is silent."""
     g = hardened(t, ['interface.Management.ssh=no', 'access.mode=all'])
     warning = 'Warning: SSH on Management can be reached from outside (HD-01).'
-    script = os.path.join(g.dir, 'open.xml')
-    g.cli('settings', 'save', '--plain', script)
-    text = open(script).read()
-    assert '<ssh>no</ssh>' in text, text[:3000]
-    with open(script, 'w') as f:
-        f.write(text.replace('<ssh>no</ssh>', '<ssh>yes</ssh>', 1))
-    rc, out = run(g, 'loadconfig %s; commit "open"' % script)
+    rc, out = run(g, 'interfaceconfig edit Management ssh=yes; commit "open"')
     assert rc == 0 and warning in out, out
     rc, out = run(g, 'bounceconfig new Quick max_tries=3; commit "other"')
     assert rc == 0 and 'Warning' not in out, out
