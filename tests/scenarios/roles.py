@@ -33,7 +33,8 @@ def test_each_role_comes_back(t):
         after = wait_for(role + ' to run again', lambda: line(g, role)[1] == 'running' and line(g, role)[0] != before[0] and line(g, role), 10)
         assert after[2] == before[2] + 1, after
         others = [r for r in ROLES if r != role]
-        assert all(line(g, r)[1] == 'running' for r in others)
+        states = {r: line(g, r) for r in others}
+        assert all(s[1] == 'running' for s in states.values()), (role, states)
         with_port = g.smtp()
         with_port.quit()
 
