@@ -95,6 +95,33 @@ def test_who_may_come_in(t):
     assert ssh(g, key, 'whoami', source='127.0.0.2')[0] == 0
 
 
+def test_dialogues_over_ssh(t):
+    """FW-02, HD-03: a session over SSH, which may touch neither keys nor settings, does all of it by asking; a lock-out on one line
+    of commands is refused without an answer."""
+    key = Key(t)
+    g = gateway(t, key)
+    rc, out, err = ssh(g, key, 'adminaccessconfig ipaccess restrict 192.0.2.1; commit "out"')
+    assert rc == 1 and 'refuse your own address' in out and 'Changes committed' not in out, (rc, out, err)
+    rc, out, err = ssh(g, key, 'adminaccessconfig ipaccess restrict 192.0.2.1; adminaccessconfig ipaccess allowall; adminaccessconfig xss status;'
+                               'logconfig hostkeyconfig user; logconfig hostkeyconfig new h.test 22 ' + key.public + ';'
+                               'logconfig new by_scp mail retrieval=scp host=h.test user=u; logconfig auditlogconfig enable;'
+                               'snmpconfig setup location=Rack; snmpconfig status; commit "all of it"')
+    assert rc == 0 and re.search(r'(?m)^ssh-ed25519 \S+ \S+$', out) and 'SNMP is not enabled.' in out and 'Changes committed' in out, (rc, out, err)
+    with open(g.home + '/configuration/welcome.txt', 'w') as f:
+        f.write('Hello from a file')
+    c = Terminal(ssh_words(g, key, '127.0.0.1'))
+    t.things.append(c)
+    c.expect(r'> $')
+    assert '. by_scp  Text Mail Logs  SCP Push  None' in c.say('logconfig')
+    c.type('\x03')
+    c.expect(r'\^C\r\n.*> $')
+    assert 'location: Rack\r\n' in c.say('snmpconfig')
+    c.say('', r'> $')
+    c.say('adminaccessconfig welcome import /configuration/welcome.txt')
+    assert 'Changes committed' in c.say('commit "file"')
+    assert 'Hello from a file' in g.cli('settings show access.welcome')
+
+
 def test_proxies(t):
     """Proxy only and Restrict or proxy ask for proxies and the header that names the client; the defaults are what is there."""
     g = t.home()
