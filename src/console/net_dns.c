@@ -119,7 +119,7 @@ static uint16_t id_of(struct str octets)
 {
     const unsigned char *p = (const unsigned char *)octets.p;
 
-    return octets.n < 2 ? 0 : (uint16_t)(p[0] << 8 | p[1]);
+    return (uint16_t)(octets.n < 2 ? 0 : p[0] << 8 | p[1]);
 }
 
 static bool is_ours(const struct net_question *q, struct str ask, const struct dns_message *m)
