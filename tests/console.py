@@ -1,5 +1,5 @@
 """A person at a terminal: a program on a pseudo terminal, what it shows, and what is typed."""
-import fcntl, os, pty, re, select, signal, struct, termios, time
+import fcntl, os, pty, re, select, signal, struct, subprocess, termios, time
 
 
 class Terminal:
@@ -73,3 +73,25 @@ class Terminal:
             except (ProcessLookupError, ChildProcessError):
                 pass
         os.close(self.fd)
+
+
+def console(t, g, *more, **kw):
+    """A person at `postern cli` of g, at its first prompt."""
+    c = Terminal([g.postern, 'cli', '--home', g.home, *more], env=g.env, **kw)
+    t.things.append(c)
+    c.expect(r'> $')
+    return c
+
+
+def run(g, *words, stdin='', user=None):
+    """Exec mode with answers on standard input: (exit status, what was shown)."""
+    r = subprocess.run([g.postern, 'cli', '--home', g.home, *(['--user', user] if user else []), *words], input=stdin,
+                       capture_output=True, text=True, env=g.env)
+    return r.returncode, r.stdout + r.stderr
+
+
+def ok(g, *words, **kw):
+    """The same for a command that must succeed: what was shown."""
+    rc, out = run(g, *words, **kw)
+    assert rc == 0, (words, out)
+    return out

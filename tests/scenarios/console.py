@@ -1,21 +1,8 @@
 """The console itself on a terminal and in exec mode: questions, pages, Ctrl-C, rights, commits, configuration files."""
 import os, re, signal, subprocess, time
 
-from console import Terminal
+from console import console, run
 from lib import POSTERN, Smtp, wait_for
-
-
-def console(t, g, *more, **kw):
-    c = Terminal([POSTERN, 'cli', '--home', g.home, *more], env=g.env, **kw)
-    t.things.append(c)
-    c.expect(r'> $')
-    return c
-
-
-def run(g, *words, stdin='', user=None):
-    r = subprocess.run([POSTERN, 'cli', '--home', g.home, *(['--user', user] if user else []), *words], input=stdin,
-                       capture_output=True, text=True, env=g.env)
-    return r.returncode, r.stdout + r.stderr
 
 
 def test_a_prompt_and_its_line_discipline(t):

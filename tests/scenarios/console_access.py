@@ -1,8 +1,8 @@
 """adminaccessconfig: banner and welcome, who may come in, protections and time-outs; over SSH where that matters."""
 import re, shutil, socket, subprocess, tempfile
 
-from console import Terminal
-from lib import POSTERN, wait_for
+from console import Terminal, console, run
+from lib import wait_for
 
 OPERATIONS = ['BANNER', 'WELCOME', 'IPACCESS', 'CSRF', 'XSS', 'HOSTHEADER', 'TIMEOUT', 'MAXHTTPHEADERFIELDSIZE', 'HOW-TOS', 'SETUP']
 
@@ -19,19 +19,6 @@ class Key:
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def console(t, g, *more, **kw):
-    c = Terminal([POSTERN, 'cli', '--home', g.home, *more], env=g.env, **kw)
-    t.things.append(c)
-    c.expect(r'> $')
-    return c
-
-
-def run(g, *words, stdin='', user=None):
-    r = subprocess.run([POSTERN, 'cli', '--home', g.home, *(['--user', user] if user else []), *words], input=stdin,
-                       capture_output=True, text=True, env=g.env)
-    return r.returncode, r.stdout + r.stderr
 
 
 def answers(port):
@@ -93,6 +80,33 @@ def test_who_may_come_in(t):
     wait_for('the door', lambda: ssh(g, key, 'whoami')[0] == 255)
     assert run(g, 'adminaccessconfig ipaccess allowall; commit "from the console"')[0] == 0
     assert ssh(g, key, 'whoami', source='127.0.0.2')[0] == 0
+
+
+def test_dialogues_over_ssh(t):
+    """FW-02, HD-03: a session over SSH, which may touch neither keys nor settings, does all of it by asking; a lock-out on one line
+    of commands is refused without an answer."""
+    key = Key(t)
+    g = gateway(t, key)
+    rc, out, err = ssh(g, key, 'adminaccessconfig ipaccess restrict 192.0.2.1; commit "out"')
+    assert rc == 1 and 'refuse your own address' in out and 'Changes committed' not in out, (rc, out, err)
+    rc, out, err = ssh(g, key, 'adminaccessconfig ipaccess restrict 192.0.2.1; adminaccessconfig ipaccess allowall; adminaccessconfig xss status;'
+                               'logconfig hostkeyconfig user; logconfig hostkeyconfig new h.test 22 ' + key.public + ';'
+                               'logconfig new by_scp mail retrieval=scp host=h.test user=u; logconfig auditlogconfig enable;'
+                               'snmpconfig setup location=Rack; snmpconfig status; commit "all of it"')
+    assert rc == 0 and re.search(r'(?m)^ssh-ed25519 \S+ \S+$', out) and 'SNMP is not enabled.' in out and 'Changes committed' in out, (rc, out, err)
+    with open(g.home + '/configuration/welcome.txt', 'w') as f:
+        f.write('Hello from a file')
+    c = Terminal(ssh_words(g, key, '127.0.0.1'))
+    t.things.append(c)
+    c.expect(r'> $')
+    assert '. by_scp  Text Mail Logs  SCP Push  None' in c.say('logconfig')
+    c.type('\x03')
+    c.expect(r'\^C\r\n.*> $')
+    assert 'location: Rack\r\n' in c.say('snmpconfig')
+    c.say('', r'> $')
+    c.say('adminaccessconfig welcome import /configuration/welcome.txt')
+    assert 'Changes committed' in c.say('commit "file"')
+    assert 'Hello from a file' in g.cli('settings show access.welcome')
 
 
 def test_proxies(t):

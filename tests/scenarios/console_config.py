@@ -1,27 +1,8 @@
 """Configuration commands: listeners with their tables, interfaces, destinations, routes, certificates, the wizard."""
 import os, re, socket, ssl, subprocess, tempfile, time
 
-from console import Terminal
-from lib import MESSAGE, POSTERN, Smtp, wait_for
-
-
-def console(t, g, *more, **kw):
-    c = Terminal([POSTERN, 'cli', '--home', g.home, *more], env=g.env, **kw)
-    t.things.append(c)
-    c.expect(r'> $')
-    return c
-
-
-def run(g, *words, stdin='', user=None):
-    r = subprocess.run([POSTERN, 'cli', '--home', g.home, *(['--user', user] if user else []), *words], input=stdin,
-                       capture_output=True, text=True, env=g.env)
-    return r.returncode, r.stdout + r.stderr
-
-
-def ok(g, *words, **kw):
-    rc, out = run(g, *words, **kw)
-    assert rc == 0, (words, out)
-    return out
+from console import console, run, ok
+from lib import MESSAGE, Smtp, wait_for
 
 
 def up(port):

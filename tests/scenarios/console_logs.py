@@ -1,30 +1,11 @@
 """logconfig: subscriptions, how they leave this machine, headers, host keys, audit logs; by dialogue and in batch form."""
 import os, re, socket, subprocess
 
-from console import Terminal
-from lib import MESSAGE, POSTERN, wait_for
+from console import console, run, ok
+from lib import MESSAGE, wait_for
 
 HEAD = 'Currently configured logs:\nLog Name  Log Type  Retrieval  Interval\n-----'
 OPERATIONS = ['NEW', 'EDIT', 'DELETE', 'SETUP', 'LOGHEADERS', 'HOSTKEYCONFIG', 'AUDITLOGCONFIG']
-
-
-def console(t, g, *more, **kw):
-    c = Terminal([POSTERN, 'cli', '--home', g.home, *more], env=g.env, **kw)
-    t.things.append(c)
-    c.expect(r'> $')
-    return c
-
-
-def run(g, *words, stdin='', user=None):
-    r = subprocess.run([POSTERN, 'cli', '--home', g.home, *(['--user', user] if user else []), *words], input=stdin,
-                       capture_output=True, text=True, env=g.env)
-    return r.returncode, r.stdout + r.stderr
-
-
-def ok(g, *words, **kw):
-    rc, out = run(g, *words, **kw)
-    assert rc == 0, (words, out)
-    return out
 
 
 class Receiver:
@@ -114,6 +95,53 @@ def test_a_syslog_push_set_up_by_the_dialogue(t):
     wait_for('the lines', lambda: [l for l in r.take() if 'Message finished' in l or ' ready ' in l])
     line = [l for l in r.lines if 'MID' in l][0]
     assert re.match(r'<190>\w{3} [ \d]\d [\d:]{8} \S+ mailtag: Info: ', line), line
+
+
+def test_what_ftp_and_tls_ask(t):
+    """FTP Push asks server, port 21, user, passphrase (twice, not shown) and directory; syslog over TLS moves to port 6514; EDIT offers what is there."""
+    g = t.home()
+    c = console(t, g)
+    c.say('logconfig')
+    c.say('edit')
+    c.say('status')
+    c.say('')
+    assert c.say('2').endswith('[]> ')
+    assert 'A value is needed.' in c.say('') or 'is no host name' in c.all
+    assert c.say('ftp.example.com').endswith('[21]> ')
+    c.say('')
+    c.say('loguser')
+    c.say('geheim99')
+    assert 'differ' in c.say('another')
+    c.say('geheim99')
+    c.say('geheim99')
+    c.say('in/logs')
+    out = c.say('2')
+    assert 'geheim' not in c.all and out.endswith('[status]> '), out
+    for _ in range(4):
+        out = c.say('')
+    assert '. status  Status Logs  FTP Push  None' in out, out
+    c.say('edit')
+    c.say('system_logs')
+    c.say('')
+    c.say('4')
+    c.say('192.0.2.1')
+    c.say('')
+    c.say('2')
+    assert c.say('').endswith('[N]> ')
+    c.say('y')
+    for _ in range(7):
+        out = c.say('')
+    assert '. system_logs  System Logs  Syslog Push  None' in out, out
+    c.say('edit')
+    c.say('system_logs')
+    assert c.say('').endswith('4. Syslog Push\r\n[4]> ')
+    assert c.say('').endswith('[192.0.2.1]> ')
+    assert c.say('').endswith('[6514]> ')
+    c.type('\x03')
+    c.expect(r'\^C\r\n.*> $')
+    assert 'There is no data to commit.' in c.say('commit'), 'Ctrl-C drops the whole dialogue'
+    rc, out = run(g, 'logconfig edit status retrieval=ftp; commit x')
+    assert rc == 1 and 'log.status.host: a log that is pushed needs a server' in out, out
 
 
 def test_logs_in_batch_form(t):

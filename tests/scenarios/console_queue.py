@@ -1,7 +1,7 @@
 """Watching and steering through the console: the queue's commands with their questions, rates, suspend and resume, shutdown."""
 import os, re, subprocess, time
 
-from console import Terminal
+from console import console
 from lib import POSTERN, Smtp, wait_for
 
 
@@ -17,13 +17,6 @@ def loaded(t, n=3, **kw):
     s.quit()
     wait_for('the queue', lambda: re.search(r'Active Recipients +%d' % (2 * n), g.cli('status')))
     return g
-
-
-def console(t, g, *more, **kw):
-    c = Terminal([POSTERN, 'cli', '--home', g.home, *more], env=g.env, **kw)
-    t.things.append(c)
-    c.expect(r'> $')
-    return c
 
 
 def test_recipients_are_chosen_by_questions(t):

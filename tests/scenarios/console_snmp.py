@@ -1,24 +1,11 @@
 """snmpconfig: the dialogue and its batch form; what it sets answers monitoring tools."""
 import os, re, subprocess
 
-from console import Terminal
-from lib import POSTERN, wait_for
+from console import console, run
+from lib import wait_for
 
 ENV = dict(os.environ, MIBS='', SNMPCONFPATH='/nonexistent', LC_ALL='C')
 MEMORY = '.1.3.6.1.4.1.15497.1.1.1.1.0'
-
-
-def console(t, g, *more, **kw):
-    c = Terminal([POSTERN, 'cli', '--home', g.home, *more], env=g.env, **kw)
-    t.things.append(c)
-    c.expect(r'> $')
-    return c
-
-
-def run(g, *words, stdin='', user=None):
-    r = subprocess.run([POSTERN, 'cli', '--home', g.home, *(['--user', user] if user else []), *words], input=stdin,
-                       capture_output=True, text=True, env=g.env)
-    return r.returncode, r.stdout + r.stderr
 
 
 def get(g, *access):

@@ -2,7 +2,7 @@
 packetcapture. The peers are real: nsd, a mail sink with TLS, tcpdump, OpenSSH."""
 import os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
-from console import Terminal
+from console import console
 from lib import *
 
 ZONE = ('@ NS ns\nns A 127.0.0.1\n@ MX 10 mx\n@ MX 20 mx2\nmx A 127.0.0.1\nmx2 A 127.0.0.3\nsix AAAA ::1\nwww CNAME mx\n@ TXT "v=spf1 -all" "second \\"string\\""\n'
@@ -18,13 +18,6 @@ def run(g, *words, stdin='', user=None, timeout=60):
     r = subprocess.run([POSTERN, 'cli', '--home', g.home, *(['--user', user] if user else []), *words], input=stdin,
                        capture_output=True, text=True, env=g.env, timeout=timeout)
     return r.returncode, r.stdout + r.stderr
-
-
-def console(t, g, *more, **kw):
-    c = Terminal([POSTERN, 'cli', '--home', g.home, *more], env=g.env, **kw)
-    t.things.append(c)
-    c.expect(r'> $')
-    return c
 
 
 class Peer:
