@@ -47,7 +47,7 @@ static void on_run(void *ctx, const struct bus_in *in)
     while (n < WORDS_MAX && get_str(&rest, &words[n]))
         n++;
     v = n ? verb_find(words[0]) : NULL;
-    if (!v || (m->user.n == 0 && v->effect != VERB_SHOW))
+    if (!v || (m->user.n == 0 && (v->effect != VERB_SHOW || !*v->help))) /* hidden ones show what only sessions may see */
         answer(r, RC_UNKNOWN_COMMAND, str_lit("Unknown command\n"), STR_NONE);
     else
         verb_start(ctx, m->user, NULL, (struct strs){words, n}, done, r);

@@ -377,7 +377,7 @@ int session_exec(struct session *s, struct str line)
     if (why == 0)
         status = line_of(s, line, &leave) == RC_OK ? 0 : 1;
     s->inside = false;
-    if (why == LEAVE_NO_ANSWER)
+    if (why == LEAVE_NO_ANSWER || why == LEAVE_IDLE)
         say(s, "No answer was given.\n");
     if (session_staged(s))
         say(s, "Warning: changes that were not committed are dropped.\n");

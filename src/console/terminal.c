@@ -90,7 +90,7 @@ static void take(struct session *s)
 bool terminal_fill(struct session *s, int ms, int also)
 {
     const struct conf *c = s->work ? &s->work->conf : NULL;
-    int idle_ms = s->terminal && c ? (int)c->access.cli_timeout_ms : -1;
+    int idle_ms = (s->terminal || !s->local) && c ? (int)c->access.cli_timeout_ms : -1;
     bool listen = !s->end_of_input && (s->terminal || also < 0); /* a script is read when it is asked, not before */
     struct pollfd f[2] = {{.fd = listen ? s->in : -1, .events = POLLIN}, {.fd = also, .events = POLLIN}};
 
