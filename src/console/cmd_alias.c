@@ -48,8 +48,8 @@ static enum rc fill(struct session *s, struct str name)
     struct err e = ERR_NONE;
 
     if (!ask_batch(s)) {
-        ask_value(s, "Enter the addresses that mail goes to, separated by commas. /dev/null drops it.", now.n ? now.p : NULL,
-                  targets_fit, &name);
+        ask_value(s, "Enter the addresses that mail goes to, separated by commas. /dev/null drops it.",
+                  now.n ? arena_str(&s->arena, now).p : NULL, targets_fit, &name);
         fields_ask(s, ops_section("alias"), name, "-to");
     } else if (!ask_left(s)) {
         return session_usage(s);
