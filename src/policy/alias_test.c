@@ -202,7 +202,7 @@ static void a_set_holds_each_address_once(void **state)
 {
     struct arena a;
     struct address_set s;
-    char text[10000][12];
+    char text[10000][16];
 
     (void)state;
     arena_init(&a, 1024, 4 << 20);
