@@ -1,5 +1,6 @@
 /*
- * Checks of settings that need the rooms which use them: members of sender groups, recipient access tables, address lists.
+ * Checks of settings that need the rooms which use them: members of sender groups, recipient access tables, aliases, address
+ * lists.
  *
  * Called by store.c before a commit and by `postern init`, after conf's own rules. Owns a scratch arena for one call. The
  * rooms leave out what they cannot read; here it is refused, so nothing is left out in silence.
@@ -7,6 +8,7 @@
 #include "admin/admin.h"
 
 #include "conf/rules.h"
+#include "policy/alias.h"
 #include "policy/hat.h"
 #include "policy/ip_table.h"
 #include "policy/rat.h"
@@ -95,6 +97,7 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
 
     TRY(conf_check(c, old, force, e));
     TRY(check_members(c, e));
+    TRY(alias_check(c, e));
     arena_init(&a, 65536, SCRATCH_MAX);
     rc = check_access(&a, &c->access, e);
     for (size_t i = 0; i < c->listener.n && rc == RC_OK; i++)

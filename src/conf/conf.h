@@ -64,6 +64,10 @@ struct conf_sender_group {
     struct str name;
 #include "spec/settings/sender_group.def"
 };
+struct conf_alias {
+    struct str name;
+#include "spec/settings/alias.def"
+};
 struct conf_receiving {
 #include "spec/settings/receiving.def"
 };
@@ -165,6 +169,9 @@ enum rc conf_source_feed(struct conf_source *s, uint64_t version, struct str blo
 /* Tests: defaults plus lines "path=value" ("listener.Inbound.port=25", "route[example.com].hosts=a,b"; naming an item makes
  * it). */
 struct conf_source *conf_source_test(const char *lines, struct err *e);
+
+/* What a listener calls itself: its own host name, else that of its interface, else the system's. */
+struct str conf_listener_host(const struct conf *c, const struct conf_listener *l);
 
 /* Item of a LIST section by name (ASCII case ignored): conf_find(&c->destination, "x") through the typed macro. */
 #define conf_find(list, wanted) \

@@ -13,6 +13,7 @@ static const struct conf_reference references[] = {
     {"listener", "certificate", "certificate", ""},
     {"sender_group", "policy", "mail_flow_policy", ""},
     {"sender_group", "listener", "listener", "all"},
+    {"alias", "listener", "listener", ""},
     {"destination", "bounce_profile", "bounce_profile", ""},
     {"delivery", "source_interface", "interface", ""},
     {"receiving", "suspended", "listener", "all"},
@@ -98,4 +99,13 @@ enum rc conf_draft_rename(struct conf_draft *d, const struct conf_section *s, st
                 replace(d, conf_item(&d->conf, by, i), f, from, to);
     }
     return RC_OK;
+}
+
+struct str conf_listener_host(const struct conf *c, const struct conf_listener *l)
+{
+    const struct conf_interface *i = conf_find(&c->interface, l->interface);
+
+    if (l->host_name.n)
+        return l->host_name;
+    return i && i->hostname.n ? i->hostname : c->system.hostname;
 }

@@ -53,6 +53,11 @@ static const struct conf_setting rows_sender_group[] = {
 #include "spec/settings/sender_group.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_alias
+static const struct conf_setting rows_alias[] = {
+#include "spec/settings/alias.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_receiving
 static const struct conf_setting rows_receiving[] = {
 #include "spec/settings/receiving.def"

@@ -1,5 +1,6 @@
-/* Any text as host access table and as items of a section; what is read writes a text that reads back. */
+/* Any text as host access table, as items of a section, as aliases; what is read writes a text that reads back. */
 #include "base/must.h"
+#include "console/alias_text.h"
 #include "console/hat_text.h"
 #include "console/item_text.h"
 
@@ -24,6 +25,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     d = conf_draft_new();
     must(d);
     item_text_read(d, conf_section_find(str_lit("destination")), text, &e);
+    buf_clear(&b);
+    buf_clear(&again);
+    if (alias_text_read(d, text, &e) == RC_OK) {
+        alias_text_write(&d->conf, &b);
+        must(b.failed || alias_text_read(d, buf_str(&b), &e) == RC_OK);
+        alias_text_write(&d->conf, &again);
+        must(again.failed || b.failed || str_eq(buf_str(&b), buf_str(&again)));
+    }
     conf_draft_free(d);
     buf_done(&b);
     buf_done(&again);

@@ -7,6 +7,7 @@
 #include "bus/ask.h"
 #include "mail/dns.h"
 #include "mail/envelope.h"
+#include "policy/alias.h"
 #include "policy/hat.h"
 #include "policy/ip_table.h"
 #include "policy/rat.h"
@@ -25,6 +26,7 @@ struct terms {
     const struct conf_listener *conf;
     struct hat *hat;
     struct rat *rat;
+    struct aliases *aliases;
     struct ip_table xclient, proxy;
     struct tls_context *tls; /* NULL: no certificate, STARTTLS is not offered */
     struct str host_name;
@@ -124,6 +126,10 @@ struct message {
     size_t n, max;
     size_t envelope_bytes; /* estimate, capped */
     bool outgoing;         /* some recipient was taken because the peer may relay */
+    size_t given, dropped; /* recipients the peer was told are taken, those of them that went to /dev/null too */
+    struct str first_given;
+    bool aliased; /* some alias was expanded: `once` holds the recipients */
+    struct address_set once;
 };
 
 struct origin { /* what envelope and Received need to know of the peer */
@@ -149,6 +155,13 @@ void message_begin(const struct origin *o, struct message *m);
 void message_from(const struct origin *o, const struct message *m, struct str sender);
 enum rc message_recipient(const struct origin *o, struct message *m, struct arena *a, const struct recipient *to,
                           struct err *e);
+/* Octets it takes in the envelope, an estimate; whether so many more recipients fit. */
+size_t message_recipient_bytes(const struct recipient *to);
+bool message_has_room(const struct message *m, size_t recipients, size_t bytes);
+/* alias.c: the recipient, or those its alias stands for. RC_TOO_MANY_RECIPIENTS: the message would have more than `most`
+ * (targets of aliases only: the peer's own are the caller's to count). A failure leaves the message as it was. */
+enum rc message_to(const struct origin *o, struct message *m, struct arena *a, const struct recipient *to, size_t most,
+                   struct err *e);
 /* Body with the Received header in it. */
 enum rc message_body(const struct origin *o, struct message *m, struct err *e);
 /* The whole message is there: looks at the header, refuses loops, gives it to the spool. RC_OK: done(ctx, rc) comes later

@@ -78,12 +78,22 @@ void message_from(const struct origin *o, const struct message *m, struct str se
     event(o->receive->o.events, message_sender, .mid = m->mid, .icid = o->icid, .sender = sender);
 }
 
+size_t message_recipient_bytes(const struct recipient *to)
+{
+    return to->address.n + to->orcpt.n + 16;
+}
+
+bool message_has_room(const struct message *m, size_t recipients, size_t bytes)
+{
+    return m->n + recipients <= ENVELOPE_RECIPIENTS && m->envelope_bytes + bytes <= ENVELOPE_BYTES - ENVELOPE_FIXED;
+}
+
 enum rc message_recipient(const struct origin *o, struct message *m, struct arena *a, const struct recipient *to,
                           struct err *e)
 {
-    size_t bytes = to->address.n + to->orcpt.n + 16;
+    size_t bytes = message_recipient_bytes(to);
 
-    if (m->n >= ENVELOPE_RECIPIENTS || m->envelope_bytes + bytes > ENVELOPE_BYTES - ENVELOPE_FIXED)
+    if (!message_has_room(m, 1, bytes))
         return err_set(e, RC_TOO_MANY_RECIPIENTS, "%s", rc_info(RC_TOO_MANY_RECIPIENTS)->text);
     if (m->n == m->max) {
         size_t max = m->max ? m->max * 2 : FIRST_RECIPIENTS;
@@ -178,9 +188,9 @@ static void received(const struct origin *o, const struct message *m, struct lin
         add_name(l, o->tls->cipher);
         add(l, str_lit(")"));
     }
-    if (m->n == 1) {
+    if (m->given == 1) { /* as the peer wrote it: what an alias stands for is nobody else's business */
         add(l, str_lit("\r\n\tfor <"));
-        add(l, m->recipients[0].address);
+        add(l, m->first_given);
         add(l, str_lit(">"));
     }
     add(l, str_lit("; "));
@@ -317,7 +327,7 @@ static struct stored *hold(const struct origin *o, const struct message *m, stru
     st->mid = m->mid;
     st->icid = o->icid;
     st->bytes = spool_body_bytes(m->body);
-    st->recipients = m->n;
+    st->recipients = m->n + m->dropped;
     st->sender_n = sender.n < sizeof st->sender ? sender.n : sizeof st->sender;
     if (st->sender_n)
         memcpy(st->sender, sender.p, st->sender_n);
@@ -333,10 +343,11 @@ static void forget(struct receive *r, struct message *m)
     *m = (struct message){0};
 }
 
-/* A blackhole listener answers 250 and keeps nothing. */
+/* A blackhole listener, and aliases that leave no recipient, answer 250 and keep nothing. */
 static void swallow(const struct origin *o, struct message *m)
 {
-    event(o->receive->o.events, message_dropped, .mid = m->mid, .by = 4, .filter = o->terms->conf->name);
+    event(o->receive->o.events, message_dropped, .mid = m->mid, .by = o->terms->conf->type == 2 ? 4 : 5,
+          .filter = o->terms->conf->name);
     forget(o->receive, m);
 }
 
@@ -351,7 +362,7 @@ enum rc message_store(const struct origin *o, struct message *m, struct arena *a
     if (facts.received > o->tables->conf->receiving.max_received + (o->terms->conf->received_header ? 1 : 0))
         return err_set(e, RC_LOOP, "%s", rc_info(RC_LOOP)->text);
     header_events(o, m, &facts);
-    if (o->terms->conf->type == 2) {
+    if (o->terms->conf->type == 2 || !m->n) {
         swallow(o, m);
         *out = NULL;
         return RC_OK;

@@ -267,7 +267,7 @@ static struct step finish(struct qmqp *q)
     struct err e = ERR_NONE;
     enum rc rc;
 
-    if (!q->message.n)
+    if (!q->message.given)
         return malformed(q);
     rc = message_store(&q->origin, &q->message, &q->arena, &env, q->scanner.flags, settled, q, &q->stored, &e);
     if (rc != RC_OK)
@@ -293,7 +293,8 @@ static struct step read_recipients(struct conversation *c)
         if (rc == RC_OK && !to.domain.n)
             rc = err_set(&e, RC_SYNTAX, "recipient address needs a domain");
         if (rc == RC_OK)
-            rc = message_recipient(&q->origin, &q->message, &q->arena, &(struct recipient){.address = to.address}, &e);
+            rc = message_to(&q->origin, &q->message, &q->arena, &(struct recipient){.address = to.address},
+                            ENVELOPE_RECIPIENTS, &e);
         if (rc != RC_OK)
             return refuse(q, rc, &e);
         q->message.outgoing = true;

@@ -1,8 +1,9 @@
 /*
  * RCPT: whether mail for this recipient is taken from this peer.
  *
- * Called by the SMTP server with a parsed path. Order: limits, who may relay, RAT, directory harvest. Peers of RELAY
- * policies, those who logged in and those of private listeners may send to anybody; others only to recipients of the RAT.
+ * Called by the SMTP server with a parsed path. Order: limits, who may relay, RAT, directory harvest, aliases. Peers of
+ * RELAY policies, those who logged in and those of private listeners may send to anybody; others only to recipients of the
+ * RAT.
  */
 #include "receive/inside.h"
 
@@ -71,16 +72,20 @@ static enum rc complete(struct session *se, const struct smtp_rcpt *r, struct re
     return out->address.p ? RC_OK : err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
 }
 
-static enum smtp_next take(struct session *se, const struct recipient *to, uint64_t sender_key)
+static enum smtp_next take(struct session *se, const struct smtp_rcpt *r, const struct recipient *to, uint64_t sender_key)
 {
+    const struct conf_mail_flow_policy *p = se->match.policy;
     struct err e = ERR_NONE;
-    enum rc rc = message_recipient(&se->origin, &se->message, &se->s.message, to, &e);
+    enum rc rc = message_to(&se->origin, &se->message, &se->s.message, to,
+                            p->max_recipients ? p->max_recipients : ENVELOPE_RECIPIENTS, &e);
 
+    if (rc == RC_TOO_MANY_RECIPIENTS)
+        return refuse(se, r, rc, STR_NONE, "Injection Control");
     if (rc != RC_OK) {
         smtp_refuse(&se->s, rc, &e);
         return SMTP_DONE;
     }
-    if (se->match.policy->recipients_per_hour)
+    if (p->recipients_per_hour)
         rate_recipient(se->receive, se->rate_key);
     if (sender_key)
         rate_recipient(se->receive, sender_key);
@@ -98,7 +103,7 @@ enum smtp_next session_rcpt(struct smtp_server *s, const struct smtp_rcpt *r)
     uint64_t sender_key;
     enum rc rc;
 
-    if (p->max_recipients && se->message.n >= p->max_recipients)
+    if (p->max_recipients && (se->message.n >= p->max_recipients || se->message.given >= p->max_recipients))
         return refuse(se, r, RC_TOO_MANY_RECIPIENTS, STR_NONE, "Injection Control");
     rc = complete(se, r, &to, &e);
     if (rc != RC_OK)
@@ -107,12 +112,12 @@ enum smtp_next session_rcpt(struct smtp_server *s, const struct smtp_rcpt *r)
         return refuse(se, r, RC_RATE_LIMITED, p->recipients_per_hour_text, "RCPT throttling");
     if (may_relay(se)) {
         se->message.outgoing = true;
-        return take(se, &to, sender_key);
+        return take(se, r, &to, sender_key);
     }
     if (se->terms->conf->type == 2 || (!r->to.domain.n && str_eqi(r->to.local, str_lit("postmaster"))))
-        return take(se, &to, sender_key); /* a blackhole takes mail for everybody: it goes nowhere */
+        return take(se, r, &to, sender_key); /* a blackhole takes mail for everybody: it goes nowhere */
     found = rat_match(se->terms->rat, r->to.local, r->to.domain);
     if (found.accept)
-        return take(se, &to, sender_key);
+        return take(se, r, &to, sender_key);
     return harvest(se, refuse(se, r, found.ours ? RC_UNKNOWN_RECIPIENT : RC_NO_RELAY, found.text, "RAT"));
 }

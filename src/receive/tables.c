@@ -1,5 +1,6 @@
 /*
- * A snapshot as receive uses it: per listener the compiled HAT and RAT, the lists of XCLIENT and PROXY peers, TLS, names.
+ * A snapshot as receive uses it: per listener the compiled HAT, RAT and aliases, the lists of XCLIENT and PROXY peers, TLS,
+ * names.
  *
  * Made once per snapshot; each conversation holds a reference, so settings may change under way without touching it. Owns
  * its arena and a reference to the snapshot. Fails on lack of memory only: a certificate that does not load means no
@@ -12,20 +13,6 @@
 #include <stdlib.h>
 
 enum { TABLES_BLOCK = 16384, TABLES_MAX = 512 << 20 };
-
-static const struct conf_interface *interface_of(const struct conf *conf, struct str name)
-{
-    return conf_find(&conf->interface, name);
-}
-
-static struct str host_name_of(const struct conf *conf, const struct conf_listener *l)
-{
-    const struct conf_interface *i = interface_of(conf, l->interface);
-
-    if (l->host_name.n)
-        return l->host_name;
-    return i && i->hostname.n ? i->hostname : conf->system.hostname;
-}
 
 /* Told, not fatal: mail is still received, in plain text. */
 static void tls_of(struct receive *r, const struct conf *conf, const struct conf_listener *l, struct terms *out)
@@ -42,10 +29,11 @@ static enum rc compile(struct receive *r, struct tables *t, const struct conf_li
 {
     struct arena *a = &t->arena;
 
-    *out = (struct terms){.conf = l, .host_name = host_name_of(t->conf, l)};
+    *out = (struct terms){.conf = l, .host_name = conf_listener_host(t->conf, l)};
     out->interface = l->interface.n ? l->interface : l->name;
     TRY(hat_compile(a, t->conf, l, &out->hat, e));
     TRY(rat_compile(a, l->rat, &out->rat, e));
+    TRY(alias_compile(a, t->conf, l, &out->aliases, e));
     TRY(ip_table_of(a, l->xclient_from, &out->xclient, e));
     TRY(ip_table_of(a, l->proxy_from, &out->proxy, e));
     tls_of(r, t->conf, l, out);

@@ -56,7 +56,7 @@ static const struct fold {
     {EVENT_sdr_threat, MESSAGE, "maturity", CEF_DOMAIN_AGE, ""},
     {EVENT_message_aborted, MESSAGE, "by_sender", CEF_ACTION_DETAILS, "Receiving aborted|Receiving aborted by sender"},
     {EVENT_message_dropped, MESSAGE, "by", CEF_ACTION_DETAILS,
-     "Dropped by CASE|Dropped by antivirus|Dropped by amp|Dropped by filter"},
+     "Dropped by CASE|Dropped by antivirus|Dropped by amp|Dropped by filter|Dropped by blackhole listener|Dropped by alias"},
     {EVENT_delivery_tls, OUT, "cipher", CEF_TLS_OUT_CIPHER, ""},
     {EVENT_delivery_tls, OUT, "protocol", CEF_TLS_OUT_PROTOCOL, ""},
     {EVENT_delivery_tls, OUT, NULL, CEF_TLS_OUT_STATUS, "Success"},
