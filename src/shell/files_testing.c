@@ -59,6 +59,15 @@ char *files_get(const struct files_home *h, const char *name)
     return b.p;
 }
 
+bool files_leaked(struct str said, struct str input)
+{
+    const char *left = "SECRET";
+
+    for (size_t i = 0; i < input.n && *left; i++)
+        left += input.p[i] == *left;
+    return *left && str_find_str(said, str_lit("SECRET")) < said.n;
+}
+
 struct files_home *files_home_new(void)
 {
     static const char *const folders[] = {"configuration", "captures", "log", "log/mail_logs", "log/bounces", "keys"};

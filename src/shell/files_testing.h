@@ -20,6 +20,9 @@ void files_home_tidy(struct files_home *h);
 void files_put(const struct files_home *h, const char *name, const void *p, size_t n);
 /* NULL when it does not exist; a copy that files_home_free does not free. */
 char *files_get(const struct files_home *h, const char *name);
+/* Fuzzers: did the answer show a file that nobody may reach? An input that spells the secret itself, with anything between
+ * its letters (a name that is echoed without its NULs), says nothing. */
+bool files_leaked(struct str said, struct str input);
 /* Runs a shell command made by the format; its output (both streams) into out; the exit status. */
 int files_shell(char *out, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
