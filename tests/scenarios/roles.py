@@ -23,6 +23,11 @@ def alive(pid):
         return False
 
 
+def runs_anew(now, former_pid):
+    """One look at the state, judged whole."""
+    return now[1] == 'running' and now[0] != former_pid and now
+
+
 def test_each_role_comes_back(t):
     """HD-07: a role that is killed runs again within a second, its restart is counted, mail is still taken."""
     g = t.home()
@@ -30,7 +35,7 @@ def test_each_role_comes_back(t):
     for role in ROLES:
         before = wait_for(role, lambda: line(g, role)[1] == 'running' and line(g, role))
         os.kill(before[0], signal.SIGKILL)
-        after = wait_for(role + ' to run again', lambda: line(g, role)[1] == 'running' and line(g, role)[0] != before[0] and line(g, role), 10)
+        after = wait_for(role + ' to run again', lambda: runs_anew(line(g, role), before[0]), 10)
         assert after[2] == before[2] + 1, after
         others = [r for r in ROLES if r != role]
         states = {r: line(g, r) for r in others}
