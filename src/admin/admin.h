@@ -128,7 +128,6 @@ enum rc passphrase_check(const struct conf *now, struct str passphrase, struct e
  */
 
 void captures_open(struct admin *a);
-void captures_close(struct admin *a);
 /* Is a capture wanted, so that role `capture` is to run? */
 bool captures_wanted(const struct admin *a);
 /* Master could not open the socket for it. */

@@ -142,16 +142,6 @@ void captures_open(struct admin *a)
     bus_on_peer(a->bus, came, gone, x);
 }
 
-void captures_close(struct admin *a)
-{
-    if (!a->captures)
-        return;
-    loop_timer_cancel(a->loop, &a->captures->patience);
-    buf_done(&a->captures->last);
-    free(a->captures);
-    a->captures = NULL;
-}
-
 /* --- the operations -------------------------------------------------------------------------------------------------------
  */
 

@@ -161,19 +161,6 @@ void verb_wait(struct verb_call *c)
     verb_end(c, c->rc);
 }
 
-struct strs verb_words(struct verb_call *c, const char *first, ...)
-{
-    struct str *items = arena_must_alloc(&c->arena, 8 * sizeof *items);
-    size_t n = 0;
-    va_list ap;
-
-    va_start(ap, first);
-    for (const char *w = first; w && n < 8; w = va_arg(ap, const char *))
-        items[n++] = str_c(w);
-    va_end(ap);
-    return (struct strs){items, n};
-}
-
 /* Several processes of a role say the same: once is enough. */
 static void add_text(struct verb_call *c, struct str text)
 {

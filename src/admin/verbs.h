@@ -70,8 +70,6 @@ void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs
 void verb_wait_applied(struct verb_call *c);
 /* The last thing a verb does that asked: ends it once all are answered. */
 void verb_wait(struct verb_call *c);
-/* Word list for verb_ask in the call's arena, ended by NULL. */
-struct strs verb_words(struct verb_call *c, const char *first, ...) __attribute__((sentinel));
 
 #define VERB(name, aliases, product, least, scope, effect, dialogue, function, usage, help) \
     void verb_##function(struct verb_call *c);

@@ -345,7 +345,11 @@ static enum rc line_of(struct session *s, struct str line, bool *leave)
     enum rc rc = RC_OK;
 
     while (rc == RC_OK && !*leave) {
-        struct str before = line;
+        struct str before;
+
+        while (line.n && (line.p[0] == ';' || line.p[0] == ' '))
+            line = str_from(line, 1); /* the audit line begins with the command */
+        before = line;
 
         if (!words_take(&s->arena, &line, &words, &e))
             break;

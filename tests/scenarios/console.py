@@ -248,6 +248,7 @@ def test_exec_mode_answers(t):
     assert run(g, 'bounceconfig new "A B" max_tries=3; commit "with \\"quotes\\""; bounceconfig print "A B"')[0] == 0
     assert 'with "quotes"' in g.cli('settings versions')
     rc, out = run(g, 'whoami; nosuch; whoami')
+    g.wait_log(r'console: whoami\n.*console: nosuch\n', 'cli_logs')  # each command a line of its own
     assert rc == 1 and out.count('Username') == 1
     rc, out = run(g, 'bounceconfig', stdin='new\n')
     assert rc == 1 and 'No answer was given.' in out, out
