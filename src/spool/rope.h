@@ -5,24 +5,8 @@
 #ifndef SPOOL_ROPE_H
 #define SPOOL_ROPE_H
 
+#include "mail/edits.h"
 #include "spool/spool.h"
-
-enum { EDITS_MOST = 10000 };
-
-/* `length` octets of the original at `offset` are replaced; length 0 inserts before `offset`. */
-struct edit {
-    uint64_t offset, length;
-    struct str replacement;
-};
-struct edits {
-    const struct edit *items; /* ascending, not overlapping */
-    size_t n;
-};
-
-void edits_encode(struct edits edits, struct buf *out);
-/* Views into `in`, the array from the arena. RC_CORRUPT when the list is cut, out of order or beyond body_bytes. An empty
- * `in` is the empty list. */
-enum rc edits_decode(struct arena *a, struct str in, uint64_t body_bytes, struct edits *out, struct err *e);
 
 struct rope {
     struct spool_reader *reader;

@@ -1,0 +1,43 @@
+/*
+ * A message while it is judged: the received octets and what stages changed so far, as a piece table. Stages see and change
+ * the current form; what remains at the end is the list of edits over the original (design: edits, not rewrites).
+ *
+ * Called by policy and scan. Memory is the message's arena. Nothing fails but for want of room: then `failed` sticks and the
+ * message counts as unscannable.
+ */
+#ifndef MAIL_PATCH_H
+#define MAIL_PATCH_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "mail/edits.h"
+
+struct patch_piece;
+
+struct patch {
+    struct arena *arena;
+    struct str original;
+    struct patch_piece *pieces; /* in order; see patch.c */
+    size_t n, cap;
+    struct str current; /* made when asked for after a change */
+    bool stale, failed;
+    uint64_t changes; /* rises with each change: who caches what he read compares it */
+};
+
+void patch_init(struct patch *p, struct arena *a, struct str original);
+/* The message as it is now; valid until the next change. The original itself while nothing changed. */
+struct str patch_octets(struct patch *p);
+bool patch_changed(const struct patch *p);
+/* `length` octets at `offset` of the current form become `by` (copied). length 0 inserts before `offset`. */
+void patch_replace(struct patch *p, size_t offset, size_t length, struct str by);
+/* Replaces a range given as a view into patch_octets() (a header field, a part's body). */
+void patch_replace_view(struct patch *p, struct str view, struct str by);
+/* "Name: value\r\n" at the top of the header section, or behind its last field. Values get encoded words and folds as
+ * needed. */
+void patch_header_add(struct patch *p, struct str name, struct str value, bool first);
+/* All fields of that name go; how many there were. */
+size_t patch_header_remove(struct patch *p, struct str name);
+/* The list over the original, from the arena. */
+struct edits patch_edits(struct patch *p);
+
+#endif
