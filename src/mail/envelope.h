@@ -41,6 +41,8 @@ struct envelope {
     struct str subject, message_id; /* as found, cut to 512 octets: for lists and logs */
     const struct recipient *recipients;
     size_t n_recipients;
+    /* behind the recipients in the coded form; may be missing there */
+    struct str carried; /* mail/carried.h: of messages that queue made from others */
 };
 
 void envelope_encode(const struct envelope *env, struct buf *out);

@@ -1,0 +1,84 @@
+/*
+ * A message while it is judged: what stages read, and where they record what they decide. One worker, one message, blocking.
+ *
+ * Made by scan (and by `trace`, the same way); used by everything in room policy that judges and by the stages of scan. All
+ * memory is the message's arena. Nothing here does I/O but by the callbacks of `world`.
+ */
+#ifndef POLICY_MESSAGE_H
+#define POLICY_MESSAGE_H
+
+#include "conf/conf.h"
+#include "event/event.h"
+#include "mail/carried.h"
+#include "mail/dns_ask.h"
+#include "mail/envelope.h"
+#include "mail/mime.h"
+#include "mail/patch.h"
+#include "policy/outcome.h"
+
+struct auth_results;
+struct message;
+
+/* How judging reaches what lies outside: blocking calls of the worker, canned ones in tests. Every member may be NULL: then
+ * the answer is "not known". */
+struct message_world {
+    void *ctx;
+    struct dns_asker dns;
+    /* Opens archives and finds types: adds members to the tree, sets `detected`, `encrypted`, `unscannable`. */
+    void (*content)(void *ctx, struct message *m, struct mime *mime);
+    /* Is the address in this LDAP group? RC_OK yes, RC_NOT_FOUND no, else a failure. */
+    enum rc (*in_group)(void *ctx, struct message *m, struct str query, struct str address, struct str group);
+    uint64_t (*now_ms)(void *ctx); /* wall clock; NULL = the machine's */
+    uint64_t (*random)(void *ctx, uint64_t below);
+    uint64_t (*work_queue)(void *ctx); /* messages in the work queue */
+};
+
+/* Compiled things of one snapshot (filters, patterns, dictionaries, policies): made at its first use, see policy/compiled.h.
+ */
+struct compiled;
+
+struct message {
+    struct arena *arena;
+    const struct conf *conf;
+    const struct compiled *compiled;
+    const struct message_world *world;
+    struct events *events; /* NULL = no log (trace of a staged configuration, tests) */
+    uint64_t mid;
+    const struct envelope *env;
+    const uint32_t *recipients; /* indices into env->recipients that are judged now; all but after a split */
+    size_t n_recipients;
+    struct patch patch;
+    struct carried carried; /* what came along and what the pipeline keeps: skip, policy, route, tags ... */
+    struct outcome outcome;
+    const struct auth_results *auth;       /* NULL = not evaluated */
+    const struct conf_mail_policy *policy; /* NULL until the message is split per policy */
+    bool trace;                            /* nothing may be learned or counted */
+    struct mime *mime_now;                 /* use message_mime */
+    uint64_t mime_changes;
+    bool content_done;
+};
+
+/* Sets a message up from its stored octets. `carried` of the envelope is decoded; its edits are applied. */
+enum rc message_init(struct message *m, struct arena *a, struct str stored, const struct envelope *env, struct err *e);
+/* The octets as they are now. */
+struct str message_octets(struct message *m);
+/* The structure of the current form; read again after a change. */
+struct mime *message_mime(struct message *m);
+/* The same with archives opened and file types found. */
+struct mime *message_content(struct message *m);
+/* Address of the i-th recipient that is judged now. */
+struct str message_recipient(const struct message *m, size_t i);
+uint64_t message_now_ms(const struct message *m);
+
+/* --- recording (outcome.c) ------------------------------------------------------------------------------------------ */
+/* Final actions: the first that is not NONE stays. `stage` is the word of the log ("filter 'x'", "antivirus" ...). */
+void message_final(struct message *m, enum final final, struct str stage, struct str bounce_text);
+void message_hold(struct message *m, const struct hold *h);
+void message_spam_hold(struct message *m, struct str verdict, double score);
+/* A further message; strings are kept as views. */
+void message_copy(struct message *m, const struct verdict_copy *c);
+struct step *message_step(struct message *m, struct str stage, struct str verdict, struct str detail);
+void message_tag(struct message *m, struct str tag);
+bool message_skips(const struct message *m, enum skip what);
+
+#endif

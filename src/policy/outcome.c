@@ -1,0 +1,89 @@
+/*
+ * Recording what stages decide. See message.h and outcome.h.
+ *
+ * Called by actions and stages. Lists grow in the message's arena; beyond their bound `overflow` says so and the message is
+ * treated as unscannable.
+ */
+#include "policy/message.h"
+
+/* Room for one more in a list of the outcome (`list` points to the member that points to its items); NULL beyond the bound.
+ */
+static void *add(struct message *m, void *list, size_t *n, size_t *cap, size_t size)
+{
+    char *items;
+
+    memcpy(&items, list, sizeof items);
+    if (*n == *cap) {
+        size_t more = *cap ? *cap * 2 : 8;
+        char *grown = *n < OUTCOME_LIST_MAX ? arena_alloc(m->arena, more * size) : NULL;
+
+        if (!grown) {
+            m->outcome.overflow = true;
+            return NULL;
+        }
+        if (*n)
+            memcpy(grown, items, *n * size);
+        items = grown;
+        memcpy(list, &items, sizeof items);
+        *cap = more;
+    }
+    return items + (*n)++ * size;
+}
+
+void message_final(struct message *m, enum final final, struct str stage, struct str bounce_text)
+{
+    if (m->outcome.final != FINAL_NONE)
+        return;
+    m->outcome.final = final;
+    m->outcome.final_stage = stage;
+    m->outcome.bounce_text = bounce_text;
+}
+
+void message_hold(struct message *m, const struct hold *h)
+{
+    struct outcome *o = &m->outcome;
+    struct hold *place;
+
+    for (size_t i = 0; i < o->n_holds; i++)
+        if (str_eqi(o->holds[i].quarantine, h->quarantine))
+            return; /* one entry a quarantine: the first reason stays */
+    place = add(m, &o->holds, &o->n_holds, &o->cap_holds, sizeof *o->holds);
+    if (place)
+        *place = *h;
+}
+
+void message_spam_hold(struct message *m, struct str verdict, double score)
+{
+    m->outcome.spam_hold = arena_printf(m->arena, "%.*s %.0f", STR(verdict), score);
+}
+
+void message_copy(struct message *m, const struct verdict_copy *c)
+{
+    struct outcome *o = &m->outcome;
+    struct verdict_copy *place = add(m, &o->copies, &o->n_copies, &o->cap_copies, sizeof *o->copies);
+
+    if (place)
+        *place = *c;
+}
+
+struct step *message_step(struct message *m, struct str stage, struct str verdict, struct str detail)
+{
+    static struct step nowhere;
+    struct outcome *o = &m->outcome;
+    struct step *place = add(m, &o->steps, &o->n_steps, &o->cap_steps, sizeof *o->steps);
+
+    if (!place)
+        place = &nowhere;
+    *place = (struct step){.stage = stage, .verdict = verdict, .detail = detail};
+    return place;
+}
+
+void message_tag(struct message *m, struct str tag)
+{
+    m->carried.tags = arena_printf(m->arena, "%.*s%.*s\n", STR(m->carried.tags), STR(tag));
+}
+
+bool message_skips(const struct message *m, enum skip what)
+{
+    return m->carried.skip & what;
+}
