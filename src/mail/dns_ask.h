@@ -7,7 +7,7 @@
 
 #include "mail/dns.h"
 
-struct dns_asker {
+struct dns_source {
     /* Asks n questions at once and waits; *out has n answers in the order of the questions, from the arena. RC_UNAVAILABLE
      * or RC_TIMEOUT: nobody could be asked (all temporary). */
     enum rc (*ask)(void *ctx, struct arena *a, const struct dns_question *questions, size_t n,

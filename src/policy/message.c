@@ -63,6 +63,13 @@ struct mime *message_content(struct message *m)
     return mime;
 }
 
+const struct auth_results *message_auth(struct message *m)
+{
+    if (!m->auth && m->world && m->world->auth)
+        m->auth = m->world->auth(m->world->ctx, m);
+    return m->auth;
+}
+
 struct str message_recipient(const struct message *m, size_t i)
 {
     return m->env->recipients[m->recipients[i]].address;

@@ -23,9 +23,11 @@ struct message;
  * the answer is "not known". */
 struct message_world {
     void *ctx;
-    struct dns_asker dns;
+    struct dns_source dns;
     /* Opens archives and finds types: adds members to the tree, sets `detected`, `encrypted`, `unscannable`. */
     void (*content)(void *ctx, struct message *m, struct mime *mime);
+    /* Evaluates authentication; NULL = cannot. */
+    const struct auth_results *(*auth)(void *ctx, struct message *m);
     /* Is the address in this LDAP group? RC_OK yes, RC_NOT_FOUND no, else a failure. */
     enum rc (*in_group)(void *ctx, struct message *m, struct str query, struct str address, struct str group);
     uint64_t (*now_ms)(void *ctx); /* wall clock; NULL = the machine's */
@@ -66,6 +68,8 @@ struct str message_octets(struct message *m);
 struct mime *message_mime(struct message *m);
 /* The same with archives opened and file types found. */
 struct mime *message_content(struct message *m);
+/* What SPF, DKIM, DMARC and ARC say of the message as it came; evaluated at the first use. NULL = nobody can. */
+const struct auth_results *message_auth(struct message *m);
 /* Address of the i-th recipient that is judged now. */
 struct str message_recipient(const struct message *m, size_t i);
 uint64_t message_now_ms(const struct message *m);
@@ -75,6 +79,8 @@ uint64_t message_now_ms(const struct message *m);
 void message_final(struct message *m, enum final final, struct str stage, struct str bounce_text);
 void message_hold(struct message *m, const struct hold *h);
 void message_spam_hold(struct message *m, struct str verdict, double score);
+/* The message cannot be judged now and waits in the work queue, which says why. */
+void message_later(struct message *m, struct str why);
 /* A further message; strings are kept as views. */
 void message_copy(struct message *m, const struct verdict_copy *c);
 struct step *message_step(struct message *m, struct str stage, struct str verdict, struct str detail);

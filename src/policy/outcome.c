@@ -52,6 +52,11 @@ void message_hold(struct message *m, const struct hold *h)
         *place = *h;
 }
 
+void message_later(struct message *m, struct str why)
+{
+    m->outcome.later = why.n ? why : str_lit("a scanning engine is not available");
+}
+
 void message_spam_hold(struct message *m, struct str verdict, double score)
 {
     m->outcome.spam_hold = arena_printf(m->arena, "%.*s %.0f", STR(verdict), score);

@@ -41,6 +41,7 @@ struct outcome {
 
     struct hold *holds;
     size_t n_holds, cap_holds;
+    struct str later;     /* an engine is away: the message is to wait, for this reason; nothing else counts. Empty = no */
     struct str spam_hold; /* "positive 97": for the spam quarantine; empty = no */
 
     struct verdict_copy *copies;

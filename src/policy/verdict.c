@@ -23,7 +23,7 @@ void verdict_copies_encode(const struct verdict_copy *copies, size_t n, struct b
         buf_put_str(out, c->recipients);
         buf_put_str(out, c->body);
         buf_put_str(out, c->carried);
-        buf_put_varint(out, c->action);
+        buf_put_str(out, c->destination);
     }
 }
 
@@ -31,7 +31,7 @@ static bool decode_one(struct str *in, struct verdict_copy *c)
 {
     return get_varint(in, &c->kind) && get_str(in, &c->by) && get_str(in, &c->filter) && get_varint(in, &c->same_sender) &&
            get_str(in, &c->sender) && get_str(in, &c->indices) && get_str(in, &c->recipients) && get_str(in, &c->body) &&
-           get_str(in, &c->carried) && get_varint(in, &c->action) && c->kind <= COPY_REWRITTEN;
+           get_str(in, &c->carried) && get_str(in, &c->destination) && c->kind <= COPY_REWRITTEN;
 }
 
 enum rc verdict_copies_decode(struct arena *a, struct str in, const struct verdict_copy **out, size_t *n_out, struct err *e)

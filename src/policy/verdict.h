@@ -30,15 +30,15 @@ enum copy_kind {
 
 struct verdict_copy {
     uint64_t kind;
-    struct str by,
-        filter;           /* "bcc", "notify", "antivirus", ...; name of the filter, empty = none. Splits: by = policy name */
-    uint64_t same_sender; /* 1: sender, ret and envid are those of this message */
-    struct str sender;    /* when not */
-    struct str indices;   /* varints: recipients of this message that it has; splits have nothing else */
-    struct str recipients; /* list of str: further ones */
-    struct str body;       /* its whole text (CRLF); empty = the octets of this message with `carried.edits` */
-    struct str carried;    /* mail/carried.h: where it goes on, edits, holds */
-    uint64_t action;       /* VERDICT_DELIVER: it goes to delivery at once when carried.resume is RESUME_DELIVER */
+    struct str by;          /* "bcc", "notify", "antivirus", ...; of a split the name of the policy */
+    struct str filter;      /* name of the filter, empty = none */
+    uint64_t same_sender;   /* 1: sender, ret and envid are those of this message */
+    struct str sender;      /* when not */
+    struct str indices;     /* varints: recipients of this message that it has; splits have nothing else */
+    struct str recipients;  /* list of str: further ones */
+    struct str body;        /* its whole text (CRLF); empty = the octets of this message with `carried.edits` */
+    struct str carried;     /* mail/carried.h: where it goes on, edits, holds */
+    struct str destination; /* as in scan_verdict, for one that goes to delivery at once (carried.resume RESUME_DELIVER) */
 };
 
 enum { VERDICT_COPIES = 1000 };

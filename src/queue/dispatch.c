@@ -87,9 +87,9 @@ static void tell_limit(struct queue *q, struct destination *d, struct deliverer 
              &(struct bus_deliver_limit){.destination = str_c(d->name), .connections = d->told});
 }
 
-static struct str edits_of(const struct queue *q, const struct message *m)
+static struct str kept_of(const struct queue *q, const struct message *m)
 {
-    const struct edits *ed = m->edits ? slab_at(&q->edits, m->edits) : NULL;
+    const struct kept *ed = m->kept ? slab_at(&q->kept, m->kept) : NULL;
 
     return ed ? str_of(ed->p, ed->n) : STR_NONE;
 }
@@ -123,7 +123,7 @@ static void send_piece(struct queue *q, uint32_t piece, struct deliverer *to)
         buf_put_varint(&q->list, recipient_at(q, r)->index);
     bus_send(q->bus, to->peer, BUS_deliver_work,
              &(struct bus_deliver_work){slot, m->mid, ref.segment, ref.generation, ref.offset, p->tries + 1u, str_c(d->name),
-                                        buf_str(&q->list), edits_of(q, m)});
+                                        buf_str(&q->list), kept_of(q, m)});
 }
 
 /* Recipients that may still be tried in this period; the destination waits for the next one when there are none. */

@@ -50,13 +50,13 @@ void entry_moved(struct queue *q, uint32_t message)
     end(q, ENTRY_MOVED);
 }
 
-void entry_verdict(struct queue *q, uint32_t message, uint64_t action, struct str edits)
+void entry_verdict(struct queue *q, uint32_t message, uint64_t action, struct str carried)
 {
     struct buf *b = begin(q);
 
     buf_put_varint(b, message_at(q, message)->mid);
     buf_put_varint(b, action);
-    buf_put_str(b, edits);
+    buf_put_str(b, carried);
     end(q, ENTRY_VERDICT);
 }
 
@@ -173,8 +173,10 @@ static void checkpoint_final(struct queue *q, uint32_t message)
 static void checkpoint_message(struct queue *q, uint32_t message)
 {
     struct message *m = message_at(q, message);
-    struct edits *ed = m->edits ? slab_at(&q->edits, m->edits) : NULL;
+    struct kept *ed = m->kept ? slab_at(&q->kept, m->kept) : NULL;
 
+    if (m->state == MESSAGE_MAKING)
+        return;
     entry_known(q, message);
     if (m->state == MESSAGE_DELIVERY)
         entry_verdict(q, message, 0, ed ? str_of(ed->p, ed->n) : STR_NONE);
@@ -277,13 +279,13 @@ static void replay_verdict(struct queue *q, struct str in)
 {
     uint32_t message = message_of(q, &in);
     uint64_t action;
-    struct str edits;
+    struct str carried;
 
-    if (!message || !get_varint(&in, &action) || !get_str(&in, &edits))
+    if (!message || !get_varint(&in, &action) || !get_str(&in, &carried))
         return;
     message_at(q, message)->state = MESSAGE_DELIVERY;
     message_at(q, message)->flags &= (uint8_t)~MESSAGE_ALONE;
-    message_keep_edits(q, message, edits);
+    message_keep(q, message, carried);
 }
 
 static void replay_final(struct queue *q, struct str in)

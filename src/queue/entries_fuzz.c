@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     slab_init(&q->recipients, sizeof(struct queue_recipient));
     slab_init(&q->segments, sizeof(struct queue_segment));
     slab_init(&q->destinations, sizeof(struct destination));
-    slab_init(&q->edits, sizeof(struct edits));
+    slab_init(&q->kept, sizeof(struct kept));
     slab_init(&q->changes, sizeof(struct change));
     heap_init(&q->waiting, &q->pieces);
     replay_all(q, str_of(data, size));
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     slab_done(&q->recipients);
     slab_done(&q->segments);
     slab_done(&q->destinations);
-    slab_done(&q->edits);
+    slab_done(&q->kept);
     slab_done(&q->changes);
     buf_done(&q->entry);
     loop_free(q->loop);

@@ -169,30 +169,30 @@ uint32_t message_piece_with(const struct queue *q, uint32_t message, uint64_t in
     return 0;
 }
 
-void message_keep_edits(struct queue *q, uint32_t message, struct str octets)
+void message_keep(struct queue *q, uint32_t message, struct str octets)
 {
-    struct edits *ed;
+    struct kept *ed;
 
     if (!octets.n)
         return;
-    message_at(q, message)->edits = slab_take(&q->edits);
-    ed = slab_at(&q->edits, message_at(q, message)->edits);
+    message_at(q, message)->kept = slab_take(&q->kept);
+    ed = slab_at(&q->kept, message_at(q, message)->kept);
     ed->p = malloc(octets.n);
     must(ed->p);
     memcpy(ed->p, octets.p, octets.n);
     ed->n = (uint32_t)octets.n;
 }
 
-static void edits_free(struct queue *q, struct message *m)
+static void kept_free(struct queue *q, struct message *m)
 {
-    struct edits *ed;
+    struct kept *ed;
 
-    if (!m->edits)
+    if (!m->kept)
         return;
-    ed = slab_at(&q->edits, m->edits);
+    ed = slab_at(&q->kept, m->kept);
     free(ed->p);
-    slab_give(&q->edits, m->edits);
-    m->edits = 0;
+    slab_give(&q->kept, m->kept);
+    m->kept = 0;
 }
 
 void message_leave(struct queue *q, uint32_t message)
@@ -210,7 +210,7 @@ void message_leave(struct queue *q, uint32_t message)
     }
     if (m->flags & MESSAGE_BIG)
         big_gone(q, m->mid);
-    edits_free(q, m);
+    kept_free(q, m);
     q->live_bytes -= m->body_bytes < q->live_bytes ? m->body_bytes : q->live_bytes;
     segment_message_gone(q, m->segment, m->record_bytes);
     mids_remove(q, message);
@@ -231,8 +231,8 @@ bool message_end_if_done(struct queue *q, uint32_t message)
 
 void messages_done(struct queue *q)
 {
-    for (uint32_t i = 1; i < q->edits.end; i++)
-        free(((struct edits *)slab_at(&q->edits, i))->p);
+    for (uint32_t i = 1; i < q->kept.end; i++)
+        free(((struct kept *)slab_at(&q->kept, i))->p);
     free(q->mids);
     q->mids = NULL;
 }

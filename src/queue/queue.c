@@ -134,6 +134,8 @@ static void second(void *ctx)
     big_run(q);
     stay_run(q);
     work_tidy(q);
+    if (q->away)
+        loop_again(q->loop); /* is it time to try once more? */
     if (++q->seconds % 60 == 0)
         destinations_tidy(q);
 }
@@ -210,7 +212,7 @@ static struct queue *allocate(const struct queue_options *o)
     q->home = strdup(o->home);
     must(q->home && asprintf(&q->dir, "%s/spool", o->home) > 0);
     q->names_seed = random_u64();
-    q->entry = BUF(4 << 20);
+    q->entry = BUF(64 << 20);
     q->list = BUF(1 << 20);
     q->started_ms = clock_mono_ms();
     arena_init(&q->scratch, 4096, 16 << 20);
@@ -220,7 +222,7 @@ static struct queue *allocate(const struct queue_options *o)
     slab_init(&q->recipients, sizeof(struct queue_recipient));
     slab_init(&q->segments, sizeof(struct queue_segment));
     slab_init(&q->destinations, sizeof(struct destination));
-    slab_init(&q->edits, sizeof(struct edits));
+    slab_init(&q->kept, sizeof(struct kept));
     heap_init(&q->waiting, &q->pieces);
     return q;
 }
@@ -249,6 +251,7 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
     dispatch_init(q);
     queue_verbs_init(q);
     own_init(q);
+    release_init(q);
     destinations_init(q);
     bus_on_peer(q->bus, come, gone, q);
     conf_on_change(q->conf, conf_changed, q);
@@ -290,6 +293,8 @@ void queue_free(struct queue *q)
         journal_close(q->journal); /* answers those that wait for a sync */
     queue_verbs_done(q);
     own_done(q);
+    verdicts_done(q);
+    releases_done(q);
     if (q->ceilings[NUMBER_MID])
         numbers_stop(q);
     loop_timer_cancel(q->loop, &q->second_timer);
@@ -304,7 +309,7 @@ void queue_free(struct queue *q)
     slab_done(&q->recipients);
     slab_done(&q->segments);
     slab_done(&q->destinations);
-    slab_done(&q->edits);
+    slab_done(&q->kept);
     slab_done(&q->changes);
     heap_done(&q->waiting);
     buf_done(&q->entry);
@@ -324,7 +329,7 @@ void queue_counts(const struct queue *q, struct queue_counts *out)
                                  .destinations = q->destinations.used,
                                  .flying = q->n_flying,
                                  .octets = slab_bytes(&q->messages) + slab_bytes(&q->pieces) + slab_bytes(&q->recipients) +
-                                           slab_bytes(&q->destinations) + slab_bytes(&q->edits) +
+                                           slab_bytes(&q->destinations) + slab_bytes(&q->kept) +
                                            q->waiting.cap * sizeof *q->waiting.items + q->mids_cap * sizeof *q->mids +
                                            q->names_cap * sizeof *q->names,
                                  .recovered_ms = q->recovered_ms};

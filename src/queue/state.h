@@ -22,7 +22,8 @@
 
 enum { QUEUE_COLUMN = BOARD_RECEIVERS - 1, SCANNERS_MAX = 64, PIECE_RECIPIENTS = RESULTS_MAX };
 
-enum message_state { MESSAGE_FREE, MESSAGE_WORK, MESSAGE_SCANNING, MESSAGE_DELIVERY };
+/* MAKING: stored by queue, not journaled yet. */
+enum message_state { MESSAGE_FREE, MESSAGE_WORK, MESSAGE_SCANNING, MESSAGE_DELIVERY, MESSAGE_MAKING };
 enum {
     MESSAGE_BOUNCE = 1,   /* null sender: is never bounced */
     MESSAGE_BIG = 2,      /* body in a file of its own */
@@ -43,7 +44,7 @@ struct message {
     uint16_t recipients; /* in the envelope */
     uint16_t open;       /* not final yet */
     uint8_t state, flags, scan_tries, delay_dsns;
-    uint32_t edits;  /* place in q->edits, 0 = none */
+    uint32_t kept;   /* place in q->kept, 0 = none */
     uint32_t sender; /* hash of the envelope sender, case ignored */
     uint32_t unused;
 };
@@ -71,8 +72,8 @@ struct queue_recipient {
     uint32_t next;
 };
 
-/* Edits of a verdict. */
-struct edits {
+/* What travels with a judged message: mail/carried.h, coded. */
+struct kept {
     char *p;
     uint32_t n, unused;
 };
@@ -181,7 +182,7 @@ struct queue {
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 
-    struct slab messages, pieces, recipients, segments, destinations, edits, changes;
+    struct slab messages, pieces, recipients, segments, destinations, kept, changes;
     uint32_t *mids; /* open addressing: place of message by MID */
     uint32_t mids_cap, mids_used;
     struct heap waiting;
@@ -199,6 +200,8 @@ struct queue {
     uint64_t work_in, work_out; /* messages ever, for `workqueue rate` */
     bool work_paused, work_alerted;
     char *work_reason;
+    char *away;             /* why scan cannot judge now (an engine is away), NULL = it can */
+    uint64_t away_until_ms; /* next try */
 
     struct scanner *scanners[SCANNERS_MAX];
     unsigned scan_turn;
@@ -224,6 +227,8 @@ struct queue {
     uint64_t oldest_mid, oldest_ms, oldest_seconds;
     struct verb_question *questions;
     struct own_mail *own_mails;
+    struct judged *judged;     /* verdicts whose messages are being stored */
+    struct release *releases;  /* out of quarantine, being stored */
     struct settling *settling; /* waiting for a DSN, this turn's first */
     uint64_t ceilings[NUMBER_COUNT];
     enum rc receiving_state;
@@ -269,7 +274,7 @@ bool message_end_if_done(struct queue *q, uint32_t message);
 void message_leave(struct queue *q, uint32_t message);
 /* The piece that has this recipient, 0 = final. */
 uint32_t message_piece_with(const struct queue *q, uint32_t message, uint64_t index);
-void message_keep_edits(struct queue *q, uint32_t message, struct str octets);
+void message_keep(struct queue *q, uint32_t message, struct str octets);
 struct spool_ref message_ref(const struct queue *q, const struct message *m);
 void messages_done(struct queue *q);
 
@@ -343,7 +348,7 @@ void work_peer_come(struct queue *q, struct bus_peer *p);
 void work_peer_gone(struct queue *q, struct bus_peer *p);
 /* Fills windows. */
 void work_dispatch(struct queue *q);
-void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str edits);
+void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str carried);
 /* Gives the windows of idle workers back. */
 void work_tidy(struct queue *q);
 void work_done(struct queue *q);
@@ -402,7 +407,7 @@ enum entry {
     ENTRY_KINDS
 };
 void entry_known(struct queue *q, uint32_t message);
-void entry_verdict(struct queue *q, uint32_t message, uint64_t action, struct str edits);
+void entry_verdict(struct queue *q, uint32_t message, uint64_t action, struct str carried);
 void entry_final(struct queue *q, uint32_t message, const uint16_t *indices, size_t n);
 void entry_wait(struct queue *q, uint32_t piece);
 void entry_done(struct queue *q, uint64_t mid);
@@ -454,11 +459,32 @@ struct made {
     /* RC_OK: on stable storage, known and journaled this turn; say so and let it go. Else nothing was stored. Once. */
     void (*stored)(void *ctx, enum rc rc, uint32_t message);
     void *ctx;
-    uint64_t mid, bytes; /* set by made_store() */
+    bool later;          /* not journaled: entry_known() is the caller's; until then a crash forgets it */
+    uint64_t mid, bytes; /* set by made_...() */
 };
 /* Takes a new MID and writes the message; body and outgoing of the envelope are set here. Not RC_OK: `stored` will not run.
  */
 enum rc made_store(struct made *m, struct envelope *env, struct str text);
+/* The same with the body of a message that is in the spool, or of a file, unchanged. */
+enum rc made_copy(struct made *m, const struct envelope *env, const struct spool_head *head);
+enum rc made_file(struct made *m, const struct envelope *env, int fd, uint64_t offset, uint64_t bytes);
+
+/* ---- verdict.c: what scan decided --------------------------------------------------------------------------------------
+ */
+struct bus_scan_verdict;
+struct judged;
+/* The message is off the worker's windows. Acts on the verdict now, or once the messages it makes are stored. */
+void verdict_take(struct queue *q, uint32_t message, const struct bus_scan_verdict *v);
+/* All recipients go to this destination, in as few pieces as can be; journaled. */
+void verdict_send_to(struct queue *q, uint32_t message, struct str destination);
+/* How a message that queue made begins: start, sender, recipients, ready. `env` as it was stored. */
+void made_say(struct queue *q, const struct made *m, const struct envelope *env);
+void verdicts_done(struct queue *q);
+
+/* ---- release.c: messages that leave quarantine ------------------------------------------------------------------------ */
+struct release;
+void release_init(struct queue *q);
+void releases_done(struct queue *q);
 
 /* ---- own.c: mail of our own for other roles --------------------------------------------------------------------------- */
 struct own_mail;

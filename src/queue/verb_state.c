@@ -33,13 +33,14 @@ static void workqueue_status(struct verb_question *v)
     struct queue *q = v->q;
 
     verb_as_of(v);
-    if (q->work_paused)
-        buf_addf(&v->text, "Status:                       Paused: %s\n", q->work_reason ? q->work_reason : "");
+    if (q->work_paused || q->away)
+        buf_addf(&v->text, "Status:                       Paused: %s\n",
+                 q->work_paused ? q->work_reason ? q->work_reason : "" : q->away);
     else
         buf_add(&v->text, str_lit("Status:                       Operational\n"));
     buf_addf(&v->text, "Messages:                     %" PRIu64 "\n", q->n_work + q->n_scanning);
-    buf_addf(&v->json, "{\"paused\":%s,\"reason\":", q->work_paused ? "true" : "false");
-    verb_json_str(&v->json, str_c(q->work_reason));
+    buf_addf(&v->json, "{\"paused\":%s,\"reason\":", q->work_paused || q->away ? "true" : "false");
+    verb_json_str(&v->json, str_c(q->work_paused || !q->away ? q->work_reason : q->away));
     buf_addf(&v->json, ",\"messages\":%" PRIu64 "}", q->n_work + q->n_scanning);
 }
 

@@ -4,8 +4,9 @@
  * Called by intake (new mail), the bus (verdicts, workers that come and go) and once a turn. Owns the list of waiting
  * messages and each worker's two windows: memory files that queue fills and the worker maps read-only (E1). As many messages
  * as fit, up to queue.scan_batch, go in one window and thus in one wake-up; a window is filled again when all its messages
- * are answered. When a worker dies its messages are scanned once more, one at a time; a second death makes the message wait
- * and raises an alert (E6). The try count is journaled before the second run.
+ * are answered. When a worker dies its messages are scanned once more, one at a time; after a second death the
+ * message is not looked into any more but held as unscannable, with an alert (E6). The try count is journaled before the
+ * second run.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -135,7 +136,7 @@ static enum put put_message(struct queue *q, struct scanner *s, unsigned i, uint
         return PUT_FULL;
     if (!window_put(q, w, &head, envelope) || (head.big && spool_open_big(q->reader, &head, &fd, NULL) != RC_OK))
         return PUT_BAD;
-    work = (struct bus_scan_work){m->mid, i, w->used, envelope.n, head.body_bytes, head.big};
+    work = (struct bus_scan_work){m->mid, i, w->used, envelope.n, head.body_bytes, head.big, m->scan_tries >= SCAN_TRIES};
     if (fd >= 0)
         bus_send_fd(q->bus, s->peer, BUS_scan_work, &work, fd);
     else
@@ -184,7 +185,7 @@ static void fill(struct queue *q, struct scanner *s, unsigned i)
 
 void work_dispatch(struct queue *q)
 {
-    if (q->work_paused)
+    if (q->work_paused || (q->away && loop_now_ms(q->loop) < q->away_until_ms))
         return;
     for (unsigned tried = 0; q->work_first && tried < SCANNERS_MAX; tried++, q->scan_turn++) {
         struct scanner *s = q->scanners[q->scan_turn % SCANNERS_MAX];
@@ -216,15 +217,15 @@ static uint32_t take_back(struct queue *q, struct scanner *s, uint64_t mid)
     return 0;
 }
 
-void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str edits)
+void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str carried)
 {
     struct message *m = message_at(q, message);
 
     m->state = MESSAGE_DELIVERY;
     m->flags &= (uint8_t)~MESSAGE_ALONE;
     m->scan_tries = 0;
-    message_keep_edits(q, message, edits);
-    entry_verdict(q, message, action, edits);
+    message_keep(q, message, carried);
+    entry_verdict(q, message, action, carried);
     event(q->events, message_queued, .mid = m->mid);
     pieces_release(q, message);
 }
@@ -240,8 +241,7 @@ static void on_verdict(void *ctx, const struct bus_in *in)
         return;
     s->alone = false;
     s->idle_since_ms = loop_now_ms(q->loop);
-    q->work_out++;
-    work_verdict(q, message, v->action, v->edits);
+    verdict_take(q, message, v);
 }
 
 /* --- workers ------------------------------------------------------------------------------------------------------------
@@ -262,8 +262,8 @@ void work_peer_come(struct queue *q, struct bus_peer *p)
     q->scanners[p->index] = s;
 }
 
-/* A message that was with a worker when it died. After the second time alone it goes behind all others, so that one bad
- * message costs one worker a round and no other message waits for it. */
+/* A message that was with a worker when it died. After the second time alone it goes behind all others, marked: the worker
+ * that gets it then does not look into it. */
 static void scan_again(struct queue *q, uint32_t message, bool was_alone)
 {
     struct message *m = message_at(q, message);
@@ -277,7 +277,6 @@ static void scan_again(struct queue *q, uint32_t message, bool was_alone)
     if (m->scan_tries < SCAN_TRIES)
         return;
     event(q->events, scan_worker_killed, .mid = m->mid, .tries = m->scan_tries);
-    m->scan_tries = 0;
 }
 
 void work_peer_gone(struct queue *q, struct bus_peer *p)

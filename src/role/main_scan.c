@@ -7,7 +7,7 @@
 static enum rc start(struct process *p, struct err *e)
 {
     (void)e;
-    p->state = scan_new(&(struct scan_options){p->bus, p->events});
+    p->state = scan_new(&(struct scan_options){p->loop, p->bus, p->conf, p->events, p->board});
     return RC_OK;
 }
 

@@ -2,14 +2,15 @@
  * The scan worker's side of the work queue. See scan.h.
  *
  * Called by role/main_scan.c and by tests. Owns the mappings of its windows (read-only). Everything that queue says is
- * checked against the window's size; an envelope that cannot be read is judged all the same, since queue will find out. A
+ * checked against the window's size; what cannot be read gets no answer, and queue asks another worker. A
  * window that is not sealed against shrinking is refused: reading it could end the process.
  */
 #include "scan/scan.h"
 
 #include "base/must.h"
 #include "mail/envelope.h"
-#include "policy/verdict.h"
+#include "scan/pipeline.h"
+#include "scan/world.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,10 +19,11 @@
 #include <unistd.h>
 
 enum { WINDOWS = 2, WINDOW_MAX = 16 << 20 };
+static const size_t MESSAGE_MEMORY = (size_t)1
+                                     << 30; /* most memory one message may take; engines have bounds of their own */
 
 struct scan {
-    struct bus *bus;
-    struct events *events;
+    struct scan_world world;
     struct window {
         const char *p;
         size_t n;
@@ -69,23 +71,54 @@ static bool part_of(const struct scan *s, const struct bus_scan_work *work, stru
     return true;
 }
 
+/* A large body comes as a file that nobody writes any more. */
+static struct str map_big(uint64_t bytes, int fd)
+{
+    struct stat st;
+    void *p;
+
+    if (!bytes || fstat(fd, &st) != 0 || (uint64_t)st.st_size < bytes)
+        return STR_NONE;
+    p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    return p == MAP_FAILED ? STR_NONE : str_of(p, bytes);
+}
+
+static void judge(struct scan *s, const struct bus_scan_work *work, struct str octets, struct str body, struct bus_peer *to)
+{
+    struct message m = {.conf = conf_now(s->world.conf),
+                        .compiled = s->world.compiled,
+                        .world = &s->world.calls,
+                        .events = s->world.events,
+                        .mid = work->mid};
+    struct bus_scan_verdict verdict;
+    struct envelope env = {0};
+
+    if (envelope_decode(&s->message, octets, &env, NULL) != RC_OK)
+        return; /* no answer: queue knows its own records */
+    if (message_init(&m, &s->message, body, &env, NULL) != RC_OK || work->careful)
+        pipeline_hold_unscannable(&m);
+    else
+        pipeline_run(&s->world, &m);
+    verdict_make(&m, &verdict);
+    bus_send(s->world.bus, to, BUS_scan_verdict, &verdict);
+}
+
 static void on_work(void *ctx, const struct bus_in *in)
 {
     struct scan *s = ctx;
-    const struct bus_scan_work *work = in->msg;
-    struct envelope env = {0};
-    struct str octets, body;
-    static const struct str policy = {"DEFAULT", 7};
+    const struct bus_scan_work work = *(const struct bus_scan_work *)in->msg;
+    struct str octets, body, big = STR_NONE;
 
+    if (part_of(s, &work, &octets, &body)) { /* else no answer: queue asks the next worker */
+        if (work.body_fd && in->fd >= 0)
+            body = big = map_big(work.body_bytes, in->fd);
+        judge(s, &work, octets, body, in->from);
+    }
+    arena_reset(&s->message);
+    if (big.n)
+        munmap((void *)(uintptr_t)big.p, big.n);
     if (in->fd >= 0)
         close(in->fd);
-    if (!part_of(s, work, &octets, &body))
-        return; /* no answer: queue asks the next worker */
-    envelope_decode(&s->message, octets, &env, NULL);
-    event(s->events, message_policy, .mid = work->mid, .policy = policy, .outbound = env.outgoing);
-    arena_reset(&s->message);
-    bus_send(s->bus, in->from, BUS_scan_verdict,
-             &(struct bus_scan_verdict){.mid = work->mid, .action = VERDICT_DELIVER, .policy = policy});
 }
 
 struct scan *scan_new(const struct scan_options *o)
@@ -93,11 +126,11 @@ struct scan *scan_new(const struct scan_options *o)
     struct scan *s = calloc(1, sizeof *s);
 
     must(s);
-    s->bus = o->bus;
-    s->events = o->events;
-    arena_init(&s->message, 4096, 4 << 20);
-    bus_on(s->bus, BUS_scan_window, on_window, s);
-    bus_on(s->bus, BUS_scan_work, on_work, s);
+    s->world = (struct scan_world){.loop = o->loop, .bus = o->bus, .conf = o->conf, .events = o->events, .board = o->board};
+    world_init(&s->world);
+    arena_init(&s->message, 65536, MESSAGE_MEMORY);
+    bus_on(o->bus, BUS_scan_window, on_window, s);
+    bus_on(o->bus, BUS_scan_work, on_work, s);
     return s;
 }
 
@@ -108,5 +141,6 @@ void scan_free(struct scan *s)
     for (unsigned i = 0; i < WINDOWS; i++)
         window_drop(&s->windows[i]);
     arena_done(&s->message);
+    world_done(&s->world);
     free(s);
 }

@@ -20,6 +20,7 @@ struct fix {
     struct bus *queue, *bus;
     struct bus_peer *worker;
     struct events *events;
+    struct conf_source *conf;
     struct scan *scan;
     char *window;
     int fd;
@@ -56,7 +57,8 @@ static int start(void **state)
     bus_attach(f->bus, fds[1], ROLE_queue, 0, 1);
     bus_on(f->queue, BUS_scan_verdict, on_verdict, f);
     f->events = events_test_new();
-    f->scan = scan_new(&(struct scan_options){f->bus, f->events});
+    f->conf = conf_source_test("", NULL);
+    f->scan = scan_new(&(struct scan_options){f->loop, f->bus, f->conf, f->events, NULL});
     f->fd = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(f->fd, BYTES), 0);
     f->window = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
@@ -72,6 +74,7 @@ static int end(void **state)
     bus_free(f->bus);
     scan_free(f->scan);
     events_free(f->events);
+    conf_source_free(f->conf);
     loop_free(f->loop);
     munmap(f->window, BYTES);
     close(f->fd);

@@ -1,0 +1,116 @@
+/*
+ * Messages that leave quarantine: each becomes a message of the queue under a new number.
+ *
+ * Called by the bus (release_new). Owns each release until it is journaled and synced; only then quarantine hears
+ * release_taken and lets its own copy go. A quarantine that hears nothing sends it again: then two may be made, none is
+ * lost.
+ */
+#include "base/must.h"
+#include "mail/carried.h"
+#include "mail/envelope.h"
+#include "policy/verdict.h"
+#include "queue/state.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ARENA_MAX = 8 << 20 };
+
+struct release {
+    struct release *next;
+    struct made made;
+    struct bus_peer *from;
+    uint64_t call, id, old_mid;
+    struct arena arena;
+    struct envelope env;
+    struct str destination;
+    struct carried carried;
+};
+
+static void release_free(struct release *r)
+{
+    struct release **at = &r->made.q->releases;
+
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
+    arena_done(&r->arena);
+    free(r);
+}
+
+static void answer(void *ctx, enum rc rc)
+{
+    struct release *r = ctx;
+
+    bus_reply(r->made.q->bus, r->from, r->call, BUS_release_taken,
+              &(struct bus_release_taken){.id = r->id, .rc = rc, .mid = rc == RC_OK ? r->made.mid : 0});
+    release_free(r);
+}
+
+static void stored(void *ctx, enum rc rc, uint32_t message)
+{
+    struct release *r = ctx;
+    struct queue *q = r->made.q;
+
+    if (rc != RC_OK) {
+        answer(r, rc);
+        return;
+    }
+    event(q->events, message_start, .mid = r->made.mid);
+    made_say(q, &r->made, &r->env);
+    if (r->carried.resume == RESUME_DELIVER) {
+        if (r->destination.n)
+            verdict_send_to(q, message, r->destination);
+        work_verdict(q, message, VERDICT_DELIVER, STR_NONE);
+    } else {
+        work_add(q, message, false);
+        q->work_in++;
+    }
+    journal_sync(q->journal, answer, r);
+}
+
+static enum rc take(struct release *r, const struct bus_release_new *m, int fd)
+{
+    if (r->made.q->broken || r->made.q->stopping)
+        return RC_UNAVAILABLE;
+    TRY(envelope_decode(&r->arena, arena_str(&r->arena, m->envelope), &r->env, NULL));
+    TRY(carried_decode(r->env.carried, &r->carried, NULL));
+    if (!r->env.n_recipients || fd < 0)
+        return RC_INVALID;
+    return made_file(&r->made, &r->env, fd, m->offset, m->body_bytes);
+}
+
+static void on_release(void *ctx, const struct bus_in *in)
+{
+    struct queue *q = ctx;
+    const struct bus_release_new *m = in->msg;
+    struct release *r = calloc(1, sizeof *r);
+    enum rc rc;
+
+    must(r);
+    r->made = (struct made){.q = q, .stored = stored, .ctx = r};
+    r->from = in->from;
+    r->call = in->call;
+    r->id = m->id;
+    r->old_mid = m->old_mid;
+    arena_init(&r->arena, 4096, ARENA_MAX);
+    r->destination = arena_str(&r->arena, m->destination);
+    r->next = q->releases;
+    q->releases = r;
+    rc = take(r, m, in->fd);
+    if (in->fd >= 0)
+        close(in->fd);
+    if (rc != RC_OK)
+        answer(r, rc);
+}
+
+void release_init(struct queue *q)
+{
+    bus_on(q->bus, BUS_release_new, on_release, q);
+}
+
+void releases_done(struct queue *q)
+{
+    while (q->releases)
+        release_free(q->releases);
+}

@@ -1,0 +1,44 @@
+/*
+ * Runs the stages. See pipeline.h.
+ *
+ * Called by scan.c and trace.c. Owns nothing. A stage that is off, skipped or behind the message is passed over; a final
+ * decision or an engine that is away ends the run.
+ */
+#include "scan/pipeline.h"
+
+#include "scan/stage.h"
+
+static const struct stage stages[] = {
+#define STAGE(name, resume, skip) {#name, resume, skip, stage_##name},
+#include "scan/stages.def"
+#undef STAGE
+};
+
+static bool is_over(const struct message *m)
+{
+    const struct outcome *o = &m->outcome;
+
+    return o->later.n || o->final == FINAL_DROP || o->final == FINAL_BOUNCE || o->new_recipients.n;
+}
+
+static bool runs(const struct message *m, const struct stage *s)
+{
+    if (m->carried.resume == RESUME_RESCAN)
+        return s->resume == RESUME_ANTIVIRUS;
+    return m->carried.resume <= s->resume && !(m->carried.skip & s->skip);
+}
+
+void pipeline_run(struct scan_world *w, struct message *m)
+{
+    for (size_t i = 0; i < sizeof stages / sizeof *stages && !is_over(m); i++)
+        if (runs(m, &stages[i]))
+            stages[i].judge(w, m);
+}
+
+void pipeline_hold_unscannable(struct message *m)
+{
+    message_hold(m, &(struct hold){.quarantine = str_lit("Virus"),
+                                   .kind = str_lit("virus"),
+                                   .reason = str_lit("a/v verdict:UNSCANNABLE"),
+                                   .rule = str_lit("unscannable")});
+}

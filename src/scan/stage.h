@@ -1,0 +1,18 @@
+/* The stages of the work queue: one function a file, listed in stages.def. */
+#ifndef SCAN_STAGE_H
+#define SCAN_STAGE_H
+
+#include "scan/pipeline.h"
+
+struct stage {
+    const char *name;
+    enum resume resume;
+    uint64_t skip;
+    void (*judge)(struct scan_world *w, struct message *m);
+};
+
+#define STAGE(name, resume, skip) void stage_##name(struct scan_world *w, struct message *m);
+#include "scan/stages.def"
+#undef STAGE
+
+#endif

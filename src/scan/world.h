@@ -1,0 +1,29 @@
+/*
+ * What a worker has for all its messages: bus, settings, compiled filters, engines. Stages of this room take it; room policy
+ * sees only the callbacks of struct message_world.
+ */
+#ifndef SCAN_WORLD_H
+#define SCAN_WORLD_H
+
+#include "base/board.h"
+#include "bus/ask.h"
+#include "bus/bus.h"
+#include "policy/compiled.h"
+#include "policy/message.h"
+
+struct scan_world {
+    struct loop *loop;
+    struct bus *bus;
+    struct board *board; /* may be NULL */
+    struct conf_source *conf;
+    struct events *events;
+    struct dns_asker *dns;
+    struct compiled *compiled; /* of the newest snapshot */
+    struct message_world calls;
+};
+
+/* Fills `w` (its first members are set) and keeps the compiled form up to date with the settings. */
+void world_init(struct scan_world *w);
+void world_done(struct scan_world *w);
+
+#endif
