@@ -170,6 +170,7 @@ void deliver_free(struct deliver *d)
         d->free_pieces = p->next;
         arena_done(&p->arena);
         buf_done(&p->body);
+        buf_done(&p->carried_octets);
         free(p);
     }
     spool_reader_free(d->reader);

@@ -10,8 +10,10 @@
 #define DELIVER_INSIDE_H
 
 #include "deliver/deliver.h"
+#include "mail/carried.h"
 #include "net/socket.h"
 #include "smtp/client.h"
+#include "spool/rope.h"
 #include "spool/spool.h"
 
 enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = 16, PIECE_TRIES = 3, PIECE_BODY = 16384 };
@@ -39,9 +41,13 @@ struct piece {
     struct spool_ref ref;
     struct spool_head head;
     struct envelope envelope;
-    struct arena arena; /* envelope octets */
-    struct buf body;    /* of a small message, read with its head in one call */
-    struct buf seven;   /* its 7-bit form, for a next hop without 8BITMIME; empty = not made */
+    struct arena arena;        /* envelope octets */
+    struct buf body;           /* of a small message, read with its head in one call */
+    struct buf seven;          /* its 7-bit form, for a next hop without 8BITMIME; empty = not made */
+    struct buf carried_octets; /* what came with the work; empty = what the envelope carries counts */
+    struct carried carried;
+    struct edits edits; /* items in the arena */
+    struct rope rope;   /* reads a large edited body */
     uint32_t recipients[PIECE_RECIPIENTS];
     uint32_t crc;
     unsigned tries; /* connections it was given to */

@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { ENVELOPE_ARENA = 4 << 20, SEVEN_ALL_MAX = 256 << 20 };
+enum { ENVELOPE_ARENA = 4 << 20, SEVEN_ALL_MAX = 256 << 20, CARRIED_MAX = 64 << 20, CARRIED_KEEP = 64 << 10 };
 
 struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
 {
@@ -29,7 +29,10 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
         must(p);
         arena_init(&p->arena, 2048, ENVELOPE_ARENA);
         p->body = BUF(PIECE_BODY);
+        p->carried_octets = BUF(CARRIED_MAX);
     }
+    buf_clear(&p->carried_octets);
+    buf_add(&p->carried_octets, w->carried);
     p->next = NULL;
     p->slot = w->slot;
     p->mid = w->mid;
@@ -91,6 +94,8 @@ static void seven_drop(struct deliver *d, struct piece *p)
 void piece_free(struct deliver *d, struct piece *p)
 {
     seven_drop(d, p);
+    buf_clear(&p->carried_octets);
+    buf_shrink(&p->carried_octets, CARRIED_KEEP);
     arena_reset(&p->arena);
     p->next = d->free_pieces;
     d->free_pieces = p;
@@ -140,6 +145,22 @@ static enum rc read_checked(struct deliver *d, struct piece *p, uint64_t at, cha
     return RC_OK;
 }
 
+/* A small body with its edits, in memory. */
+static enum rc edit_small(struct piece *p, struct str original)
+{
+    uint64_t at = 0;
+
+    for (size_t i = 0; i < p->edits.n; i++) {
+        const struct edit *e = &p->edits.items[i];
+
+        buf_add(&p->body, str_of(original.p + at, (size_t)(e->offset - at)));
+        buf_add(&p->body, e->replacement);
+        at = e->offset + e->length;
+    }
+    buf_add(&p->body, str_from(original, (size_t)at));
+    return p->body.failed ? RC_NO_MEMORY : RC_OK;
+}
+
 /* The reader has just fetched the record's first octets: a small body costs no further call now. */
 static enum rc read_small(struct deliver *d, struct piece *p, struct err *e)
 {
@@ -147,11 +168,39 @@ static enum rc read_small(struct deliver *d, struct piece *p, struct err *e)
     char *out;
 
     buf_clear(&p->body);
-    out = n && n <= PIECE_BODY ? buf_reserve(&p->body, n) : NULL;
-    if (!out)
+    if (!n || n > PIECE_BODY || p->job.body_bytes > PIECE_BODY)
         return RC_OK;
+    out = p->edits.n ? arena_alloc(&p->arena, n) : buf_reserve(&p->body, n);
+    if (!out)
+        return p->edits.n ? err_set(e, RC_NO_MEMORY, "edits of message %llu", (unsigned long long)p->mid) : RC_OK;
     TRY(read_checked(d, p, 0, out, n, e));
+    if (p->edits.n)
+        return edit_small(p, str_of(out, n));
     p->body.n = n;
+    return RC_OK;
+}
+
+static bool has_8bit(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] > 127)
+            return true;
+    return false;
+}
+
+/* What judging changed: the message as it goes out may be longer, and have dots and 8-bit octets that the stored one has
+ * not. */
+static enum rc load_edits(struct deliver *d, struct piece *p, struct err *e)
+{
+    struct str octets = p->carried_octets.n ? buf_str(&p->carried_octets) : p->envelope.carried;
+
+    TRY(carried_decode(octets, &p->carried, e));
+    TRY(edits_decode(&p->arena, p->carried.edits, p->head.body_bytes, &p->edits, e));
+    rope_init(&p->rope, d->reader, &p->head, p->edits);
+    p->job.body_bytes = rope_bytes(&p->rope);
+    p->job.has_dot |= p->edits.n > 0;
+    for (size_t i = 0; i < p->edits.n; i++)
+        p->job.has_8bit |= has_8bit(p->edits.items[i].replacement);
     return RC_OK;
 }
 
@@ -174,7 +223,25 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
     p->job.has_8bit = p->head.flags & BODY_HAS_8BIT;
     p->job.has_8bit_header = p->head.flags & BODY_HAS_8BIT_HEADER;
     p->job.has_bare = p->head.flags & BODY_HAS_BARE;
+    TRY(load_edits(d, p, e));
     return read_small(d, p, e);
+}
+
+/* The client reads from the start on, without gaps. The end is asked for at once, since only there the CRC is checked. */
+static enum rc read_edited(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n, struct err *e)
+{
+    size_t got = 0, done = 0;
+    char more;
+
+    if (at == 0)
+        rope_init(&p->rope, d->reader, &p->head, p->edits);
+    do {
+        TRY(rope_read(&p->rope, out + done, n - done, &got, e));
+        done += got;
+    } while (got && done < n);
+    if (done < n)
+        return err_set(e, RC_CORRUPT, "message %llu: its edits do not fit", (unsigned long long)p->mid);
+    return at + n == p->job.body_bytes ? rope_read(&p->rope, &more, 1, &got, e) : RC_OK;
 }
 
 enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n)
@@ -189,12 +256,12 @@ enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, s
         memcpy(out, p->body.p + at, n);
         return RC_OK;
     }
-    return read_checked(d, p, at, out, n, &e);
+    return p->edits.n ? read_edited(d, p, at, out, n, &e) : read_checked(d, p, at, out, n, &e);
 }
 
 static enum rc downgrade_octets(struct deliver *d, struct piece *p, struct buf *whole)
 {
-    size_t n = (size_t)p->head.body_bytes;
+    size_t n = (size_t)p->job.body_bytes;
     char *to = buf_reserve(whole, n);
 
     if (!to)
@@ -209,7 +276,7 @@ enum rc piece_downgrade(struct deliver *d, struct piece *p)
     struct buf whole = BUF(DOWNGRADE_MAX);
     enum rc rc;
 
-    if (p->head.body_bytes > DOWNGRADE_MAX || p->job.has_8bit_header)
+    if (p->job.body_bytes > DOWNGRADE_MAX || p->job.has_8bit_header)
         return RC_NOT_FOUND;
     if (d->seven > SEVEN_ALL_MAX)
         return RC_UNAVAILABLE;
