@@ -13,7 +13,7 @@
 #include "mail/dsn.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
-#include "queue/state.h"
+#include "queue/made.h"
 
 #include <stdlib.h>
 

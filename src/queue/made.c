@@ -5,9 +5,9 @@
  * quarantine). What the body needs later (dots, 8-bit octets) is found on the way. Owns nothing: struct made is the caller's
  * and lies still until `stored` ran. Its owner says so in the log and lets it go with work_verdict() or work_add().
  */
+#include "queue/made.h"
 #include "base/must.h"
 #include "mail/envelope.h"
-#include "queue/state.h"
 #include "smtp/body.h"
 
 #include <unistd.h>

@@ -10,7 +10,7 @@
 #include "mail/address.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
-#include "queue/state.h"
+#include "queue/made.h"
 
 #include <stdlib.h>
 

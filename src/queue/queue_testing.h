@@ -242,8 +242,7 @@ static inline void fix_on_scan_work(void *ctx, const struct bus_in *in)
                      RC_OK);
     assert_true(env.n_recipients > 0);
     arena_done(&a);
-    bus_send(f->scan.bus, f->scan.queue, BUS_scan_verdict,
-             &(struct bus_scan_verdict){.mid = msg->mid});
+    bus_send(f->scan.bus, f->scan.queue, BUS_scan_verdict, &(struct bus_scan_verdict){.mid = msg->mid});
 }
 
 static inline void fix_join_scan(struct fix *f)

@@ -9,7 +9,7 @@
 #include "mail/carried.h"
 #include "mail/envelope.h"
 #include "policy/verdict.h"
-#include "queue/state.h"
+#include "queue/made.h"
 
 #include <stdlib.h>
 #include <unistd.h>

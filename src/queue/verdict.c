@@ -11,7 +11,7 @@
 #include "mail/carried.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
-#include "queue/state.h"
+#include "queue/made.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
  */
 #include "base/clock.h"
 #include "base/must.h"
-#include "queue/state.h"
+#include "queue/made.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
