@@ -50,8 +50,10 @@ struct fix {
     struct bus *bus; /* queue's */
     struct side receive, scan, deliver;
     const char *windows[WINDOWS];
-    bool scan_is_deaf; /* takes messages and answers nothing */
-    unsigned scanned, most_in_turn;
+    bool scan_is_deaf;               /* takes messages and answers nothing */
+    struct bus_scan_verdict verdict; /* what scan answers; deliver when nothing is set */
+    bool verdict_once;
+    unsigned scanned, most_in_turn, careful;
     struct spool_writer *writer;
     unsigned life;
     enum answer answer;
@@ -242,7 +244,11 @@ static inline void fix_on_scan_work(void *ctx, const struct bus_in *in)
                      RC_OK);
     assert_true(env.n_recipients > 0);
     arena_done(&a);
-    bus_send(f->scan.bus, f->scan.queue, BUS_scan_verdict, &(struct bus_scan_verdict){.mid = msg->mid});
+    f->careful += msg->careful != 0;
+    f->verdict.mid = msg->mid;
+    bus_send(f->scan.bus, f->scan.queue, BUS_scan_verdict, &f->verdict);
+    if (f->verdict_once)
+        f->verdict = (struct bus_scan_verdict){0};
 }
 
 static inline void fix_join_scan(struct fix *f)
