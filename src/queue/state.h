@@ -204,7 +204,7 @@ struct queue {
     uint64_t away_until_ms; /* next try */
 
     struct scanner *scanners[SCANNERS_MAX];
-    unsigned scan_turn;
+    unsigned scan_turn, n_scanners;
     struct deliverer *deliverers[BOARD_DELIVERERS];
     unsigned n_deliverers;
     uint64_t piece_number;

@@ -149,10 +149,18 @@ static enum put put_message(struct queue *q, struct scanner *s, unsigned i, uint
     return PUT_OK;
 }
 
+/* Most messages to hand over at once: all workers shall have their share, since one that waits for an engine keeps what it has. */
+static uint64_t batch_now(const struct queue *q)
+{
+    uint64_t most = conf_now(q->conf)->queue.scan_batch, share = (q->n_work + q->n_scanners - 1) / q->n_scanners;
+
+    return share < most ? share : most;
+}
+
 /* Fills one free window of a worker. */
 static void fill(struct queue *q, struct scanner *s, unsigned i)
 {
-    uint64_t batch = conf_now(q->conf)->queue.scan_batch;
+    uint64_t batch = batch_now(q);
     struct scan_window *w = window_get(q, s, i);
 
     if (!w)
@@ -260,6 +268,7 @@ void work_peer_come(struct queue *q, struct bus_peer *p)
     for (unsigned i = 0; i < WINDOWS; i++)
         s->windows[i].fd = -1;
     q->scanners[p->index] = s;
+    q->n_scanners++;
 }
 
 /* A message that was with a worker when it died. After the second time alone it goes behind all others, marked: the worker
@@ -286,6 +295,7 @@ void work_peer_gone(struct queue *q, struct bus_peer *p)
     if (!s)
         return;
     q->scanners[p->index] = NULL;
+    q->n_scanners--;
     for (unsigned i = 0; i < WINDOWS; i++) {
         for (uint32_t k = s->windows[i].sent; k-- > 0;)
             if (s->windows[i].messages[k])
