@@ -100,6 +100,10 @@ struct conf_alert {
     struct str name;
 #include "spec/settings/alert.def"
 };
+struct conf_dictionary {
+    struct str name;
+#include "spec/settings/dictionary.def"
+};
 struct conf_spool {
 #include "spec/settings/spool.def"
 };

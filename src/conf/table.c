@@ -108,6 +108,11 @@ static const struct conf_setting rows_alert[] = {
 #include "spec/settings/alert.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_dictionary
+static const struct conf_setting rows_dictionary[] = {
+#include "spec/settings/dictionary.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_spool
 static const struct conf_setting rows_spool[] = {
 #include "spec/settings/spool.def"

@@ -6,6 +6,7 @@
 #include "policy/compiled.h"
 
 #include "base/must.h"
+#include "policy/dictionary.h"
 
 #include <stdlib.h>
 
@@ -14,15 +15,16 @@ enum { COMPILED_MAX = 512 << 20 };
 enum rc compiled_new(const struct conf *conf, struct compiled **out, struct err *e)
 {
     struct compiled *c = calloc(1, sizeof *c);
+    enum rc rc;
 
-    (void)e;
     must(c);
     c->arena = calloc(1, sizeof *c->arena);
     must(c->arena);
     arena_init(c->arena, 16384, COMPILED_MAX);
     c->conf = conf;
+    rc = dictionaries_compile(c->arena, conf, &c->words, e);
     *out = c;
-    return RC_OK;
+    return rc;
 }
 
 void compiled_free(struct compiled *c)
