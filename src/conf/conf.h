@@ -104,6 +104,14 @@ struct conf_dictionary {
     struct str name;
 #include "spec/settings/dictionary.def"
 };
+struct conf_dlp_classifier {
+    struct str name;
+#include "spec/settings/dlp_classifier.def"
+};
+struct conf_dlp_policy {
+    struct str name;
+#include "spec/settings/dlp_policy.def"
+};
 struct conf_spool {
 #include "spec/settings/spool.def"
 };

@@ -113,6 +113,16 @@ static const struct conf_setting rows_dictionary[] = {
 #include "spec/settings/dictionary.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_dlp_classifier
+static const struct conf_setting rows_dlp_classifier[] = {
+#include "spec/settings/dlp_classifier.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_dlp_policy
+static const struct conf_setting rows_dlp_policy[] = {
+#include "spec/settings/dlp_policy.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_spool
 static const struct conf_setting rows_spool[] = {
 #include "spec/settings/spool.def"

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "policy/dictionary.h"
+#include "policy/dlp.h"
 
 #include <stdlib.h>
 
@@ -23,6 +24,10 @@ enum rc compiled_new(const struct conf *conf, struct compiled **out, struct err 
     arena_init(c->arena, 16384, COMPILED_MAX);
     c->conf = conf;
     rc = dictionaries_compile(c->arena, conf, &c->words, e);
+    if (rc == RC_OK)
+        rc = dlp_compile(c->arena, conf, c->words, &c->dlp, e);
+    else
+        dlp_compile(c->arena, conf, c->words, &c->dlp, NULL);
     *out = c;
     return rc;
 }
