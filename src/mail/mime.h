@@ -53,8 +53,9 @@ struct mime_part {
     bool inside;             /* comes out of an encoded container: headers and raw are no views into the message */
     bool macros;             /* a document with macros (set by the content stage) */
     bool script;             /* a document with script or launch actions (set by the content stage) */
-    struct mime_part *parent, *first, *last, *next; /* tree in the order of the message; other readings of the root follow it */
-    struct mime_part *all_next;                     /* every part in one list, parents first; new ones come at its end */
+    struct mime_part *parent, *first, *last,
+        *next;                  /* tree in the order of the message; other readings of the root follow it */
+    struct mime_part *all_next; /* every part in one list, parents first; new ones come at its end */
     unsigned n_children;
 };
 

@@ -30,9 +30,12 @@ enum mime_encoding mime_encoding_of(struct str word)
     static const struct {
         const char *name;
         enum mime_encoding e;
-    } rows[] = {{"", MIME_IDENTITY},       {"7bit", MIME_IDENTITY},      {"8bit", MIME_IDENTITY}, {"binary", MIME_IDENTITY},
-                {"base64", MIME_BASE64},   {"quoted-printable", MIME_QP}, {"uuencode", MIME_UU},  {"x-uuencode", MIME_UU},
-                {"x-uue", MIME_UU},        {"uue", MIME_UU},             {"7-bit", MIME_IDENTITY}, {"8-bit", MIME_IDENTITY},
+    } rows[] = {{"", MIME_IDENTITY},         {"7bit", MIME_IDENTITY},
+                {"8bit", MIME_IDENTITY},     {"binary", MIME_IDENTITY},
+                {"base64", MIME_BASE64},     {"quoted-printable", MIME_QP},
+                {"uuencode", MIME_UU},       {"x-uuencode", MIME_UU},
+                {"x-uue", MIME_UU},          {"uue", MIME_UU},
+                {"7-bit", MIME_IDENTITY},    {"8-bit", MIME_IDENTITY},
                 {"unencoded", MIME_IDENTITY}};
     char plain[32];
     size_t n = 0;

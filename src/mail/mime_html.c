@@ -80,8 +80,8 @@ static size_t find_close(struct str s, struct str name)
 /* Contents that are no text. */
 static bool opaque(const struct html_tag *t)
 {
-    return !t->closes && (str_eqi(t->name, str_lit("script")) || str_eqi(t->name, str_lit("style")) ||
-                          str_eqi(t->name, str_lit("title")));
+    return !t->closes &&
+           (str_eqi(t->name, str_lit("script")) || str_eqi(t->name, str_lit("style")) || str_eqi(t->name, str_lit("title")));
 }
 
 static void cut_tag(struct html_tag *t)
@@ -118,10 +118,10 @@ bool html_next(struct str *rest, struct str *text_out, struct html_tag *tag_out)
     }
     *text_out = str_first(*rest, at);
     tag = str_from(*rest, at);
-    n = str_starts(tag, str_lit("<!--"))                    ? comment_end(tag)
-        : tag.p[1] == '!' || tag.p[1] == '?'                ? str_find(tag, '>') + 1
-        : tag.p[1] == '/' && tag.n > 2 && tag.p[2] == '>'   ? 3
-                                                            : tag_end(tag);
+    n = str_starts(tag, str_lit("<!--"))                  ? comment_end(tag)
+        : tag.p[1] == '!' || tag.p[1] == '?'              ? str_find(tag, '>') + 1
+        : tag.p[1] == '/' && tag.n > 2 && tag.p[2] == '>' ? 3
+                                                          : tag_end(tag);
     tag_out->whole = str_first(tag, n);
     *rest = str_from(tag, n);
     if (tag.p[1] == '!' || tag.p[1] == '?')
@@ -280,8 +280,8 @@ size_t html_decode(struct str s, char *out)
 
 static bool breaks_line(struct str name)
 {
-    static const char *const names[] = {"p",  "br", "div", "tr", "li", "h1", "h2",    "h3", "h4", "h5",
-                                        "h6", "hr", "dt",  "dd", "ul", "ol", "table", "w:p", "a:p", "w:br", "row"};
+    static const char *const names[] = {"p",  "br", "div", "tr", "li", "h1",    "h2",  "h3",  "h4",   "h5", "h6",
+                                        "hr", "dt", "dd",  "ul", "ol", "table", "w:p", "a:p", "w:br", "row"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_eqi(name, str_c(names[i])))
@@ -298,7 +298,8 @@ static bool separates(struct str name)
 /* style="display:none" and its like, white space ignored */
 static bool style_hides(struct str style)
 {
-    static const char *const words[] = {"display:none", "visibility:hidden", "font-size:0;", "font-size:0px", "mso-hide:all"};
+    static const char *const words[] = {"display:none", "visibility:hidden", "font-size:0;", "font-size:0px",
+                                        "mso-hide:all"};
     char plain[512];
     size_t n = 0;
 

@@ -24,10 +24,10 @@ void mime_multipart(struct mime *m, struct mime_part *p, struct str content, con
 
 /* --- mime_param.c: "type/subtype; name=value; ..." */
 struct mime_param {
-    struct str name;    /* lower case, RFC 2231 marks removed */
-    struct str value;   /* decoded, UTF-8 where a character set was named */
-    struct str plain;   /* without the decoding of escapes; what a simple reader shows */
-    bool extended;      /* was name*=, or pieces of it */
+    struct str name;  /* lower case, RFC 2231 marks removed */
+    struct str value; /* decoded, UTF-8 where a character set was named */
+    struct str plain; /* without the decoding of escapes; what a simple reader shows */
+    bool extended;    /* was name*=, or pieces of it */
 };
 struct mime_params {
     struct str main; /* before the first semicolon: lower case, no white space, no comments */

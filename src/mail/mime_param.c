@@ -218,7 +218,9 @@ static void read_one(struct arena *a, struct str *s, struct pieces *pieces, stru
 
     while (end < s->n && s->p[end] != '=' && s->p[end] != ';')
         end++;
-    name = mime_lower(a, str_trim(str_first(*s, end)));
+    name = str_first(*s, end);
+    name.n = str_find(name, '(');
+    name = mime_lower(a, str_trim(name));
     *s = str_from(*s, end);
     if (!s->n || s->p[0] == ';') {
         out->bad |= name.n > 0;
@@ -296,7 +298,7 @@ static bool next_by_search(struct str *s, struct str name, struct str *out)
         } else {
             size_t n = 0;
 
-            while (n < rest.n && !mime_space(rest.p[n]) && rest.p[n] != ';')
+            while (n < rest.n && !mime_space(rest.p[n]) && rest.p[n] != ';' && rest.p[n] != '"')
                 n++;
             *out = str_first(rest, n);
         }

@@ -22,7 +22,7 @@ struct section {
 };
 
 /* Fields that may stand once in a message (RFC 5322 3.6). */
-static const char *const FIELDS[] = {"date", "from",       "sender",      "reply-to",   "to",     "cc",
+static const char *const FIELDS[] = {"date", "from",       "sender",      "reply-to",   "to",      "cc",
                                      "bcc",  "message-id", "in-reply-to", "references", "subject", "mime-version"};
 
 static void set(struct section *s, enum mime_flaw f)
@@ -86,8 +86,11 @@ static void note_pieces(struct section *s, const struct header_field *f)
             end = cr ? (size_t)(cr - rest.p) : rest.n;
         }
         one = str_of(rest.p + at, (end < rest.n ? end : rest.n) - at);
-        if (header_next(&one, &g))
-            note(s, g.name, str_first(g.value, str_find(g.value, '\0')));
+        if (header_next(&one, &g)) {
+            g.value = str_first(g.value, str_find(g.value, '\0'));
+            if (at || (str_startsi(g.name, str_lit("content-")) && !str_eq(str_trim(g.value), str_trim(f->value))))
+                note(s, g.name, g.value);
+        }
         at = end + 1;
     }
 }
@@ -323,7 +326,8 @@ static bool hides_base64(const struct reading *r)
     return mime_encoding_of(r->encoding) == MIME_UNKNOWN && mime_looks_base64(r->body);
 }
 
-static void other_readings(struct mime *m, struct mime_part *parent, const struct section *s, struct reading first, bool inside)
+static void other_readings(struct mime *m, struct mime_part *parent, const struct section *s, struct reading first,
+                           bool inside)
 {
     size_t types = s->types.n ? s->types.n : 1, encodings = s->encodings.n ? s->encodings.n : 1, made = 1;
     struct reading r;

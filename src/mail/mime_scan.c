@@ -1,9 +1,9 @@
 /*
  * Finds the parts of a multipart between its delimiter lines (RFC 2046 5.1), by every boundary that a reader might use.
  *
- * Called by mime_part.c. Owns nothing. Lines end in LF, with or without CR before it; where a bare CR stands before something
- * like a delimiter, or a line only begins like one, that reading is made too. Each pass over octets is paid from the
- * message's budget, so time is bounded whatever the nesting.
+ * Called by mime_part.c. Owns nothing. Lines end in LF, with or without CR before it; where a bare CR stands before
+ * something like a delimiter, or a line only begins like one, that reading is made too. Each pass over octets is paid from
+ * the message's budget, so time is bounded whatever the nesting.
  */
 #include "mail/mime_inside.h"
 

@@ -9,7 +9,7 @@
 #include "mail/mime_html.h"
 #include "mail/mime_inside.h"
 
-enum { SHOWN_MOST = 1000, BASE_MOST = 512, FIRST = 16 };
+enum { SHOWN_MOST = 1000, WRITTEN_MOST = 4096, BASE_MOST = 512, FIRST = 16 };
 
 struct found {
     struct mime *m;
@@ -23,12 +23,12 @@ static bool grow(struct found *f)
     size_t cap = f->cap ? f->cap * 2 : FIRST;
     struct mime_url *more;
 
-    if (f->n < f->cap)
-        return true;
     if (f->n >= MIME_URLS) {
         mime_cut(f->m, str_lit("too many addresses"));
         return false;
     }
+    if (f->n < f->cap)
+        return true;
     more = arena_array(f->m->arena, struct mime_url, cap);
     if (!more)
         return false;
@@ -61,14 +61,26 @@ static bool ends_url(char c)
     return (unsigned char)c <= 0x20 || c == '<' || c == '>' || c == '"' || c == 0x7f;
 }
 
+/* More closing than opening ones: the last is not the address's. */
+static bool unbalanced(struct str url, char open, char close)
+{
+    size_t n = 0, m = 0;
+
+    for (size_t i = 0; i < url.n; i++) {
+        n += url.p[i] == open;
+        m += url.p[i] == close;
+    }
+    return m > n;
+}
+
 /* Without what more likely belongs to the sentence: "(see http://example.com/)." */
 static struct str without_tail(struct str url)
 {
     for (;;) {
         char c = url.n ? url.p[url.n - 1] : 0;
-        bool open = str_find(url, c == ')' ? '(' : '[') < url.n;
 
-        if (!c || !(strchr(".,;:!?'*", c) || ((c == ')' || c == ']') && !open)))
+        if (!c ||
+            !(strchr(".,;:!?'*", c) || (c == ')' && unbalanced(url, '(', ')')) || (c == ']' && unbalanced(url, '[', ']'))))
             return url;
         url.n--;
     }
@@ -92,7 +104,7 @@ static size_t take_at(struct found *f, struct str text, size_t from, bool keep)
     size_t n = 0;
     struct str url;
 
-    while (from + n < text.n && !ends_url(text.p[from + n]))
+    while (from + n < text.n && n < WRITTEN_MOST && !ends_url(text.p[from + n]))
         n++;
     url = without_tail(str_of(text.p + from, n));
     if (str_find(url, '.') < url.n || str_find(url, '[') < url.n || str_find(url, '/') < url.n)
@@ -178,8 +190,8 @@ static struct mime_url *add_link(struct found *f, struct str base, struct str va
     bool host = str_starts(trimmed, str_lit("//")) || str_starts(trimmed, str_lit("\\\\"));
 
     if (base.n && !host && !has_scheme(trimmed) && trimmed.n && trimmed.p[0] != '#')
-        url = arena_printf(f->m->arena, "%.*s%s%.*s", STR(base),
-                           base.p[base.n - 1] == '/' || trimmed.p[0] == '/' ? "" : "/", STR(trimmed));
+        url = arena_printf(f->m->arena, "%.*s%s%.*s", STR(base), base.p[base.n - 1] == '/' || trimmed.p[0] == '/' ? "" : "/",
+                           STR(trimmed));
     else if (host)
         url = arena_printf(f->m->arena, "//%.*s", STR(str_from(trimmed, 2)));
     return add(f, url, value);
@@ -213,8 +225,7 @@ static void close_anchor(struct found *f, struct reading *r, const char *end)
     struct str inside = str_of(r->from, (size_t)(end - r->from));
 
     if (r->anchor)
-        f->items[r->anchor - 1].shown =
-            str_trim(mime_html_text(f->m->arena, str_first(inside, SHOWN_MOST)));
+        f->items[r->anchor - 1].shown = str_trim(mime_html_text(f->m->arena, str_first(inside, SHOWN_MOST)));
     r->anchor = 0;
 }
 

@@ -109,8 +109,7 @@ static void add_ascii(struct str host, struct buf *out)
         ascii &= !(host.p[i] & (char)0x80);
     memcpy(text, host.p, host.n);
     text[host.n] = '\0';
-    if (!ascii &&
-        idn2_to_ascii_8z(text, &made, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT | IDN2_ALLOW_UNASSIGNED) == IDN2_OK)
+    if (!ascii && idn2_to_ascii_8z(text, &made, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT | IDN2_ALLOW_UNASSIGNED) == IDN2_OK)
         host = str_c(made);
     for (size_t i = 0; i < host.n; i++)
         buf_addc(out, ascii_lower(host.p[i]));
