@@ -167,9 +167,9 @@ struct mime_part *mime_add_member(struct mime *m, struct mime_part *archive, str
     p->member = p->attachment = p->inside = p->decoded = true;
     p->body = body;
     p->size = body.n;
-    mime_name_set(m, p, name);
+    name = mime_name_set(m, p, name);
     if (archive->path.n + name.n < MIME_PATH)
-        p->path = arena_printf(m->arena, "%.*s/%.*s", STR(archive->path), STR(p->name.n ? p->name : str_lit("-")));
+        p->path = arena_printf(m->arena, "%.*s/%.*s", STR(archive->path), STR(name.n ? name : str_lit("-")));
     return p;
 }
 

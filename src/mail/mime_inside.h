@@ -44,7 +44,8 @@ size_t mime_params_all(struct arena *a, struct str raw, const struct mime_params
 /* Sets name, other_name and their flaw from the two fields. */
 void mime_name_choose(struct mime *m, struct mime_part *p, const struct mime_params *disposition,
                       const struct mime_params *type);
-void mime_name_set(struct mime *m, struct mime_part *p, struct str name);
+/* From a name as it lies in an archive; the whole of it, as UTF-8. */
+struct str mime_name_set(struct mime *m, struct mime_part *p, struct str name);
 
 /* --- mime_decode.c: each fills out->n <= room octets; false when the octets do not fit the encoding. */
 enum mime_encoding { MIME_IDENTITY, MIME_BASE64, MIME_QP, MIME_UU, MIME_UNKNOWN };

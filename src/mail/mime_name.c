@@ -116,7 +116,7 @@ void mime_name_choose(struct mime *m, struct mime_part *p, const struct mime_par
     settle(m, p, all, n);
 }
 
-void mime_name_set(struct mime *m, struct mime_part *p, struct str name)
+struct str mime_name_set(struct mime *m, struct mime_part *p, struct str name)
 {
     bool bad = false;
     struct str all[NAMES];
@@ -124,6 +124,8 @@ void mime_name_set(struct mime *m, struct mime_part *p, struct str name)
 
     if (name.n > NAME_MOST)
         name.n = NAME_MOST;
-    add(all, &n, mime_to_utf8(m->arena, name, STR_NONE, &bad));
+    name = mime_to_utf8(m->arena, name, STR_NONE, &bad);
+    add(all, &n, name);
     settle(m, p, all, n);
+    return name;
 }
