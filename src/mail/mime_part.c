@@ -256,7 +256,8 @@ static struct str container(struct mime *m, struct mime_part *p, const struct st
     if (e == MIME_IDENTITY)
         return p->raw;
     mime_flaw(m, p, p->message && e != MIME_UNKNOWN ? MIME_FLAW_BAD_ENCODING : MIME_FLAW_UNKNOWN_ENCODING);
-    if (e == MIME_UNKNOWN || (p->multipart && (!mime_spend(m, p->raw.n) || str_find_str(p->raw, delimiter) < p->raw.n)))
+    if (e == MIME_UNKNOWN || (p->multipart && (!mime_spend(m, p->raw.n) ||
+                                               (delimiter.n && p->raw.n && str_find_str(p->raw, delimiter) < p->raw.n))))
         return p->raw;
     p->inside = true;
     return mime_body(m, p);
