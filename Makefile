@@ -13,7 +13,8 @@ ROOMS := $(foreach r,$(ROOMS),$(if $(wildcard src/$(r)/*.c),$(r)))
 WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla
 , := ,
 OPT := $(if $(SAN),-O1 -fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
-CFLAGS += -std=gnu17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIE -ffunction-sections -fdata-sections -Isrc -isystem /usr/include/libxml2
+GMIME := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags-only-I gmime-3.0))
+CFLAGS += -std=gnu17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIE -ffunction-sections -fdata-sections -Isrc -isystem /usr/include/libxml2 $(GMIME)
 LDFLAGS += $(if $(SAN),-fsanitize=address$(,)undefined) -pie -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
 
 # What each executable may link beside libc and libuv (design-notes H1; tools/rooms checks the result).
@@ -22,7 +23,7 @@ LIBS_master   := -luv
 LIBS_control  := -luv -lxml2 -lsodium -lcrypto
 LIBS_receive  := -luv -lssl -lcrypto
 LIBS_queue    := -luv
-LIBS_scan     := -luv -lhs -lpcre2-8
+LIBS_scan     := -luv -lhs -lpcre2-8 -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lidn2
 LIBS_deliver  := -luv -lssl -lcrypto
 LIBS_lookup   := -luv -lunbound -lssl -lcrypto -lidn2
 LIBS_record   := -luv
@@ -33,7 +34,7 @@ LIBS_snmp     := -luv -lnetsnmpagent -lnetsnmp
 LIBS_clock    := -luv
 LIBS_capture  := -luv -lpcap
 LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2 -lpcre2-8
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lhs -lpcap -lpthread
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lhs -lpcap -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

@@ -118,6 +118,9 @@ struct conf_spool {
 struct conf_queue {
 #include "spec/settings/queue.def"
 };
+struct conf_scanning {
+#include "spec/settings/scanning.def"
+};
 struct conf_bounce_profile {
     struct str name;
 #include "spec/settings/bounce_profile.def"

@@ -133,6 +133,11 @@ static const struct conf_setting rows_queue[] = {
 #include "spec/settings/queue.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_scanning
+static const struct conf_setting rows_scanning[] = {
+#include "spec/settings/scanning.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_bounce_profile
 static const struct conf_setting rows_bounce_profile[] = {
 #include "spec/settings/bounce_profile.def"

@@ -4,8 +4,10 @@
  *
  * Called by policy and scan. Works on a view of the octets, which must outlive the tree; memory is the arena's. Never fails
  * on input: what cannot be read is a part with reasons in `malformed`. Bounded by the limits below; beyond one the tree ends
- * there and says so (`cut`), and the message counts as unscannable. Two readings that differ (our raw scanner and GMime,
- * strict and loose) mark the message ambiguous.
+ * there and says so (`cut`), and the message counts as unscannable. Where readers differ (two boundaries, conflicting
+ * fields, a header section that may end at two places) every reading is in the tree: the first as usual, the others marked
+ * `alternative` behind it with "~2" in their path, so that whoever looks at all parts sees what any reader sees. Such a
+ * message is ambiguous, as is one whose structure GMime sees differently (scan/gmime.h).
  */
 #ifndef MAIL_MIME_H
 #define MAIL_MIME_H
@@ -33,12 +35,13 @@ struct mime_part {
     struct str content_id;
     struct str encoding; /* "base64", ..., lower case */
     struct str headers;  /* raw header section of the part, view */
-    struct str raw;      /* body as it lies in the message, view (empty for members of archives) */
+    struct str raw;      /* body as it lies in the message, view (empty for members of archives; `inside`: see below) */
     struct str body;     /* decoded octets; made by mime_body(), use that */
     struct str text;     /* text parts: UTF-8; made by mime_text(), use that */
     struct str detected; /* type found by looking at the octets (libmagic), set by the content stage; empty = not looked */
     struct str unscannable; /* why its inside could not be read; empty = it could */
-    uint64_t size;          /* decoded octets */
+    struct str boundary;    /* multipart: the one that this reading goes by */
+    uint64_t size;          /* decoded octets, known once mime_body() was called */
     uint64_t flaws;         /* bits 1 << MIME_FLAW_... */
     unsigned depth;
     bool multipart, message; /* has children */
@@ -46,8 +49,14 @@ struct mime_part {
     bool encrypted;          /* the part, or a member of it, asks for a passphrase */
     bool archive, member;    /* is an archive; comes out of one */
     bool decoded, texted;    /* body, text are made */
-    struct mime_part *parent, *first, *next; /* tree in the order of the message */
-    struct mime_part *all_next;              /* every part in one list, parents first */
+    bool alternative;        /* what another reader would see of octets that parts before it hold as well */
+    bool inside;             /* comes out of an encoded container: headers and raw are no views into the message */
+    bool macros;             /* a document with macros (set by the content stage) */
+    bool script;             /* a document with script or launch actions (set by the content stage) */
+    struct mime_part *parent, *first, *last,
+        *next;                  /* tree in the order of the message; other readings of the root follow it */
+    struct mime_part *all_next; /* every part in one list, parents first; new ones come at its end */
+    unsigned n_children;
 };
 
 struct mime {
@@ -62,16 +71,31 @@ struct mime {
     bool ambiguous;   /* readings differ */
     uint64_t decoded; /* octets of all bodies made so far, at most MIME_DECODED */
     struct str cut_why;
+    /* the reader's own */
+    struct mime_part *all_last;
+    uint64_t budget; /* octets that may still be looked at */
+    size_t n_fields;
+    unsigned reading; /* above 0: parts made now are alternatives */
 };
 
-/* Reads the structure. */
+/* Reads the structure. NULL only when the arena has no room for the first part. */
 struct mime *mime_read(struct arena *a, struct str message);
 /* Decoded body of a part (base64, quoted-printable, uuencode inside text, 7bit...); a flaw of the encoding sets its bit. */
 struct str mime_body(struct mime *m, struct mime_part *p);
 /* Text of a text part as UTF-8, whatever its charset says; undecodable octets become U+FFFD. Not text: empty. */
 struct str mime_text(struct mime *m, struct mime_part *p);
+/* Any octets of that character set (name in any case, empty = not said) as UTF-8; *bad is set when some did not fit. */
+struct str mime_to_utf8(struct arena *a, struct str octets, struct str charset, bool *bad);
+/* Members of a winmail.dat (application/ms-tnef, MS-OXTNEF): adds them; false when the octets are no TNEF. */
+bool mime_tnef(struct mime *m, struct mime_part *p);
 /* Visible text of HTML: tags off, entities decoded, comments and styles out. */
 struct str mime_html_text(struct arena *a, struct str html);
+/* Reads the decoded octets of a part as a message of its own (an attached .eml of another type): children of the part. */
+void mime_read_inside(struct mime *m, struct mime_part *p);
+/* Sets a flaw of a part and of the message. */
+void mime_flaw(struct mime *m, struct mime_part *p, enum mime_flaw f);
+/* A limit was reached: the message counts as unscannable. The first reason stays. */
+void mime_cut(struct mime *m, struct str why);
 /* Adds a member found inside an archive part, after its siblings; NULL beyond the limits. */
 struct mime_part *mime_add_member(struct mime *m, struct mime_part *archive, struct str name, struct str body);
 /* The text part that a reader sees first: text/plain, else text/html; NULL = none. */
