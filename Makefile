@@ -22,7 +22,7 @@ LIBS_master   := -luv
 LIBS_control  := -luv -lxml2 -lsodium -lcrypto
 LIBS_receive  := -luv -lssl -lcrypto
 LIBS_queue    := -luv
-LIBS_scan     := -luv
+LIBS_scan     := -luv -lidn2 -lpsl
 LIBS_deliver  := -luv -lssl -lcrypto
 LIBS_lookup   := -luv -lunbound -lssl -lcrypto -lidn2
 LIBS_record   := -luv
@@ -33,7 +33,7 @@ LIBS_snmp     := -luv -lnetsnmpagent -lnetsnmp
 LIBS_clock    := -luv
 LIBS_capture  := -luv -lpcap
 LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2 -lpcre2-8
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lpcap -lpthread
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lpsl -lz -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lpcap -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

@@ -60,6 +60,8 @@ struct auth_dkim {
 
 enum dmarc_policy { DMARC_NONE, DMARC_QUARANTINE, DMARC_REJECT, DMARC_POLICY_COUNT };
 
+struct dmarc_record;
+
 /* DMARC (RFC 7489, RFC 9989) of the author domain. */
 struct auth_dmarc {
     bool checked;
@@ -71,7 +73,8 @@ struct auth_dmarc {
     enum dmarc_policy disposition; /* what remains after pct, t= and overrides; NONE on pass */
     struct str override;           /* reason type of the aggregate report when disposition differs, else empty */
     bool spf_aligned, dkim_aligned;
-    struct str problem; /* of none, temperror, permerror */
+    struct str problem;                /* of none, temperror, permerror */
+    const struct dmarc_record *record; /* mail/dmarc.h; NULL = none found */
 };
 
 /* The chain of ARC sets (RFC 8617). */
