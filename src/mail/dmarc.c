@@ -47,7 +47,23 @@ static enum auth_result find_by_list(const struct check *c, struct auth_dmarc *o
     return out->record ? AUTH_PASS : AUTH_NONE;
 }
 
-/* RFC 9989 4.10.1: the domain itself, its organizational domain, the public suffix domain above that. */
+/* Which record of a walk counts (RFC 9989 4.10.1): that of the domain itself, of its organizational domain, of the public
+ * suffix domain above. w->n: none. */
+static size_t record_that_counts(const struct tree_walk *w)
+{
+    size_t suffix = w->n;
+
+    if (w->records[0])
+        return 0;
+    for (size_t i = 1; i < w->n; i++) {
+        if (w->records[i] && w->names[i].n == w->org.n)
+            return i;
+        if (w->records[i] && w->records[i]->psd == DMARC_PSD_YES)
+            suffix = i;
+    }
+    return suffix;
+}
+
 static enum auth_result find_by_walk(const struct check *c, struct auth_dmarc *out)
 {
     struct tree_walk w;
@@ -55,16 +71,10 @@ static enum auth_result find_by_walk(const struct check *c, struct auth_dmarc *o
 
     orgdomain_walk(c->a, c->dns, out->from_domain, &w);
     out->org_domain = w.org;
-    for (found = 0; found < w.n && !w.records[found]; found++)
-        ;
-    for (size_t i = 1; found > 0 && i < w.n; i++)
-        if (w.records[i] && w.names[i].n == w.org.n)
-            found = i;
-    if (w.temporary && found > 0)
+    found = w.n ? record_that_counts(&w) : 0;
+    if (w.temporary && (found > 0 || !w.n))
         return no_answer(out);
-    if (found >= w.n)
-        return AUTH_NONE;
-    if (found > 0 && w.names[found].n != w.org.n && w.records[found]->psd != DMARC_PSD_YES)
+    if (found == w.n)
         return AUTH_NONE;
     out->record = w.records[found];
     out->record_domain = w.names[found];
