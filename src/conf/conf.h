@@ -100,6 +100,12 @@ struct conf_alert {
     struct str name;
 #include "spec/settings/alert.def"
 };
+struct conf_authentication {
+#include "spec/settings/authentication.def"
+};
+struct conf_dmarc {
+#include "spec/settings/dmarc.def"
+};
 struct conf_spool {
 #include "spec/settings/spool.def"
 };

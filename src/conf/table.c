@@ -103,6 +103,16 @@ static const struct conf_setting rows_alerts[] = {
 #include "spec/settings/alerts.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_authentication
+static const struct conf_setting rows_authentication[] = {
+#include "spec/settings/authentication.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_dmarc
+static const struct conf_setting rows_dmarc[] = {
+#include "spec/settings/dmarc.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_alert
 static const struct conf_setting rows_alert[] = {
 #include "spec/settings/alert.def"
