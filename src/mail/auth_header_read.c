@@ -109,9 +109,13 @@ static enum rc properties(struct arena *a, struct str *s, struct auth_method *m,
 {
     struct auth_property *list = NULL;
 
-    while (skip_space(s) && s->n && s->p[0] != ';') {
+    for (;;) {
         struct auth_property p = {0};
 
+        if (!skip_space(s))
+            return err_set(e, RC_SYNTAX, "a comment that does not end");
+        if (!s->n || s->p[0] == ';')
+            return RC_OK;
         p.type = word(s);
         if (!p.type.n || !take(s, '=') || !value(a, s, &p.value))
             return err_set(e, RC_SYNTAX, "a property without name or value");
@@ -128,7 +132,6 @@ static enum rc properties(struct arena *a, struct str *s, struct auth_method *m,
         list[m->n_properties++] = p;
         m->properties = list;
     }
-    return RC_OK;
 }
 
 static enum rc method(struct arena *a, struct str *s, struct auth_header *out, struct auth_method *list, struct err *e)
