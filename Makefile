@@ -23,7 +23,7 @@ LIBS_master   := -luv
 LIBS_control  := -luv -lxml2 -lsodium -lcrypto
 LIBS_receive  := -luv -lssl -lcrypto
 LIBS_queue    := -luv
-LIBS_scan     := -luv -lhs -lpcre2-8 -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lidn2
+LIBS_scan     := -luv -lhs -lpcre2-8 -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lidn2 -lpsl
 LIBS_deliver  := -luv -lssl -lcrypto
 LIBS_lookup   := -luv -lunbound -lssl -lcrypto -lidn2
 LIBS_record   := -luv
@@ -34,7 +34,7 @@ LIBS_snmp     := -luv -lnetsnmpagent -lnetsnmp
 LIBS_clock    := -luv
 LIBS_capture  := -luv -lpcap
 LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2 -lpcre2-8
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lhs -lpcap -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lpthread
+LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lhs -lpcap -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lpsl -lz -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

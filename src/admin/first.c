@@ -27,7 +27,10 @@ static const char lines_all[] = "interface.Management.address=0.0.0.0\n"
                                 "mail_flow_policy.THROTTLED.max_message_bytes=1M\n"
                                 "mail_flow_policy.THROTTLED.max_connections=10\n"
                                 "mail_flow_policy.THROTTLED.recipients_per_hour=20\n"
-                                "mail_flow_policy.RELAYED.behavior=relay\n";
+                                "mail_flow_policy.RELAYED.behavior=relay\n"
+                                "mail_flow_policy.RELAYED.spf=off\n"
+                                "mail_flow_policy.RELAYED.dkim_verify=no\n"
+                                "mail_flow_policy.RELAYED.dmarc_verify=no\n";
 
 static const char lines_gateway[] = "listener.InboundMail.type=public\n"
                                     "listener.InboundMail.interface=Management\n"

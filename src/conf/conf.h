@@ -150,6 +150,12 @@ struct conf_service_host {
     struct str name;
 #include "spec/settings/service_host.def"
 };
+struct conf_authentication {
+#include "spec/settings/authentication.def"
+};
+struct conf_dmarc {
+#include "spec/settings/dmarc.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;

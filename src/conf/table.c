@@ -178,6 +178,16 @@ static const struct conf_setting rows_service_host[] = {
 #include "spec/settings/service_host.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_authentication
+static const struct conf_setting rows_authentication[] = {
+#include "spec/settings/authentication.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_dmarc
+static const struct conf_setting rows_dmarc[] = {
+#include "spec/settings/dmarc.def"
+    {.name = NULL}};
+#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false
