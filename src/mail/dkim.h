@@ -38,7 +38,7 @@ struct dkim_options {
  * with a message is a result; RC_NO_MEMORY is the only failure.
  */
 enum rc dkim_verify(struct dkim *d, struct arena *a, struct str message, const struct dkim_options *o,
-                    const struct dns_asker *asker, struct auth_results *out);
+                    const struct dns_source *asker, struct auth_results *out);
 /* The word of the log line (logs.md 5): pass permfail tempfail neutral none. */
 const char *dkim_log_word(enum auth_result result);
 

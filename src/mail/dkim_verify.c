@@ -50,7 +50,7 @@ static enum rc read_chain(struct dkim_check *c, struct arc_chain *chain)
 /* ---- keys ---------------------------------------------------------------------------------------------------------- */
 
 /* Every name once. */
-static enum rc ask_keys(struct dkim_check *c, const struct dns_asker *asker)
+static enum rc ask_keys(struct dkim_check *c, const struct dns_source *asker)
 {
     struct dns_question *q = arena_array(c->a, struct dns_question, c->n + 1);
     size_t n = 0, at;
@@ -289,7 +289,7 @@ static enum rc give_results(struct arena *a, const struct dkim_signature *list, 
 }
 
 /* The steps for signatures that are read. */
-static enum rc judge(struct dkim_check *c, const struct dns_asker *asker, const struct arc_chain *chain)
+static enum rc judge(struct dkim_check *c, const struct dns_source *asker, const struct arc_chain *chain)
 {
     enum rc rc;
 
@@ -318,7 +318,7 @@ static void too_large(struct dkim_check *c, struct auth_results *out)
 }
 
 enum rc dkim_verify(struct dkim *d, struct arena *a, struct str message, const struct dkim_options *o,
-                    const struct dns_asker *asker, struct auth_results *out)
+                    const struct dns_source *asker, struct auth_results *out)
 {
     struct dkim_check *c = arena_new(a, struct dkim_check);
     struct arc_chain *chain = arena_new(a, struct arc_chain);
