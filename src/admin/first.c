@@ -27,7 +27,8 @@ static const char lines_all[] = "interface.Management.address=0.0.0.0\n"
                                 "mail_flow_policy.THROTTLED.max_message_bytes=1M\n"
                                 "mail_flow_policy.THROTTLED.max_connections=10\n"
                                 "mail_flow_policy.THROTTLED.recipients_per_hour=20\n"
-                                "mail_flow_policy.RELAYED.behavior=relay\n";
+                                "mail_flow_policy.RELAYED.behavior=relay\n"
+                                "mail_flow_policy.RELAYED.dkim_signing=yes\n";
 
 static const char lines_gateway[] = "listener.InboundMail.type=public\n"
                                     "listener.InboundMail.interface=Management\n"

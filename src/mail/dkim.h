@@ -39,6 +39,12 @@ struct dkim_options {
  */
 enum rc dkim_verify(struct dkim *d, struct arena *a, struct str message, const struct dkim_options *o,
                     const struct dns_source *asker, struct auth_results *out);
+/* The next DKIM-Signature of a header section from octet *at on (0 = the first); false when there is none. A signature that
+ * cannot be read has an empty domain. Nothing is verified. */
+struct dkim_facts {
+    struct str domain, selector;
+};
+bool dkim_next_signature(struct str headers, size_t *at, struct dkim_facts *out);
 /* The word of the log line (logs.md 5): pass permfail tempfail neutral none. */
 const char *dkim_log_word(enum auth_result result);
 

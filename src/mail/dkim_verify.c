@@ -353,6 +353,24 @@ enum rc dkim_verify(struct dkim *d, struct arena *a, struct str message, const s
     return RC_OK;
 }
 
+bool dkim_next_signature(struct str headers, size_t *at, struct dkim_facts *out)
+{
+    struct str rest = str_from(headers, *at);
+    struct header_field f;
+    struct dkim_tags t;
+
+    while (header_next(&rest, &f)) {
+        *at = headers.n - rest.n;
+        if (!str_eqi(f.name, str_lit("DKIM-Signature")))
+            continue;
+        *out = (struct dkim_facts){0};
+        if (dkim_tags_parse(f.value, &t, NULL) == RC_OK)
+            *out = (struct dkim_facts){dkim_tag_value(&t, "d"), dkim_tag_value(&t, "s")};
+        return true;
+    }
+    return false;
+}
+
 const char *dkim_log_word(enum auth_result result)
 {
     static const char *const words[AUTH_RESULT_COUNT] = {
