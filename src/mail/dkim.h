@@ -68,6 +68,8 @@ void dkim_key_public(const struct dkim_key *k, struct buf *out);
 void dkim_key_record(enum dkim_key_type type, struct str public_text, bool testing, struct buf *out);
 /* The record as a line of a zone file: `NAME. IN TXT ( "..." "..." )`, pieces of 255 octets at most. */
 void dkim_key_zone_line(struct str domain, struct str selector, struct str record, struct buf *out);
+/* Does this TXT record hold that key? */
+bool dkim_record_holds(struct str record, enum dkim_key_type type, struct str public_text);
 /* Type and size of the key in a p=; RC_INVALID when there is none. */
 enum rc dkim_public_facts(enum dkim_key_type type, struct str public_text, unsigned *bits_out, struct err *e);
 

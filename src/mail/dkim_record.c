@@ -42,6 +42,27 @@ enum rc dkim_record_parse(struct str text, struct dkim_record *out, struct err *
     return RC_OK;
 }
 
+/* White space in the first does not count. */
+static bool same_base64(struct str spaced, struct str plain)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < spaced.n; i++) {
+        if (spaced.p[i] == ' ' || spaced.p[i] == '\t')
+            continue;
+        if (n == plain.n || spaced.p[i] != plain.p[n++])
+            return false;
+    }
+    return n == plain.n;
+}
+
+bool dkim_record_holds(struct str record, enum dkim_key_type type, struct str public_text)
+{
+    struct dkim_record r;
+
+    return dkim_record_parse(record, &r, NULL) == RC_OK && r.type == type && same_base64(r.public_text, public_text);
+}
+
 void dkim_key_record(enum dkim_key_type type, struct str public_text, bool testing, struct buf *out)
 {
     buf_addf(out, "v=DKIM1; k=%s; ", type == DKIM_RSA ? "rsa" : "ed25519");
