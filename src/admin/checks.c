@@ -6,6 +6,7 @@
  * rooms leave out what they cannot read; here it is refused, so nothing is left out in silence.
  */
 #include "admin/admin.h"
+#include "admin/check_signing.h"
 
 #include "conf/rules.h"
 #include "policy/alias.h"
@@ -98,6 +99,7 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
     TRY(conf_check(c, old, force, e));
     TRY(check_members(c, e));
     TRY(alias_check(c, e));
+    TRY(check_signing(c, e));
     arena_init(&a, 65536, SCRATCH_MAX);
     rc = check_access(&a, &c->access, e);
     for (size_t i = 0; i < c->listener.n && rc == RC_OK; i++)

@@ -30,7 +30,8 @@ static const char lines_all[] = "interface.Management.address=0.0.0.0\n"
                                 "mail_flow_policy.RELAYED.behavior=relay\n"
                                 "mail_flow_policy.RELAYED.spf=off\n"
                                 "mail_flow_policy.RELAYED.dkim_verify=no\n"
-                                "mail_flow_policy.RELAYED.dmarc_verify=no\n";
+                                "mail_flow_policy.RELAYED.dmarc_verify=no\n"
+                                "mail_flow_policy.RELAYED.dkim_signing=yes\n";
 
 static const char lines_gateway[] = "listener.InboundMail.type=public\n"
                                     "listener.InboundMail.interface=Management\n"

@@ -156,6 +156,17 @@ struct conf_authentication {
 struct conf_dmarc {
 #include "spec/settings/dmarc.def"
 };
+struct conf_signing_key {
+    struct str name;
+#include "spec/settings/signing_key.def"
+};
+struct conf_domain_profile {
+    struct str name;
+#include "spec/settings/domain_profile.def"
+};
+struct conf_signing {
+#include "spec/settings/signing.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;

@@ -20,6 +20,9 @@ static const struct conf_reference references[] = {
     {"snmp", "interface", "interface", ""},
     {"ntp", "interface", "interface", ""},
     {"http", "certificate", "certificate", ""},
+    {"domain_profile", "key", "signing_key", ""},
+    {"domain_profile", "second_key", "signing_key", ""},
+    {"signing", "arc_seal_key", "signing_key", ""},
 };
 enum { REFERENCES = sizeof references / sizeof *references };
 

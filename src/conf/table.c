@@ -188,6 +188,21 @@ static const struct conf_setting rows_dmarc[] = {
 #include "spec/settings/dmarc.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_signing_key
+static const struct conf_setting rows_signing_key[] = {
+#include "spec/settings/signing_key.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_domain_profile
+static const struct conf_setting rows_domain_profile[] = {
+#include "spec/settings/domain_profile.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_signing
+static const struct conf_setting rows_signing[] = {
+#include "spec/settings/signing.def"
+    {.name = NULL}};
+#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false

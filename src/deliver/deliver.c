@@ -114,8 +114,9 @@ static void on_change(void *ctx, const struct conf *now, const struct conf *old)
 {
     struct deliver *d = ctx;
 
-    (void)now;
     make_tls(d);
+    signers_free(d->signers);
+    d->signers = signers_new(now);
     if (old)
         destination_each(d, finish_links);
 }
@@ -174,6 +175,7 @@ void deliver_free(struct deliver *d)
         free(p);
     }
     spool_reader_free(d->reader);
+    signers_free(d->signers);
     tls_unref(d->tls);
     buf_done(&d->results);
     buf_done(&d->rids);

@@ -53,6 +53,8 @@ struct world {
     struct spool_ref ref;
     bool stored;
     unsigned done, down;
+    const char *flow_policy; /* of the messages that work() makes */
+    uint64_t body_flags;     /* the same: BODY_... */
     uint64_t outcome;
     char results[2000]; /* "0 delivered 250 text|" ... of all pieces */
     char reason[300];
@@ -218,7 +220,7 @@ HELPER static void turn_until(struct world *w, const unsigned *counter, unsigned
 /* `settings` may hold one %d: the port of the server. */
 HELPER static void world_start(struct world *w, const char *server_address, const char *settings, const char *zone)
 {
-    char text[2000];
+    char text[6000];
     struct err e = ERR_NONE;
     int fds[2];
 
@@ -270,7 +272,7 @@ HELPER static void on_stored(void *ctx, enum rc rc, const struct spool_ref *ref)
 HELPER static void work(struct world *w, uint64_t mid, const char *destination, const char *recipients, struct str body)
 {
     struct recipient list[16];
-    struct envelope env = {.sender = str_lit("me@gw.test"), .recipients = list};
+    struct envelope env = {.sender = str_lit("me@gw.test"), .recipients = list, .flow_policy = str_c(w->flow_policy)};
     struct spool_body *b = spool_body_new(w->writer);
     struct str rest = str_c(recipients), word;
     struct buf envelope = BUF(1 << 16), indices = BUF(1000);
@@ -282,7 +284,7 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
     envelope_encode(&env, &envelope);
     assert_int_equal(spool_body_add(b, body, NULL), RC_OK);
     w->stored = false;
-    spool_append(w->writer, 0, mid, 0, buf_str(&envelope), b, on_stored, w);
+    spool_append(w->writer, 0, mid, w->body_flags, buf_str(&envelope), b, on_stored, w);
     while (!w->stored)
         loop_turn(w->loop, true);
     board_store(&w->board->slots[0][mid].mid, mid);

@@ -46,8 +46,10 @@ struct piece {
     struct buf seven;          /* its 7-bit form, for a next hop without 8BITMIME; empty = not made */
     struct buf carried_octets; /* what came with the work; empty = what the envelope carries counts */
     struct carried carried;
-    struct edits edits; /* items in the arena */
-    struct rope rope;   /* reads a large edited body */
+    struct edits edits;     /* items in the arena */
+    struct rope rope;       /* reads a large edited body */
+    struct buf signature;   /* fields that signing put in front (sign.c) */
+    uint64_t content_bytes; /* of what follows them: job.body_bytes is both */
     uint32_t recipients[PIECE_RECIPIENTS];
     uint32_t crc;
     unsigned tries; /* connections it was given to */
@@ -144,6 +146,7 @@ struct deliver {
     bool waiting;     /* some destination has work and no link: all connections are in use */
     unsigned starved; /* idle links that still have to end for it */
     size_t seven;     /* octets of all 7-bit forms */
+    struct signers *signers;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
@@ -181,6 +184,16 @@ void outcome_destination_down(struct destination *to, struct str reason, bool pe
 /* facts.c: what `hoststatus` shows of a destination, told to queue. */
 void facts_resolved(struct destination *to, struct str mx);
 void facts_tls(struct destination *to, const struct tls_facts *f, struct str why);
+
+/* sign.c: keys of the settings, made ready when those change; DKIM signatures and ARC seals of a loaded piece. */
+struct signers;
+struct signers *signers_new(const struct conf *c);
+void signers_free(struct signers *s);
+/* Puts the fields into p->signature. What cannot be signed goes without, and the log says why; RC_CORRUPT, RC_IO: the
+ * message could not be read. */
+enum rc piece_sign(struct deliver *d, struct piece *p, struct err *e);
+/* Octets without the signature: the message with its edits, or its 7-bit form. */
+enum rc piece_content(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n, struct err *e);
 
 /* destination.c */
 struct destination *destination_get(struct deliver *d, struct str name);

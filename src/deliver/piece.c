@@ -14,7 +14,13 @@
 
 #include <stdlib.h>
 
-enum { ENVELOPE_ARENA = 4 << 20, SEVEN_ALL_MAX = 256 << 20, CARRIED_MAX = 64 << 20, CARRIED_KEEP = 64 << 10 };
+enum {
+    ENVELOPE_ARENA = 4 << 20,
+    SEVEN_ALL_MAX = 256 << 20,
+    CARRIED_MAX = 64 << 20,
+    CARRIED_KEEP = 64 << 10,
+    SIGNATURE_MAX = 1 << 20
+};
 
 struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
 {
@@ -30,6 +36,7 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
         arena_init(&p->arena, 2048, ENVELOPE_ARENA);
         p->body = BUF(PIECE_BODY);
         p->carried_octets = BUF(CARRIED_MAX);
+        p->signature = BUF(SIGNATURE_MAX);
     }
     buf_clear(&p->carried_octets);
     buf_add(&p->carried_octets, w->carried);
@@ -96,6 +103,8 @@ void piece_free(struct deliver *d, struct piece *p)
     seven_drop(d, p);
     buf_clear(&p->carried_octets);
     buf_shrink(&p->carried_octets, CARRIED_KEEP);
+    buf_clear(&p->signature);
+    buf_shrink(&p->signature, CARRIED_KEEP);
     arena_reset(&p->arena);
     p->next = d->free_pieces;
     d->free_pieces = p;
@@ -210,6 +219,7 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
 
     arena_reset(&p->arena);
     seven_drop(d, p);
+    buf_clear(&p->signature);
     TRY(spool_read_head(d->reader, p->ref, &p->arena, &p->head, &octets, e));
     if (p->head.mid != p->mid)
         return err_set(e, RC_CORRUPT, "record holds another message");
@@ -224,7 +234,9 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
     p->job.has_8bit_header = p->head.flags & BODY_HAS_8BIT_HEADER;
     p->job.has_bare = p->head.flags & BODY_HAS_BARE;
     TRY(load_edits(d, p, e));
-    return read_small(d, p, e);
+    p->content_bytes = p->job.body_bytes;
+    TRY(read_small(d, p, e));
+    return piece_sign(d, p, e);
 }
 
 /* The client reads from the start on, without gaps. The end is asked for at once, since only there the CRC is checked. */
@@ -241,13 +253,11 @@ static enum rc read_edited(struct deliver *d, struct piece *p, uint64_t at, char
     } while (got && done < n);
     if (done < n)
         return err_set(e, RC_CORRUPT, "message %llu: its edits do not fit", (unsigned long long)p->mid);
-    return at + n == p->job.body_bytes ? rope_read(&p->rope, &more, 1, &got, e) : RC_OK;
+    return at + n == p->content_bytes ? rope_read(&p->rope, &more, 1, &got, e) : RC_OK;
 }
 
-enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n)
+enum rc piece_content(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n, struct err *e)
 {
-    struct err e = ERR_NONE;
-
     if (p->seven.n) {
         memcpy(out, p->seven.p + at, n);
         return RC_OK;
@@ -256,17 +266,29 @@ enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, s
         memcpy(out, p->body.p + at, n);
         return RC_OK;
     }
-    return p->edits.n ? read_edited(d, p, at, out, n, &e) : read_checked(d, p, at, out, n, &e);
+    return p->edits.n ? read_edited(d, p, at, out, n, e) : read_checked(d, p, at, out, n, e);
+}
+
+enum rc piece_read(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n)
+{
+    struct str front = at < p->signature.n ? str_first(str_from(buf_str(&p->signature), (size_t)at), n) : STR_NONE;
+    struct err e = ERR_NONE;
+
+    if (front.n)
+        memcpy(out, front.p, front.n);
+    if (front.n == n)
+        return RC_OK;
+    return piece_content(d, p, at + front.n - p->signature.n, out + front.n, n - front.n, &e);
 }
 
 static enum rc downgrade_octets(struct deliver *d, struct piece *p, struct buf *whole)
 {
-    size_t n = (size_t)p->job.body_bytes;
+    size_t n = (size_t)p->content_bytes;
     char *to = buf_reserve(whole, n);
 
     if (!to)
         return RC_NO_MEMORY;
-    TRY(piece_read(d, p, 0, to, n));
+    TRY(piece_content(d, p, 0, to, n, NULL));
     whole->n = n;
     return downgrade_message(buf_str(whole), &p->seven);
 }
@@ -274,9 +296,10 @@ static enum rc downgrade_octets(struct deliver *d, struct piece *p, struct buf *
 enum rc piece_downgrade(struct deliver *d, struct piece *p)
 {
     struct buf whole = BUF(DOWNGRADE_MAX);
+    struct err e = ERR_NONE;
     enum rc rc;
 
-    if (p->job.body_bytes > DOWNGRADE_MAX || p->job.has_8bit_header)
+    if (p->content_bytes > DOWNGRADE_MAX || p->job.has_8bit_header)
         return RC_NOT_FOUND;
     if (d->seven > SEVEN_ALL_MAX)
         return RC_UNAVAILABLE;
@@ -288,7 +311,7 @@ enum rc piece_downgrade(struct deliver *d, struct piece *p)
         return rc;
     }
     d->seven += p->seven.n;
-    p->job.body_bytes = p->seven.n;
+    p->job.body_bytes = p->content_bytes = p->seven.n;
     p->job.has_8bit = false;
-    return RC_OK;
+    return p->signature.n ? piece_sign(d, p, &e) : RC_OK; /* what was signed is no longer what leaves */
 }
