@@ -104,10 +104,12 @@ static struct str ask_action(struct session *s, struct str listener, struct str 
     static const char *const actions[] = {"Accept", "Reject", NULL};
     struct str text;
 
-    if (ask_one_of(s, "Select an action to apply to this address:", 0, actions) == 0)
-        return arena_printf(&s->arena, "%.*s ACCEPT%s%s", STR(pattern), ask_bypass_ldap(s, listener),
-                            ask_yes(s, "Would you like to bypass receiving control for this entry?", false) ? " bypass"
-                                                                                                            : "");
+    if (ask_one_of(s, "Select an action to apply to this address:", 0, actions) == 0) {
+        const char *ldap = ask_bypass_ldap(s, listener);
+        bool control = ask_yes(s, "Would you like to bypass receiving control for this entry?", false);
+
+        return arena_printf(&s->arena, "%.*s ACCEPT%s%s", STR(pattern), ldap, control ? " bypass" : "");
+    }
     text = ask_optional(s, "Enter the SMTP response for this address (empty = the usual one):", NULL, NULL);
     return arena_printf(&s->arena, "%.*s REJECT%s%.*s", STR(pattern), text.n ? " " : "", STR(text));
 }
