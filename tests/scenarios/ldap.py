@@ -153,3 +153,44 @@ def test_reputation(t):
     g.wait_log(r'ACCEPT SG UNKNOWNLIST match sbrs\[1:10\.0\] SBRS 2\.5')
     g.wait_log(r'ACCEPT SG UNKNOWNLIST match sbrs\[none\] SBRS None')
     g.wait_log(r'ACCEPT SG \S+ match sbrs\[none\] SBRS rfc1918')
+
+
+def test_in_the_work_queue(t):
+    """FW-19: in the work queue unknown recipients bounce, others get the address or the mail host that the directory has for them,
+    senders are masqueraded in envelope and header by directory and table; while the directory is away mail waits and is
+    delivered when it is back."""
+    inside, host = t.sink(), t.sink()
+    d = Slapd(people(person('hosty', mailLocalAddress='hosty@rcpt.test', mailHost='relay.test'),
+                     person('dave', mailLocalAddress='dave@public.test', mailRoutingAddress='dave@private.test')))
+    t.things.append(d)
+    g = t.home(OPEN + server('dir', d.port, 'timeout_ms=1s', 'cache_s=1s') + query('dir.accept', 'accept', 'dir', '(mail={a})') +
+               query('dir.routing', 'routing', 'dir', '(&(!(uid=bob))(mailLocalAddress={a}))', 'attribute=mailRoutingAddress', 'host_attribute=mailHost') +
+               query('dir.masq', 'masquerade', 'dir', '(mailRoutingAddress={a})', 'attribute=mailLocalAddress', 'name_attribute=cn') +
+               ['listener.InboundMail.' + s for s in ('ldap_accept=dir.accept', 'ldap_routing=dir.routing', 'ldap_masquerade=dir.masq',
+                                                      'masquerade=@.old.test @new.test', 'masquerade_headers=sender,from,cc')] +
+               ['bounce_profile.default.retry_first_ms=300'] +
+               ['route[%s].hosts=127.0.0.1:%d' % (x, inside.port) for x in ('rcpt.test', 'inside.test', 'free.test', 'private.test')] +
+               ['route[relay.test].hosts=127.0.0.1:%d' % host.port])
+    c = g.smtp()
+    text = b'From: "D" <dave@private.test>\r\nTo: ann@rcpt.test\r\nCc: Old One (x) <one@a.old.test>,\r\n two@b.old.test\r\nSubject: q\r\n\r\nhello\r\n'
+    rcpts = ['ann@rcpt.test', 'nobody@rcpt.test', 'bob@rcpt.test', 'hosty@rcpt.test', 'nobody@free.test']
+    assert c.send('dave@private.test', rcpts, text)[0] == 250
+    got = lambda s: {r: m for m in s.messages for r in m['rcpts']}
+    wait_for('all', lambda: {'ann@inside.test', 'bob@rcpt.test', 'nobody@free.test', 'dave@private.test'} <= set(got(inside)) and got(host), 20)
+    assert set(got(host)) == {'hosty@rcpt.test'} and 'nobody@rcpt.test' not in got(inside) and 'ann@rcpt.test' not in got(inside)
+    m = got(inside)['ann@inside.test']
+    assert m['sender'] == 'dave@public.test' and b'From: "dave" <dave@public.test>\r\n' in m['data'], m
+    assert b'Cc: Old One (x) <one@new.test>,\r\n two@new.test\r\n' in m['data'] and b'To: ann@rcpt.test\r\n' in m['data'], m['data']
+    assert not got(inside)['dave@private.test']['sender'] and b'nobody@rcpt.test' in got(inside)['dave@private.test']['data']
+    g.wait_log(r'LDAP: Bounce query dir\.accept MID \d+ RID \d+ address nobody@rcpt\.test')
+    g.wait_log(r"LDAP: Reroute query dir\.routing MID \d+ RID \d+ address ann@rcpt\.test to \[\('ann@inside\.test', ''\)\]")
+    g.wait_log(r'LDAP: Mailhost query dir\.routing MID \d+ RID \d+ address hosty@rcpt\.test to relay\.test')
+    g.wait_log(r"MID \d+ masquerading envelope sender from 'dave@private\.test' to 'dave@public\.test'")
+    d.stop()
+    n = len(inside.messages)
+    time.sleep(1)
+    assert c.send('x@sender.test', 'bob@rcpt.test', MESSAGE)[0] == 250
+    g.wait_log(r'LDAP: unable to process, MID \d+ requeued')
+    assert len(inside.messages) == n
+    d.start()
+    wait_for('the one that waited', lambda: len(inside.messages) > n, 40)
