@@ -66,7 +66,10 @@ static bool is_rat_line(struct str line)
         return true;
     if (!str_eqi(word, str_lit("accept")))
         return false;
-    return !str_word(&line, &more) || (str_eqi(more, str_lit("bypass")) && !str_word(&line, &more));
+    while (str_word(&line, &more))
+        if (!str_eqi(more, str_lit("bypass")) && !str_eqi(more, str_lit("bypass-ldap")))
+            return false;
+    return true;
 }
 
 static enum rc check_listener(struct arena *a, const struct conf_listener *l, struct err *e)

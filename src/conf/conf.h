@@ -71,6 +71,17 @@ struct conf_alias {
 struct conf_receiving {
 #include "spec/settings/receiving.def"
 };
+struct conf_reputation {
+#include "spec/settings/reputation.def"
+};
+struct conf_ldap_server {
+    struct str name;
+#include "spec/settings/ldap_server.def"
+};
+struct conf_ldap_query {
+    struct str name;
+#include "spec/settings/ldap_query.def"
+};
 struct conf_user {
     struct str name;
 #include "spec/settings/user.def"

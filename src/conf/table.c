@@ -63,6 +63,21 @@ static const struct conf_setting rows_receiving[] = {
 #include "spec/settings/receiving.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_reputation
+static const struct conf_setting rows_reputation[] = {
+#include "spec/settings/reputation.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_ldap_server
+static const struct conf_setting rows_ldap_server[] = {
+#include "spec/settings/ldap_server.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_ldap_query
+static const struct conf_setting rows_ldap_query[] = {
+#include "spec/settings/ldap_query.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_user
 static const struct conf_setting rows_user[] = {
 #include "spec/settings/user.def"

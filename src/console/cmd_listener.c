@@ -219,7 +219,9 @@ static enum rc edit_limits(struct session *s, void *ctx)
 static enum rc edit_setup(struct session *s, void *ctx)
 {
     return ops_fields(s, "listener", *(struct str *)ctx,
-                      "-type protocol interface port certificate max_connections backlog rat");
+                      "-type protocol interface port certificate max_connections backlog rat masquerade masquerade_headers ldap_accept "
+                      "ldap_accept_when ldap_accept_unknown ldap_accept_code ldap_accept_text ldap_accept_unreachable "
+                      "ldap_routing ldap_masquerade ldap_group smtp_auth");
 }
 
 static enum rc edit_hostaccess(struct session *s, void *ctx)
@@ -233,6 +235,33 @@ static enum rc edit_rcptaccess(struct session *s, void *ctx)
         return listener_rcptaccess(s, *(struct str *)ctx);
     say(s, "Only a public listener has a Recipient Access Table.\n");
     return RC_INVALID;
+}
+
+static enum rc edit_masquerade(struct session *s, void *ctx)
+{
+    return ops_fields(s, "listener", *(struct str *)ctx, "masquerade ldap_masquerade masquerade_headers");
+}
+
+static enum rc edit_ldapaccept(struct session *s, void *ctx)
+{
+    return ops_fields(s, "listener", *(struct str *)ctx,
+                      "ldap_accept ldap_accept_when ldap_accept_unknown ldap_accept_code ldap_accept_text "
+                      "ldap_accept_unreachable");
+}
+
+static enum rc edit_ldaprouting(struct session *s, void *ctx)
+{
+    return ops_fields(s, "listener", *(struct str *)ctx, "ldap_routing");
+}
+
+static enum rc edit_ldapgroup(struct session *s, void *ctx)
+{
+    return ops_fields(s, "listener", *(struct str *)ctx, "ldap_group");
+}
+
+static enum rc edit_smtpauth(struct session *s, void *ctx)
+{
+    return ops_fields(s, "listener", *(struct str *)ctx, "smtp_auth");
 }
 
 static void show_one(struct session *s, void *ctx)
@@ -259,6 +288,11 @@ static enum rc op_edit(struct session *s, void *ctx)
         {"SETUP", "Configure general options", false, edit_setup},
         {"HOSTACCESS", "Modify the Host Access Table", false, edit_hostaccess},
         {"RCPTACCESS", "Modify the Recipient Access Table", false, edit_rcptaccess},
+        {"MASQUERADE", "Configure the masquerading of senders", false, edit_masquerade},
+        {"LDAPACCEPT", "Configure the LDAP query that knows valid recipients", false, edit_ldapaccept},
+        {"LDAPROUTING", "Configure the LDAP routing query", false, edit_ldaprouting},
+        {"LDAPGROUP", "Configure the LDAP group query", false, edit_ldapgroup},
+        {"SMTPAUTH", "Configure SMTP authentication", false, edit_smtpauth},
     };
     static const struct ops ops = {rows, sizeof rows / sizeof *rows, show_one, NULL};
     struct str name = menu_pick(s, &listeners, "edit");

@@ -21,7 +21,7 @@ static struct str pattern_of(struct str line)
     return word;
 }
 
-/* "PATTERN [accept [bypass] | reject [text]]" that the table understands. */
+/* "PATTERN [accept [bypass-ldap] [bypass] | reject [text]]" that the table understands. */
 static bool fits(struct session *s, struct str line)
 {
     struct str rest = line, pattern, action = STR_NONE;
@@ -89,15 +89,27 @@ static enum rc replace(struct session *s, struct str listener, struct str patter
     return put(s, listener, (struct strs){lines, n});
 }
 
-static struct str ask_action(struct session *s, struct str pattern)
+/* Asked only where a directory knows the recipients. */
+static const char *ask_bypass_ldap(struct session *s, struct str listener)
+{
+    const struct conf_listener *l = conf_find(&session_conf(s)->listener, listener);
+
+    return l && l->ldap_accept.n && ask_yes(s, "Would you like to bypass the LDAP accept query for this entry?", false)
+               ? " bypass-ldap"
+               : "";
+}
+
+static struct str ask_action(struct session *s, struct str listener, struct str pattern)
 {
     static const char *const actions[] = {"Accept", "Reject", NULL};
     struct str text;
 
-    if (ask_one_of(s, "Select an action to apply to this address:", 0, actions) == 0)
-        return arena_printf(&s->arena, "%.*s ACCEPT%s", STR(pattern),
-                            ask_yes(s, "Would you like to bypass receiving control for this entry?", false) ? " bypass"
-                                                                                                            : "");
+    if (ask_one_of(s, "Select an action to apply to this address:", 0, actions) == 0) {
+        const char *ldap = ask_bypass_ldap(s, listener);
+        bool control = ask_yes(s, "Would you like to bypass receiving control for this entry?", false);
+
+        return arena_printf(&s->arena, "%.*s ACCEPT%s%s", STR(pattern), ldap, control ? " bypass" : "");
+    }
     text = ask_optional(s, "Enter the SMTP response for this address (empty = the usual one):", NULL, NULL);
     return arena_printf(&s->arena, "%.*s REJECT%s%.*s", STR(pattern), text.n ? " " : "", STR(text));
 }
@@ -115,7 +127,7 @@ static enum rc op_new(struct session *s, void *ctx)
     patterns = ops_list(s, answer);
     if (patterns.n == 0)
         return RC_INVALID;
-    answer = ask_action(s, patterns.items[0]);
+    answer = ask_action(s, *listener, patterns.items[0]);
     for (size_t i = 0; i < patterns.n; i++) {
         struct str line =
             arena_printf(&s->arena, "%.*s%.*s", STR(patterns.items[i]), STR(str_from(answer, patterns.items[0].n)));
@@ -187,7 +199,7 @@ static enum rc op_edit(struct session *s, void *ctx)
 {
     struct str *listener = ctx, pattern = pick(s, *listener, "edit");
 
-    return replace(s, *listener, pattern, ask_action(s, pattern));
+    return replace(s, *listener, pattern, ask_action(s, *listener, pattern));
 }
 
 static enum rc op_delete(struct session *s, void *ctx)

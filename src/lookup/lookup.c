@@ -7,6 +7,7 @@
 #include "lookup/lookup.h"
 
 #include "base/must.h"
+#include "lookup/ldap.h"
 #include "lookup/resolver.h"
 #include "lookup/sts.h"
 #include "mail/dns_cache.h"
@@ -23,6 +24,7 @@ struct lookup {
     struct batch *batches;
     size_t n_batches;
     struct sts *sts;
+    struct ldap *ldap;
     struct buf out;
 };
 
@@ -352,6 +354,8 @@ enum rc lookup_new(const struct lookup_options *o, struct lookup **out, struct e
     l->sts = sts_new(o->loop, o->conf, ask_own, l);
     bus_on(o->bus, BUS_sts_question, on_sts_question, l);
     bus_on(o->bus, BUS_dns_flush, on_flush, l);
+    l->ldap = ldap_new(&(struct ldap_options){
+        .loop = o->loop, .bus = o->bus, .conf = o->conf, .events = o->events, .dns = ask_own, .owner = l});
     if (o->board)
         board_gauge_set(o->board, 0, GAUGE_DNS_OUTSTANDING, 0); /* what an earlier process left */
     *out = l;
@@ -365,6 +369,7 @@ void lookup_free(struct lookup *l)
     sts_free(l->sts);
     while (l->batches)
         batch_free(l->batches);
+    ldap_free(l->ldap); /* no question of its own is left to come back to it */
     resolver_free(l->resolver);
     dns_cache_free(l->cache);
     buf_done(&l->out);

@@ -1,5 +1,5 @@
 /*
- * Look-ups for all roles: DNS with DNSSEC validation (libunbound), MTA-STS policies (RFC 8461).
+ * Look-ups for all roles: DNS with DNSSEC validation (libunbound), MTA-STS policies (RFC 8461), directories (LDAP).
  *
  * Bus in: dns_questions (several questions, one reply when all answers are there or dns.timeout_ms has passed),
  * sts_question, dns_flush. Whatever goes wrong is a temporary answer: nobody waits for ever.
@@ -10,6 +10,7 @@
 #include "base/board.h"
 #include "bus/bus.h"
 #include "conf/conf.h"
+#include "event/event.h"
 
 struct lookup;
 
@@ -18,6 +19,7 @@ struct lookup_options {
     struct bus *bus;
     struct conf_source *conf;
     struct board *board;
+    struct events *events;
 };
 
 enum rc lookup_new(const struct lookup_options *o, struct lookup **out, struct err *e);

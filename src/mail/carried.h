@@ -37,7 +37,8 @@ enum skip {
     SKIP_CONTENT = 32, /* content filters that follow */
     SKIP_FILTERS = 64, /* message filters that follow */
     SKIP_DKIM = 128,   /* no signing */
-    SKIP_SLBL = 256
+    SKIP_SLBL = 256,
+    SKIP_DIRECTORY = 512 /* recipients and senders are what directories and tables made of them */
 };
 
 struct carried {

@@ -20,7 +20,7 @@ static const struct field table[] = {{"sender", FIELD_STR},       {"received_ms"
                                      {"subject", FIELD_STR},      {"message_id", FIELD_STR},  {NULL, FIELD_END}};
 
 /* Strings behind the recipients; rows only at the end, old records have fewer. */
-static const size_t tails[] = {offsetof(struct envelope, carried)};
+static const size_t tails[] = {offsetof(struct envelope, carried), offsetof(struct envelope, reputation)};
 
 enum { TAILS = sizeof tails / sizeof *tails };
 

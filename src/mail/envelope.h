@@ -42,7 +42,8 @@ struct envelope {
     const struct recipient *recipients;
     size_t n_recipients;
     /* behind the recipients in the coded form; may be missing there */
-    struct str carried; /* mail/carried.h: of messages that queue made from others */
+    struct str carried;    /* mail/carried.h: of messages that queue made from others */
+    struct str reputation; /* of the client: "-3.4", or "None", "rfc1918", "not enabled", "unable to retrieve" */
 };
 
 void envelope_encode(const struct envelope *env, struct buf *out);

@@ -226,6 +226,29 @@ void find_mta_sts(struct finding *f)
         finding_add(f, FIREWALL_OUT, "", f->c->dns.sts_port, STR_NONE, STR_NONE);
 }
 
+/* Row 389: plain and STARTTLS; row 636: TLS from the start. */
+static void add_directories(struct finding *f, bool tls)
+{
+    enum { SSL_FROM_START = 1 };
+
+    for (size_t i = 0; i < f->c->ldap_server.n; i++) {
+        const struct conf_ldap_server *s = &f->c->ldap_server.items[i];
+
+        for (size_t j = 0; j < s->hosts.n && (s->tls == SSL_FROM_START) == tls; j++)
+            add_host(f, "", s->hosts.items[j], ':', s->port, s->name);
+    }
+}
+
+void find_ldap(struct finding *f)
+{
+    add_directories(f, false);
+}
+
+void find_ldaps(struct finding *f)
+{
+    add_directories(f, true);
+}
+
 void find_ntp(struct finding *f)
 {
     const struct conf_ntp *n = &f->c->ntp;

@@ -26,6 +26,9 @@ struct hat {
     struct hat_list *lists;
     uint32_t *list_ranks;
     size_t n_lists, n_members;
+    struct reputation_range *ranges;
+    uint32_t *range_ranks;
+    size_t n_ranges;
     struct member *members;
     uint32_t all, no_name;
     const struct conf_mail_flow_policy *fallback;
@@ -96,6 +99,10 @@ static enum rc add_member(struct hat *h, struct str text, uint32_t rank, struct 
         h->list_ranks[h->n_lists++] = rank;
         return RC_OK;
     }
+    if (reputation_range_read(text, &h->ranges[h->n_ranges])) {
+        h->range_ranks[h->n_ranges++] = rank;
+        return RC_OK;
+    }
     rc = ip_table_add(&h->ips, text, rank, e);
     if (rc == RC_SYNTAX && is_host(text))
         rc = name_table_add(&h->names, text, rank, e);
@@ -142,7 +149,9 @@ enum rc hat_compile(struct arena *a, const struct conf *conf, const struct conf_
     struct hat *h = arena_new(a, struct hat);
 
     if (!h || !(h->members = arena_array(a, struct member, n)) || !(h->lists = arena_array(a, struct hat_list, n + 1)) ||
-        !(h->list_ranks = arena_array(a, uint32_t, n + 1)))
+        !(h->list_ranks = arena_array(a, uint32_t, n + 1)) ||
+        !(h->ranges = arena_array(a, struct reputation_range, n + 1)) ||
+        !(h->range_ranks = arena_array(a, uint32_t, n + 1)))
         return err_set(e, RC_NO_MEMORY, "sender groups");
     h->arena = a;
     h->all = h->no_name = NONE;
@@ -173,6 +182,11 @@ enum rc hat_match(const struct hat *h, const struct hat_peer *peer, struct hat_m
     }
     if (peer->no_name)
         best = least(best, h->no_name);
+    for (size_t i = 0; i < h->n_ranges; i++)
+        if (reputation_fits(&h->ranges[i], &peer->reputation)) {
+            best = least(best, h->range_ranks[i]);
+            break;
+        }
     for (size_t i = 0; i < h->n_lists; i++) {
         if (h->list_ranks[i] >= best)
             break; /* they stand in the order of their ranks */
@@ -211,10 +225,11 @@ bool hat_member_fits(struct str text)
 {
     struct arena scratch;
     struct ip_table table;
+    struct reputation_range range;
     struct hat_list list;
     bool fits;
 
-    if (str_eqi(text, str_lit("ALL")) || str_eqi(text, str_lit("nx.domain")) || read_list(text, &list))
+    if (reputation_range_read(text, &range) || str_eqi(text, str_lit("ALL")) || str_eqi(text, str_lit("nx.domain")) || read_list(text, &list))
         return true;
     arena_init(&scratch, 1024, 1 << 20);
     ip_table_begin(&table, &scratch);

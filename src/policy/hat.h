@@ -9,6 +9,7 @@
 
 #include "conf/conf.h"
 #include "net/socket.h"
+#include "policy/reputation.h"
 
 /* Choices of the settings of mail_flow_policy. */
 enum { FLOW_ACCEPT, FLOW_RELAY, FLOW_REJECT, FLOW_TCPREFUSE };
@@ -20,6 +21,7 @@ struct hat_peer {
     struct address_ip ip;
     struct str host; /* verified name, lower case; empty = none */
     bool no_name;    /* there is no reverse name: nx.domain */
+    struct reputation reputation;
     const uint8_t
         *lists; /* answer of each DNS list of hat_lists(): 0 not asked, 1 not listed, 2 listed; NULL = none asked */
 };

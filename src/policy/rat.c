@@ -10,7 +10,7 @@
 enum { KEY_MAX = 400 };
 
 struct entry {
-    bool accept;
+    bool accept, bypass;
     struct str text;
 };
 
@@ -21,7 +21,7 @@ struct rat {
     struct entry all;
 };
 
-/* "PATTERN [accept | reject [text]]" */
+/* "PATTERN [accept [bypass] [bypass-ldap] | reject [text]]" */
 static struct entry read_entry(struct str line, struct str *pattern_out)
 {
     struct str word;
@@ -30,7 +30,9 @@ static struct entry read_entry(struct str line, struct str *pattern_out)
     if (!str_word(&line, pattern_out))
         *pattern_out = STR_NONE;
     if (str_word(&line, &word) && str_eqi(word, str_lit("reject")))
-        entry = (struct entry){false, str_trim(line)};
+        entry = (struct entry){.text = str_trim(line)};
+    while (entry.accept && str_word(&line, &word))
+        entry.bypass |= str_eqi(word, str_lit("bypass-ldap"));
     return entry;
 }
 
@@ -90,10 +92,10 @@ struct rat_result rat_match(const struct rat *r, struct str local, struct str do
     uint32_t rank = r->names.n ? find(&r->names, local, domain) : NAME_TABLE_NONE;
 
     if (rank != NAME_TABLE_NONE)
-        return (struct rat_result){r->entries[rank].accept, true, r->entries[rank].text};
+        return (struct rat_result){r->entries[rank].accept, true, r->entries[rank].bypass, r->entries[rank].text};
     if (r->has_all)
-        return (struct rat_result){r->all.accept, false, r->all.text};
-    return (struct rat_result){false, false, STR_NONE};
+        return (struct rat_result){r->all.accept, false, r->all.bypass, r->all.text};
+    return (struct rat_result){0};
 }
 
 bool address_listed(struct strs list, struct str local, struct str domain)

@@ -15,6 +15,7 @@ struct rat;
 struct rat_result {
     bool accept;
     bool ours;       /* an entry other than ALL decided: the domain is ours, so a refusal means an unknown recipient */
+    bool bypass_directory; /* accepted without asking LDAP accept */
     struct str text; /* reply text of a refusal, may be empty */
 };
 

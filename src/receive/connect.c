@@ -26,7 +26,7 @@ static void connection_events(struct session *se)
               .listener = se->terms->conf->name);
     }
     event(ev, connection_verdict, .icid = se->icid, .action = se->match.policy->behavior, .group = se->match.group,
-          .match = se->match.what, .peer_ip = peer_ip);
+          .match = se->match.what, .peer_ip = peer_ip, .sbrs = se->origin.reputation);
 }
 
 static void fail(struct session *se, const char *reason)
@@ -86,7 +86,9 @@ static void apply(struct session *se)
 static enum smtp_next decided(struct session *se)
 {
     const struct conf_mail_flow_policy *p = se->match.policy;
+    char text[8];
 
+    se->origin.reputation = arena_str(&se->s.c.arena, reputation_text(&se->reputation, text));
     connection_events(se);
     apply(se);
     if (p->behavior == FLOW_TCPREFUSE)
@@ -153,13 +155,48 @@ static enum smtp_next ask_lists(struct session *se)
 
 static enum smtp_next match(struct session *se)
 {
-    struct hat_peer peer = {.ip = se->s.peer.ip, .no_name = se->no_name, .lists = se->lists};
+    struct hat_peer peer = {.ip = se->s.peer.ip, .no_name = se->no_name, .lists = se->lists, .reputation = se->reputation};
 
     if (se->verified)
         peer.host = se->ptr;
     if (hat_match(se->terms->hat, &peer, &se->match) == RC_OK)
         return decided(se);
     return ask_lists(se);
+}
+
+/* ---- reputation (FW-07a) ------------------------------------------------------------------------------------------------
+ */
+
+static enum smtp_next reputation_known(struct smtp_server *s)
+{
+    struct session *se = session_of(s);
+
+    se->reputation = reputation_of(&se->asking->answers[0], se->tables->conf->reputation.answer == 1);
+    return match(se);
+}
+
+/* Its score, then the HAT. */
+static enum smtp_next judge(struct session *se)
+{
+    const struct conf_reputation *r = &se->tables->conf->reputation;
+    struct hat_list zone = {.zone = r->zone};
+    struct asking *ask;
+
+    se->reputation = (struct reputation){REPUTATION_OFF, 0};
+    if (!r->zone.n)
+        return match(se);
+    if (reputation_private(&se->s.peer.ip)) {
+        se->reputation.state = REPUTATION_PRIVATE;
+        return match(se);
+    }
+    ask = session_asking(se);
+    se->reputation.state = REPUTATION_FAILED;
+    if (!ask)
+        return match(se);
+    names_question(ask, r->answer == 1 ? DNS_A : DNS_TXT, hat_list_name(&se->s.c.arena, &zone, &se->s.peer.ip));
+    if (!names_ask(ask, se->tables->conf->receiving.dns_deadline_ms))
+        return smtp_wait(&se->s, reputation_known);
+    return reputation_known(&se->s);
 }
 
 /* ---- the peer's name: PTR, then its addresses (RFC 1912 2.1) ------------------------------------------------------------
@@ -173,7 +210,7 @@ static enum smtp_next addresses_known(struct smtp_server *s)
 
     for (size_t i = 0; i < a->n && a->result == DNS_OK; i++)
         se->verified |= str_eq(a->records[i].data, ip);
-    return match(se);
+    return judge(se);
 }
 
 static enum smtp_next name_known(struct smtp_server *s)
@@ -185,7 +222,7 @@ static enum smtp_next name_known(struct smtp_server *s)
 
     se->no_name = a->result == DNS_NXDOMAIN || a->result == DNS_NODATA;
     if (a->result != DNS_OK || !a->n || !address_is_domain(a->records[0].data, false))
-        return match(se);
+        return judge(se);
     se->ptr = address_lower(&s->c.arena, a->records[0].data);
     ask = session_asking(se);
     names_question(ask, type, se->ptr);
@@ -200,7 +237,7 @@ static enum smtp_next ask_name(struct session *se)
     struct asking *ask = session_asking(se);
 
     if (!ask)
-        return match(se);
+        return judge(se);
     names_question(ask, DNS_PTR, dns_reverse_name(&s->c.arena, octets_of(&s->peer.ip)));
     if (!names_ask(ask, se->tables->conf->receiving.dns_deadline_ms))
         return smtp_wait(s, name_known);
@@ -229,9 +266,9 @@ enum smtp_next session_connect(struct smtp_server *s)
         se->ptr = s->peer.name;
         se->verified = se->ptr.n != 0;
         se->no_name = !se->ptr.n && !s->peer.name_temporary;
-        return match(se);
+        return judge(se);
     }
     if (!se->tables->conf->receiving.reverse_dns)
-        return match(se);
+        return judge(se);
     return ask_name(se);
 }

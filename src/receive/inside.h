@@ -7,6 +7,7 @@
 #include "bus/ask.h"
 #include "mail/dns.h"
 #include "mail/envelope.h"
+#include "mail/ldap.h"
 #include "policy/alias.h"
 #include "policy/hat.h"
 #include "policy/ip_table.h"
@@ -141,6 +142,7 @@ struct origin { /* what envelope and Received need to know of the peer */
     uint64_t icid;
     struct address_ip ip;
     struct str ptr; /* name of the peer, empty = unknown */
+    struct str reputation; /* as logs show it */
     struct str hello, user;
     const struct tls_facts *tls;
     const char *protocol; /* SMTP, ESMTP, ESMTPS, ESMTPSA, QMQP */
@@ -200,7 +202,15 @@ struct session {
     uint64_t messages;
     uint64_t began_ms, data_ms, idle_since_ms;
     unsigned auth_failures;
-    uint64_t call; /* AUTH question under way */
+    struct reputation reputation;
+    uint64_t call; /* question of AUTH or to a directory under way */
+    struct {
+        struct smtp_rcpt rcpt; /* the recipient that waits for it */
+        struct recipient to;
+        uint64_t sender_key;
+        enum ldap_result result;
+        struct str why;
+    } directory;
     uint64_t stored_mid;
     enum rc outcome;
     uint8_t *lists; /* DNS list answers */
@@ -226,6 +236,9 @@ void session_tls(struct smtp_server *s, bool ok);
 enum smtp_next session_verify(struct smtp_server *s, struct str what);
 void session_refused(struct smtp_server *s, const struct err *e, struct str line);
 void session_end(struct smtp_server *s, enum smtp_end how);
+
+/* directory.c: asks lookup; `then` runs with se->directory.result and .why. */
+enum smtp_next directory_ask(struct session *se, const struct ldap_question *q, smtp_then_fn *then);
 
 const char *session_protocol(const struct smtp_server *s);
 struct asking *session_asking(struct session *se);

@@ -298,6 +298,7 @@ static void fill_envelope(const struct origin *o, const struct message *m, struc
     env->helo = o->hello;
     env->auth_user = o->user;
     env->sender_group = o->group;
+    env->reputation = o->reputation;
     env->flow_policy = o->flow->name;
     if (o->tls)
         env->tls = arena_printf(a, "%.*s %.*s", STR(o->tls->version), STR(o->tls->cipher));

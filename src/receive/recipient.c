@@ -1,7 +1,8 @@
 /*
  * RCPT: whether mail for this recipient is taken from this peer.
  *
- * Called by the SMTP server with a parsed path. Order: limits, who may relay, RAT, directory harvest, aliases. Peers of
+ * Called by the SMTP server with a parsed path. Order: limits, who may relay, RAT, LDAP accept,
+ * directory harvest, aliases. Peers of
  * RELAY policies, those who logged in and those of private listeners may send to anybody; others only to recipients of the
  * RAT.
  */
@@ -93,6 +94,44 @@ static enum smtp_next take(struct session *se, const struct smtp_rcpt *r, const 
     return SMTP_DONE;
 }
 
+/* --- a directory that knows the recipients (LDAP accept) --------------------------------------------------------------- */
+
+static enum smtp_next directory_spoke(struct smtp_server *s)
+{
+    struct session *se = session_of(s);
+    const struct conf_listener *l = se->terms->conf;
+    const struct smtp_rcpt *r = &se->directory.rcpt;
+    const struct rc_info *away = rc_info(RC_DNS_TEMPORARY);
+
+    if (se->directory.result == LDAP_FOUND || (se->directory.result == LDAP_TEMPORARY && l->ldap_accept_unreachable == 1))
+        return take(se, r, &se->directory.to, se->directory.sender_key);
+    event(se->receive->o.events, recipient_rejected, .mid = se->message.mid, .icid = se->icid, .recipient = r->to.address,
+          .by = str_lit("LDAPACCEPT"));
+    if (se->directory.result == LDAP_TEMPORARY) { /* nobody is called unknown because a directory is away */
+        smtp_refuse_as(s, (unsigned)away->smtp, str_c(away->enhanced), str_c(away->text));
+        return SMTP_DONE;
+    }
+    smtp_refuse_as(s, (unsigned)l->ldap_accept_code, l->ldap_accept_code < 500 ? str_lit("4.1.1") : str_lit("5.1.1"),
+                   l->ldap_accept_text.n ? l->ldap_accept_text : str_c(rc_info(RC_UNKNOWN_RECIPIENT)->text));
+    return harvest(se, SMTP_DONE);
+}
+
+/* The RAT takes it; so must the directory where one is asked at RCPT. */
+static enum smtp_next ask_directory(struct session *se, const struct smtp_rcpt *r, const struct recipient *to,
+                                    uint64_t sender_key)
+{
+    enum { CONVERSATION = 1 };
+    const struct conf_listener *l = se->terms->conf;
+    struct ldap_question q = {.query = l->ldap_accept, .address = to->address, .from = se->s.sender.from.address};
+
+    if (!l->ldap_accept.n || l->ldap_accept_when != CONVERSATION)
+        return take(se, r, to, sender_key);
+    se->directory.rcpt = *r;
+    se->directory.to = *to;
+    se->directory.sender_key = sender_key;
+    return directory_ask(se, &q, directory_spoke);
+}
+
 enum smtp_next session_rcpt(struct smtp_server *s, const struct smtp_rcpt *r)
 {
     struct session *se = session_of(s);
@@ -117,7 +156,9 @@ enum smtp_next session_rcpt(struct smtp_server *s, const struct smtp_rcpt *r)
     if (se->terms->conf->type == 2 || (!r->to.domain.n && str_eqi(r->to.local, str_lit("postmaster"))))
         return take(se, r, &to, sender_key); /* a blackhole takes mail for everybody: it goes nowhere */
     found = rat_match(se->terms->rat, r->to.local, r->to.domain);
-    if (found.accept)
+    if (found.accept && found.bypass_directory)
         return take(se, r, &to, sender_key);
+    if (found.accept)
+        return ask_directory(se, r, &to, sender_key);
     return harvest(se, refuse(se, r, found.ours ? RC_UNKNOWN_RECIPIENT : RC_NO_RELAY, found.text, "RAT"));
 }

@@ -84,6 +84,8 @@ static enum rc drop_rights(const struct runner *r, struct err *e)
         files[n++] = c->dns.trust_anchor_file;
         files[n++] = c->dns.root_hints_file;
         files[n++] = c->dns.sts_ca_file;
+        for (size_t i = 0; i < c->ldap_server.n && n < sizeof files / sizeof *files; i++)
+            files[n++] = c->ldap_server.items[i].ca_file;
     }
     if (c && r->kind->kind == ROLE_push) {
         files[n++] = c->tls.ca_file;

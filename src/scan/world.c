@@ -6,6 +6,8 @@
  */
 #include "scan/world.h"
 
+#include "bus/ldap_ask.h"
+
 static void conf_changed(void *ctx, const struct conf *now, const struct conf *old)
 {
     struct scan_world *w = ctx;
@@ -19,9 +21,31 @@ static void conf_changed(void *ctx, const struct conf *now, const struct conf *o
     w->compiled = made;
 }
 
+/* Empty query: the one of the message's listener. Without any nobody belongs to a group. */
+static enum rc in_group(void *ctx, struct message *m, struct str query, struct str address, struct str group)
+{
+    static const enum rc codes[] = {
+        [LDAP_FOUND] = RC_OK, [LDAP_NOT_FOUND] = RC_NOT_FOUND, [LDAP_TEMPORARY] = RC_UNAVAILABLE};
+    struct scan_world *w = ctx;
+    const struct conf_listener *l = conf_find(&m->conf->listener, m->env->listener);
+    struct ldap_question q = {.query = query, .address = address, .from = m->env->sender, .group = group};
+    const struct ldap_answer *a;
+
+    if (!q.query.n && l)
+        q.query = l->ldap_group;
+    if (!q.query.n)
+        return RC_NOT_FOUND;
+    a = ldap_ask_wait(w->bus, m->arena, &q, 1, LDAP_ASK_MS);
+    if (m->events && a->result != LDAP_TEMPORARY)
+        event(m->events, ldap_query, .outcome = a->result == LDAP_FOUND ? str_lit("Group") : str_lit("No Match"),
+              .query = q.query, .mid = m->mid, .address = address, .to = a->result == LDAP_FOUND ? group : STR_NONE);
+    return codes[a->result];
+}
+
 void world_init(struct scan_world *w)
 {
     w->calls.ctx = w;
+    w->calls.in_group = in_group;
     w->dns = dns_asker_new(w->bus, w->loop);
     conf_on_change(w->conf, conf_changed, w);
 }
