@@ -68,6 +68,18 @@ struct conf_alias {
     struct str name;
 #include "spec/settings/alias.def"
 };
+struct conf_mail_policy {
+    struct str name;
+#include "spec/settings/mail_policy.def"
+};
+struct conf_content_filter {
+    struct str name;
+#include "spec/settings/content_filter.def"
+};
+struct conf_text_resource {
+    struct str name;
+#include "spec/settings/text_resource.def"
+};
 struct conf_receiving {
 #include "spec/settings/receiving.def"
 };
