@@ -257,6 +257,7 @@ static void free_memory(struct bus *b)
         free(p);
     }
     free(b->read_buf);
+    free(b->wait_buf);
     free(b);
 }
 

@@ -93,6 +93,12 @@ void bus_reply(struct bus *b, struct bus_peer *to, uint64_t call, enum bus_type 
 /* More than 1 MiB waits for this peer. */
 bool bus_full(const struct bus *b, const struct bus_peer *to);
 
+/* For workers that block (scan): sends what is queued for `from`, then reads from it alone until done(ctx) is true; handlers
+ * of its messages and functions of its calls run inside. False: `timeout_ms` passed, or that peer is gone. May be called
+ * from a handler of another peer's message, whose struct stays as it was; not from one of `from` itself, nor inside itself.
+ */
+bool bus_wait(struct bus *b, struct bus_peer *from, uint64_t timeout_ms, bool (*done)(void *ctx), void *ctx);
+
 /* Hybrid clock stamp for an event emitted now: max(own monotonic ns, last stamp read from the bus) + 1 (F1). Every frame
  * carries the sender's stamp. */
 uint64_t bus_stamp(struct bus *b);

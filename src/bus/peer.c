@@ -216,10 +216,10 @@ static bool input(struct peer *p, struct str data)
 
 enum reading { READ_ON, READ_ENOUGH, READ_END };
 
-static enum reading read_once(struct peer *p)
+static enum reading read_once(struct peer *p, char *buf)
 {
     union fd_space space;
-    struct iovec iov = {p->bus->read_buf, READ_BYTES};
+    struct iovec iov = {buf, READ_BYTES};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.space, .msg_controllen = sizeof space.space};
     ssize_t n = recvmsg(p->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
@@ -229,10 +229,15 @@ static enum reading read_once(struct peer *p)
         return READ_END;
     if (m.msg_controllen && !take_fds(p, &m))
         return READ_END;
-    if (!input(p, str_of(p->bus->read_buf, (size_t)n)))
+    if (!input(p, str_of(buf, (size_t)n)))
         return READ_END;
     /* A read ends at a descriptor though more may wait. */
     return n == READ_BYTES || m.msg_controllen ? READ_ON : READ_ENOUGH;
+}
+
+bool peer_read(struct peer *p, char *buf)
+{
+    return read_once(p, buf) != READ_END;
 }
 
 static void ready(uv_poll_t *poll, int status, int events)
@@ -245,7 +250,7 @@ static void ready(uv_poll_t *poll, int status, int events)
     if (!(events & UV_READABLE) && status >= 0)
         return;
     for (int i = 0; i < READS_A_TURN && now == READ_ON && p->present; i++)
-        now = read_once(p);
+        now = read_once(p, p->bus->read_buf);
     if (now == READ_END && p->present)
         bus_peer_ended(p->bus, p);
 }

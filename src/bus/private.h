@@ -71,11 +71,15 @@ struct bus {
     struct call *free_calls;
     union frame_message message; /* the message being handled */
     char *read_buf;              /* READ_BYTES */
+    char *wait_buf; /* the same for bus_wait(): read_buf may hold frames still to be handled; NULL = never waited */
+    bool waiting;
 };
 
 /* peer.c */
 struct peer *peer_new(struct bus *b, int fd);
 void peer_flush(struct peer *p);
+/* Reads once into `buf` (READ_BYTES) and handles what is whole; false: the peer is to be ended. */
+bool peer_read(struct peer *p, char *buf);
 /* Which events the socket is watched for, after held or blocked changed. */
 void peer_watch(struct peer *p);
 /* Closes the socket and forgets its buffers; the struct stays (bus->dead). */

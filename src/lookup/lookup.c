@@ -7,6 +7,7 @@
 #include "lookup/lookup.h"
 
 #include "base/must.h"
+#include "lookup/engine.h"
 #include "lookup/resolver.h"
 #include "lookup/sts.h"
 #include "mail/dns_cache.h"
@@ -23,6 +24,7 @@ struct lookup {
     struct batch *batches;
     size_t n_batches;
     struct sts *sts;
+    struct engine_connector *engines;
     struct buf out;
 };
 
@@ -352,6 +354,7 @@ enum rc lookup_new(const struct lookup_options *o, struct lookup **out, struct e
     l->sts = sts_new(o->loop, o->conf, ask_own, l);
     bus_on(o->bus, BUS_sts_question, on_sts_question, l);
     bus_on(o->bus, BUS_dns_flush, on_flush, l);
+    l->engines = engine_connector_new(o->loop, o->bus);
     if (o->board)
         board_gauge_set(o->board, 0, GAUGE_DNS_OUTSTANDING, 0); /* what an earlier process left */
     *out = l;
@@ -362,6 +365,7 @@ void lookup_free(struct lookup *l)
 {
     if (!l)
         return;
+    engine_connector_free(l->engines);
     sts_free(l->sts);
     while (l->batches)
         batch_free(l->batches);
