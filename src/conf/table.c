@@ -73,6 +73,31 @@ static const struct conf_setting rows_text_resource[] = {
 #include "spec/settings/text_resource.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_antispam
+static const struct conf_setting rows_antispam[] = {
+#include "spec/settings/antispam.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_antivirus
+static const struct conf_setting rows_antivirus[] = {
+#include "spec/settings/antivirus.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_graymail
+static const struct conf_setting rows_graymail[] = {
+#include "spec/settings/graymail.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_outbreak
+static const struct conf_setting rows_outbreak[] = {
+#include "spec/settings/outbreak.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_outbreak_rule
+static const struct conf_setting rows_outbreak_rule[] = {
+#include "spec/settings/outbreak_rule.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_receiving
 static const struct conf_setting rows_receiving[] = {
 #include "spec/settings/receiving.def"
