@@ -74,7 +74,7 @@ double spamd_scale(double score, double required);
 engine_talk spamd_ping;
 
 /* clamd. */
-enum virus_result { VIRUS_CLEAN, VIRUS_FOUND, VIRUS_ENCRYPTED, VIRUS_UNSCANNABLE };
+enum virus_result { VIRUS_CLEAN, VIRUS_FOUND, VIRUS_ENCRYPTED, VIRUS_UNSCANNABLE, VIRUS_REPAIRED };
 struct virus_item {
     struct str octets;
     struct str name; /* part path or file name, for the log */
