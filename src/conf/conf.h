@@ -68,6 +68,34 @@ struct conf_alias {
     struct str name;
 #include "spec/settings/alias.def"
 };
+struct conf_mail_policy {
+    struct str name;
+#include "spec/settings/mail_policy.def"
+};
+struct conf_content_filter {
+    struct str name;
+#include "spec/settings/content_filter.def"
+};
+struct conf_text_resource {
+    struct str name;
+#include "spec/settings/text_resource.def"
+};
+struct conf_antispam {
+#include "spec/settings/antispam.def"
+};
+struct conf_antivirus {
+#include "spec/settings/antivirus.def"
+};
+struct conf_graymail {
+#include "spec/settings/graymail.def"
+};
+struct conf_outbreak {
+#include "spec/settings/outbreak.def"
+};
+struct conf_outbreak_rule {
+    struct str name;
+#include "spec/settings/outbreak_rule.def"
+};
 struct conf_receiving {
 #include "spec/settings/receiving.def"
 };

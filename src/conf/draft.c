@@ -68,8 +68,10 @@ enum rc conf_draft_always(struct conf_draft *d, struct err *e)
     void *item;
 
     for (size_t i = 0; i < conf_sections_n; i++) {
-        if (*conf_sections[i].always)
-            TRY(conf_draft_item(d, &conf_sections[i], str_c(conf_sections[i].always), &item, e));
+        struct str rest = str_c(conf_sections[i].always), name;
+
+        while (str_word(&rest, &name))
+            TRY(conf_draft_item(d, &conf_sections[i], name, &item, e));
     }
     return RC_OK;
 }
@@ -207,7 +209,7 @@ static enum rc remove_item(struct conf_draft *d, const struct conf_path *p, stru
 
     if (i == SIZE_MAX)
         return err_set(e, RC_NOT_FOUND, "%.*s does not exist", STR(str_first(path, 150)));
-    if (str_eqi(p->name, str_c(p->section->always)))
+    if (conf_item_always(p->section, p->name))
         return err_set(e, RC_NOT_PERMITTED, "%.*s always exists", STR(str_first(path, 150)));
     less.items = conf_list_room(&d->arena, p->section, less.n);
     if (!less.items)

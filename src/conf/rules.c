@@ -353,6 +353,7 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
     TRY(check_users(c, e));
     TRY(conf_check_logs(c, e));
     TRY(conf_check_services(c, e));
+    TRY(conf_check_engines(c, e));
     TRY(check_snmp(c, e));
     return check_relay(c, old, force, e);
 }

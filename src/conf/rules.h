@@ -11,6 +11,8 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
 
 /* Part of conf_check(), rules_logs.c: names, stems and schedules of log subscriptions, addresses and kinds of alerts. */
 enum rc conf_check_logs(const struct conf *c, struct err *e);
+/* Part of conf_check(), rules_engines.c: addresses and sizes of scan engines. */
+enum rc conf_check_engines(const struct conf *c, struct err *e);
 /* Part of conf_check(), rules_services.c: names and hosts of outside services. */
 enum rc conf_check_services(const struct conf *c, struct err *e);
 /* The first setting that names this item of the section, as a path; false when none does. */

@@ -58,6 +58,46 @@ static const struct conf_setting rows_alias[] = {
 #include "spec/settings/alias.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_mail_policy
+static const struct conf_setting rows_mail_policy[] = {
+#include "spec/settings/mail_policy.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_content_filter
+static const struct conf_setting rows_content_filter[] = {
+#include "spec/settings/content_filter.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_text_resource
+static const struct conf_setting rows_text_resource[] = {
+#include "spec/settings/text_resource.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_antispam
+static const struct conf_setting rows_antispam[] = {
+#include "spec/settings/antispam.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_antivirus
+static const struct conf_setting rows_antivirus[] = {
+#include "spec/settings/antivirus.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_graymail
+static const struct conf_setting rows_graymail[] = {
+#include "spec/settings/graymail.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_outbreak
+static const struct conf_setting rows_outbreak[] = {
+#include "spec/settings/outbreak.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_outbreak_rule
+static const struct conf_setting rows_outbreak_rule[] = {
+#include "spec/settings/outbreak_rule.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_receiving
 static const struct conf_setting rows_receiving[] = {
 #include "spec/settings/receiving.def"
@@ -314,6 +354,16 @@ const void *conf_item(const struct conf *c, const struct conf_section *s, size_t
     if (!s->list)
         return (const char *)c + s->offset;
     return (const char *)conf_list_get(c, s).items + i * s->size;
+}
+
+bool conf_item_always(const struct conf_section *s, struct str name)
+{
+    struct str rest = str_c(s->always), word;
+
+    while (str_word(&rest, &word))
+        if (str_eqi(name, word))
+            return true;
+    return false;
 }
 
 struct str conf_item_name(const struct conf_section *s, const void *item)

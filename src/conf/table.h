@@ -49,6 +49,8 @@ const char *conf_level_name(enum conf_level l);
 size_t conf_items(const struct conf *c, const struct conf_section *s);
 const void *conf_item(const struct conf *c, const struct conf_section *s, size_t i);
 struct str conf_item_name(const struct conf_section *s, const void *item); /* empty for ONE */
+/* Does the item of this name always exist? */
+bool conf_item_always(const struct conf_section *s, struct str name);
 /* Index of the item with this name, or SIZE_MAX. */
 size_t conf_item_index(const struct conf *c, const struct conf_section *s, struct str name);
 

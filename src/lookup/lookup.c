@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "lookup/ldap.h"
+#include "lookup/engine.h"
 #include "lookup/resolver.h"
 #include "lookup/sts.h"
 #include "mail/dns_cache.h"
@@ -25,6 +26,7 @@ struct lookup {
     size_t n_batches;
     struct sts *sts;
     struct ldap *ldap;
+    struct engine_connector *engines;
     struct buf out;
 };
 
@@ -356,6 +358,7 @@ enum rc lookup_new(const struct lookup_options *o, struct lookup **out, struct e
     bus_on(o->bus, BUS_dns_flush, on_flush, l);
     l->ldap = ldap_new(&(struct ldap_options){
         .loop = o->loop, .bus = o->bus, .conf = o->conf, .events = o->events, .dns = ask_own, .owner = l});
+    l->engines = engine_connector_new(o->loop, o->bus);
     if (o->board)
         board_gauge_set(o->board, 0, GAUGE_DNS_OUTSTANDING, 0); /* what an earlier process left */
     *out = l;
@@ -366,6 +369,7 @@ void lookup_free(struct lookup *l)
 {
     if (!l)
         return;
+    engine_connector_free(l->engines);
     sts_free(l->sts);
     while (l->batches)
         batch_free(l->batches);

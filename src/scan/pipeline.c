@@ -7,6 +7,7 @@
 #include "scan/pipeline.h"
 
 #include "scan/stage.h"
+#include "scan/world.h"
 
 static const struct stage stages[] = {
 #define STAGE(name, resume, skip) {#name, resume, skip, stage_##name},
@@ -30,6 +31,7 @@ static bool runs(const struct message *m, const struct stage *s)
 
 void pipeline_run(struct scan_world *w, struct message *m)
 {
+    w->spam = (struct spam_seen){0};
     for (size_t i = 0; i < sizeof stages / sizeof *stages && !is_over(m); i++)
         if (runs(m, &stages[i]))
             stages[i].judge(w, m);

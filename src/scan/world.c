@@ -42,8 +42,29 @@ static enum rc in_group(void *ctx, struct message *m, struct str query, struct s
     return codes[a->result];
 }
 
+/* An engine went away or came back: said once, in the log of its kind. */
+static void engine_changed(void *ctx, enum engine_kind kind, bool up, struct str why)
+{
+    struct scan_world *w = ctx;
+    struct str name = engine_kind_name(kind);
+
+    if (kind == ENGINE_CLAMD && up)
+        event(w->events, antivirus_back, .engine = name);
+    else if (kind == ENGINE_CLAMD)
+        event(w->events, antivirus_away, .engine = name, .why = why);
+    else if (up)
+        event(w->events, antispam_back, .engine = name);
+    else
+        event(w->events, antispam_away, .engine = name, .why = why);
+}
+
 void world_init(struct scan_world *w)
 {
+    struct engine_dialer dialer;
+
+    w->dial = engine_dial_new(w->bus);
+    dialer = engine_dial_dialer(w->dial);
+    w->engines = engines_new(&dialer, engine_changed, w);
     w->calls.ctx = w;
     w->calls.in_group = in_group;
     w->dns = dns_asker_new(w->bus, w->loop);
@@ -52,6 +73,8 @@ void world_init(struct scan_world *w)
 
 void world_done(struct scan_world *w)
 {
+    engines_free(w->engines);
+    engine_dial_free(w->dial);
     dns_asker_free(w->dns);
     compiled_free(w->compiled);
 }

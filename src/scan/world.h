@@ -10,6 +10,14 @@
 #include "bus/bus.h"
 #include "policy/compiled.h"
 #include "policy/message.h"
+#include "scan/engines.h"
+
+/* What the anti-spam engine said about the message at hand, for later stages. */
+struct spam_seen {
+    bool asked;
+    enum rc rc;
+    struct spam_answer answer; /* in the message's arena */
+};
 
 struct scan_world {
     struct loop *loop;
@@ -20,6 +28,9 @@ struct scan_world {
     struct dns_asker *dns;
     struct compiled *compiled; /* of the newest snapshot */
     struct message_world calls;
+    struct engine_dial *dial;
+    struct engines *engines;
+    struct spam_seen spam;
 };
 
 /* Fills `w` (its first members are set) and keeps the compiled form up to date with the settings. */
