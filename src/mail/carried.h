@@ -38,7 +38,7 @@ enum skip {
     SKIP_FILTERS = 64, /* message filters that follow */
     SKIP_DKIM = 128,   /* no signing */
     SKIP_SLBL = 256,
-    SKIP_DIRECTORY = 512 /* recipients and senders are what directories and tables made of them */
+    SKIP_DIRECTORY = 8192 /* recipients and senders are what directories and tables made of them */
 };
 
 struct carried {
