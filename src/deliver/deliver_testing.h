@@ -40,6 +40,8 @@ struct fake_session {
 
 struct world {
     char dir[64];
+    const char *holder; /* socket file of a quarantine; set before world_start() */
+    const char *meta;   /* of the next work() */
     struct loop *loop;
     struct board *board;
     struct conf_source *conf;
@@ -254,7 +256,8 @@ HELPER static void world_start(struct world *w, const char *server_address, cons
                                                            .events = w->events,
                                                            .board = w->board,
                                                            .ask = w->ask,
-                                                           .spool = w->dir},
+                                                           .spool = w->dir,
+                                                           .holder = w->holder},
                                  &w->deliver, &e),
                      RC_OK);
 }
@@ -297,7 +300,8 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
                                         .offset = w->ref.offset,
                                         .attempt = 1,
                                         .destination = str_c(destination),
-                                        .recipients = buf_str(&indices)});
+                                        .recipients = buf_str(&indices),
+                                        .meta = str_c(w->meta)});
     buf_done(&envelope);
     buf_done(&indices);
 }

@@ -25,6 +25,7 @@ bool holder_is(struct str name, enum cpq_class *class_out)
 
 void holder_hops(struct destination *to)
 {
+    to->conf_version = deliver_conf(to->d)->version; /* never stale */
     if (to->state == DESTINATION_READY && to->n_hops)
         return;
     to->hops = arena_new(&to->arena, struct hop);
