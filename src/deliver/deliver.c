@@ -172,7 +172,6 @@ void deliver_free(struct deliver *d)
         arena_done(&p->arena);
         buf_done(&p->body);
         buf_done(&p->carried_octets);
-        buf_done(&p->made);
         buf_done(&p->meta);
         free(p);
     }

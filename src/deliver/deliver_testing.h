@@ -278,8 +278,9 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
     struct envelope env = {.sender = str_lit("me@gw.test"), .recipients = list, .flow_policy = str_c(w->flow_policy)};
     struct spool_body *b = spool_body_new(w->writer);
     struct str rest = str_c(recipients), word;
-    struct buf envelope = BUF(1 << 16), indices = BUF(1000);
+    struct buf envelope = BUF(1 << 16), indices = BUF(1000), carried = BUF(1 << 16);
 
+    carried_encode(&(struct carried){.meta = str_c(w->meta)}, &carried);
     while (str_word(&rest, &word)) {
         buf_put_varint(&indices, env.n_recipients);
         list[env.n_recipients++] = (struct recipient){.address = word};
@@ -301,7 +302,8 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
                                         .attempt = 1,
                                         .destination = str_c(destination),
                                         .recipients = buf_str(&indices),
-                                        .meta = str_c(w->meta)});
+                                        .carried = buf_str(&carried)});
+    buf_done(&carried);
     buf_done(&envelope);
     buf_done(&indices);
 }

@@ -108,9 +108,25 @@ static enum rc digest(struct deliver *d, struct piece *p, char hex[65], struct e
     return RC_OK;
 }
 
+/* The envelope with those recipients that the piece is for. */
+static bool own_envelope(struct piece *p, struct envelope *out)
+{
+    struct recipient *list = arena_array(&p->arena, struct recipient, p->n_recipients ? p->n_recipients : 1);
+
+    if (!list)
+        return false;
+    *out = p->envelope;
+    for (size_t i = 0; i < p->n_recipients; i++)
+        list[i] = p->envelope.recipients[p->recipients[i]];
+    out->recipients = list;
+    out->n_recipients = p->n_recipients;
+    return true;
+}
+
 static enum rc complete(struct deliver *d, struct piece *p, const char *hex, struct err *e)
 {
     const struct conf *c = deliver_conf(d);
+    struct envelope env;
     struct cpq_facts facts = {.class = p->to->class,
                               .serial = c->system.serial.n ? c->system.serial : str_lit("unknown"),
                               .host = c->system.hostname,
@@ -118,13 +134,16 @@ static enum rc complete(struct deliver *d, struct piece *p, const char *hex, str
                               .now_ms = clock_wall_ms(),
                               .size = p->job.body_bytes,
                               .sha256 = str_of(hex, 64),
-                              .envelope = &p->envelope};
+                              .envelope = &env};
     struct arena scratch;
     enum rc rc;
 
+    if (!own_envelope(p, &env))
+        return err_set(e, RC_NO_MEMORY, "out of memory");
+
     arena_init(&scratch, 4096, META_ARENA_MAX);
     buf_clear(&p->meta);
-    rc = cpq_meta_complete(&scratch, buf_str(&p->made), &facts, &p->meta, e);
+    rc = cpq_meta_complete(&scratch, p->carried.meta, &facts, &p->meta, e);
     if (rc == RC_SYNTAX) { /* what scan made is no metadata: the message goes all the same, with what we know */
         buf_clear(&p->meta);
         rc = cpq_meta_complete(&scratch, STR_NONE, &facts, &p->meta, e);
@@ -135,17 +154,10 @@ static enum rc complete(struct deliver *d, struct piece *p, const char *hex, str
 
 enum rc holder_prepare(struct deliver *d, struct piece *p, struct err *e)
 {
-    uint32_t *all = arena_array(&p->arena, uint32_t, p->envelope.n_recipients);
     char hex[65];
 
-    if (!all)
-        return err_set(e, RC_NO_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < p->envelope.n_recipients; i++)
-        all[i] = i;
     TRY(digest(d, p, hex, e));
     TRY(complete(d, p, hex, e));
-    p->job.recipients = all;
-    p->job.n_recipients = p->envelope.n_recipients;
     p->job.meta = buf_str(&p->meta);
     return RC_OK;
 }

@@ -37,7 +37,7 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
         p->body = BUF(PIECE_BODY);
         p->carried_octets = BUF(CARRIED_MAX);
         p->signature = BUF(SIGNATURE_MAX);
-        p->made = p->meta = BUF(CPQ_META_MAX);
+        p->meta = BUF(CPQ_META_MAX);
     }
     buf_clear(&p->carried_octets);
     buf_add(&p->carried_octets, w->carried);
@@ -54,8 +54,6 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
     while (list.n && p->job.n_recipients < PIECE_RECIPIENTS && get_varint(&list, &index))
         p->recipients[p->job.n_recipients++] = (uint32_t)index;
     p->n_recipients = p->job.n_recipients;
-    buf_clear(&p->made);
-    buf_add(&p->made, w->meta);
     return p;
 }
 
@@ -110,9 +108,7 @@ void piece_free(struct deliver *d, struct piece *p)
     buf_clear(&p->signature);
     buf_shrink(&p->signature, CARRIED_KEEP);
     arena_reset(&p->arena);
-    buf_clear(&p->made);
     buf_clear(&p->meta);
-    buf_shrink(&p->made, PIECE_BODY);
     buf_shrink(&p->meta, PIECE_BODY);
     p->next = d->free_pieces;
     d->free_pieces = p;
