@@ -322,7 +322,7 @@ bool json_u64(const struct json *v, uint64_t *out)
     return true;
 }
 
-struct str json_text(const struct json *v)
+struct str json_str_of(const struct json *v)
 {
     return v && v->type == JSON_STRING ? v->text : STR_NONE;
 }

@@ -29,7 +29,7 @@ const struct json *json_get(const struct json *v, const char *key);
 /* A whole number from 0 below 2^53; false for anything else (also NULL). */
 bool json_u64(const struct json *v, uint64_t *out);
 /* The string, or empty. */
-struct str json_text(const struct json *v);
+struct str json_str_of(const struct json *v);
 bool json_is(const struct json *v, enum json_type type);
 
 #endif

@@ -278,8 +278,9 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
     struct envelope env = {.sender = str_lit("me@gw.test"), .recipients = list, .flow_policy = str_c(w->flow_policy)};
     struct spool_body *b = spool_body_new(w->writer);
     struct str rest = str_c(recipients), word;
-    struct buf envelope = BUF(1 << 16), indices = BUF(1000), carried = BUF(1 << 20);
+    struct buf envelope = BUF(1 << 16), indices = BUF(1000), carried = BUF(1 << 16);
 
+    carried_encode(&(struct carried){.meta = str_c(w->meta)}, &carried);
     while (str_word(&rest, &word)) {
         buf_put_varint(&indices, env.n_recipients);
         list[env.n_recipients++] = (struct recipient){.address = word};
@@ -292,7 +293,6 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
         loop_turn(w->loop, true);
     board_store(&w->board->slots[0][mid].mid, mid);
     board_store(&w->board->slots[0][mid].state, SLOT_ASSIGNED);
-    carried_encode(&(struct carried){.meta = str_c(w->meta)}, &carried);
     bus_send(w->queue_bus, w->to_deliver, BUS_deliver_work,
              &(struct bus_deliver_work){.slot = mid,
                                         .mid = mid,
@@ -303,9 +303,9 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
                                         .destination = str_c(destination),
                                         .recipients = buf_str(&indices),
                                         .carried = buf_str(&carried)});
+    buf_done(&carried);
     buf_done(&envelope);
     buf_done(&indices);
-    buf_done(&carried);
 }
 
 HELPER static const char *events_of(struct world *w)

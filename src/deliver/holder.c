@@ -108,25 +108,25 @@ static enum rc digest(struct deliver *d, struct piece *p, char hex[65], struct e
     return RC_OK;
 }
 
-/* The envelope with the recipients of this piece alone: others of the message may have been split off. */
-static enum rc envelope_of_piece(struct piece *p, struct envelope *out)
+/* The envelope with those recipients that the piece is for. */
+static bool own_envelope(struct piece *p, struct envelope *out)
 {
-    struct recipient *list = arena_array(&p->arena, struct recipient, p->n_recipients + 1);
+    struct recipient *list = arena_array(&p->arena, struct recipient, p->n_recipients ? p->n_recipients : 1);
 
     if (!list)
-        return RC_NO_MEMORY;
+        return false;
+    *out = p->envelope;
     for (size_t i = 0; i < p->n_recipients; i++)
         list[i] = p->envelope.recipients[p->recipients[i]];
-    *out = p->envelope;
     out->recipients = list;
     out->n_recipients = p->n_recipients;
-    return RC_OK;
+    return true;
 }
 
 static enum rc complete(struct deliver *d, struct piece *p, const char *hex, struct err *e)
 {
-    struct envelope env;
     const struct conf *c = deliver_conf(d);
+    struct envelope env;
     struct cpq_facts facts = {.class = p->to->class,
                               .serial = c->system.serial.n ? c->system.serial : str_lit("unknown"),
                               .host = c->system.hostname,
@@ -136,10 +136,11 @@ static enum rc complete(struct deliver *d, struct piece *p, const char *hex, str
                               .sha256 = str_of(hex, 64),
                               .envelope = &env};
     struct arena scratch;
-    enum rc rc = envelope_of_piece(p, &env);
+    enum rc rc;
 
-    if (rc != RC_OK)
-        return err_set(e, rc, "out of memory");
+    if (!own_envelope(p, &env))
+        return err_set(e, RC_NO_MEMORY, "out of memory");
+
     arena_init(&scratch, 4096, META_ARENA_MAX);
     buf_clear(&p->meta);
     rc = cpq_meta_complete(&scratch, p->carried.meta, &facts, &p->meta, e);

@@ -53,7 +53,7 @@ struct piece {
     uint64_t content_bytes; /* of what follows them: job.body_bytes is both */
     uint32_t recipients[PIECE_RECIPIENTS];
     size_t n_recipients;
-    struct buf meta; /* for a quarantine: what scan made, completed (mail/cpq_meta.h) */
+    struct buf meta;           /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
 };
@@ -197,8 +197,7 @@ bool holder_is(struct str name, enum cpq_class *class_out);
 /* Its one hop: the socket file. */
 void holder_hops(struct destination *to);
 struct conversation *holder_connect(struct link *l);
-/* The metadata of a loaded piece: queue keeps the recipients of a held message in one piece, so one transaction carries them
- * all (central.md 7.2). */
+/* The metadata of a loaded piece. */
 enum rc holder_prepare(struct deliver *d, struct piece *p, struct err *e);
 void holder_connected(struct link *l);
 void holder_begin(struct link *l, const struct piece *p);

@@ -328,6 +328,10 @@ static enum rc read_origin(struct arena *a, struct cpq_meta *m, struct err *e)
     m->envelope.received_ms = m->received;
     m->envelope.icid = m->icid;
     m->envelope.uid = m->uid;
+    m->pending = json_get(o, "pending");
+    if (m->pending && m->pending->type != JSON_OBJECT)
+        return err_set(e, RC_SYNTAX, "metadata: pending is no object");
+    TRY(text(a, o, "mail_policy", &m->mail_policy, e));
     return text(a, o, "stage", &m->stage, e);
 }
 

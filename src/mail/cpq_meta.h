@@ -38,7 +38,7 @@ struct cpq_meta {
     struct str raw; /* the whole text */
     const struct json *root;
     enum cpq_class class;
-    struct str serial, host, uid, direction, stage;
+    struct str serial, host, uid, direction, stage, mail_policy;
     uint64_t mid, icid, received, held;
     struct envelope envelope; /* env_from, rcpts, body, utf8, envid, ret, listener and client as far as they are there */
     uint64_t size;
@@ -50,6 +50,7 @@ struct cpq_meta {
     size_t n_attachments;
     struct str spam_verdict, spam_score;
     uint64_t spam_exit;          /* 0 = by the setting */
+    const struct json *pending; /* actions gathered and not yet applied; NULL = none */
     const struct json *release; /* NULL = none */
 };
 

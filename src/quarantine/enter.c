@@ -91,8 +91,10 @@ enum rc enter_key(struct quarantine *q, const struct cpq_meta *m, const unsigned
     enum rc rc = RC_OK;
 
     while (rc != RC_EXISTS && sql_step(&q->sql, st)) {
-        rc = RC_CONFLICT;
-        if (str_eq(sql_str(st, 1), str_of(digest, DIGEST)) && sql_u64(st, 2) == recipients_hash(&m->envelope)) {
+        bool same = str_eq(sql_str(st, 1), str_of(digest, DIGEST));
+
+        rc = same ? rc : RC_CONFLICT; /* for other recipients: a further message, and nothing is wrong */
+        if (same && sql_u64(st, 2) == recipients_hash(&m->envelope)) {
             *id_out = sql_u64(st, 0);
             *left_out = sql_u64(st, 3) != 0;
             rc = RC_EXISTS;

@@ -84,8 +84,10 @@ struct quarantine {
     bool emptied; /* some segment file has nothing in it any more: unlinked behind the commit */
 
     /* leave.c */
-    uint64_t leaving[LEAVES_AT_ONCE];
-    size_t n_leaving;
+    struct leaving_slot {
+        struct quarantine *q;
+        uint64_t id, call; /* id 0 = free */
+    } leaving[LEAVES_AT_ONCE];
     struct loop_timer leave_timer;
 
     struct loop_timer clock_timer;
@@ -157,6 +159,7 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid);
 /* leave.c */
 void leave_init(struct quarantine *q);
 void leave_pump(struct quarantine *q);
+void leave_done(struct quarantine *q);
 
 /* expire.c */
 void expire_init(struct quarantine *q);

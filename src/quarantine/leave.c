@@ -1,14 +1,15 @@
 /*
  * Releases on their way to queue: sent, and sent again until queue says that it has them.
  *
- * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the numbers under way. A release is a row
- * of the index until it was taken, so neither side's death loses or doubles it: queue knows the number of one it took before.
+ * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the calls under way. A release is a row of
+ * the index until it was taken, so nobody's death loses it.
  */
+#include "mail/carried.h"
 #include "quarantine/inside.h"
 
 #include <unistd.h>
 
-enum { AGAIN_MS = 15000, LOOK_AT = 256 };
+enum { AGAIN_MS = 15000, ANSWER_MS = 120000, LOOK_AT = 256 };
 
 struct leaving {
     uint64_t id, message, copy;
@@ -30,30 +31,86 @@ static bool get(struct quarantine *q, uint64_t id, struct arena *a, struct leavi
     return there;
 }
 
-/* The metadata as it came, with the release behind. */
-static void put_release(struct buf *meta, struct str release)
+/* ---- where it goes on ------------------------------------------------------------------------------------------------ */
+
+static uint64_t number_of(const struct json *o, const char *key)
 {
-    while (meta->n && meta->p[meta->n - 1] != '}')
-        meta->n--;
-    if (meta->n)
-        meta->n--;
-    buf_add(meta, str_lit(",\"release\":"));
-    buf_add(meta, release);
-    buf_addc(meta, '}');
+    uint64_t v = 0;
+
+    return json_u64(json_get(o, key), &v) ? v : 0;
 }
 
-static void put_recipients(struct buf *out, const struct cpq_meta *m)
+/* What judging had gathered comes back with it; edits are in the content already. */
+static struct carried carried_of(const struct cpq_meta *m, const struct held *h, const struct json *release, bool copy)
 {
-    for (size_t i = 0; i < m->envelope.n_recipients; i++)
-        buf_put_str(out, m->envelope.recipients[i].address);
+    struct carried c = {.policy = m->mail_policy,
+                        .skip = number_of(m->pending, "skip"),
+                        .route = json_str_of(json_get(m->pending, "alt_host")),
+                        .bounce_profile = json_str_of(json_get(m->pending, "bounce_profile")),
+                        .source_interface = json_str_of(json_get(m->pending, "source_interface")),
+                        .tags = json_str_of(json_get(m->pending, "tags")),
+                        .encrypt = json_str_of(json_get(m->pending, "encrypt")),
+                        .spam = json_str_of(json_get(m->pending, "spam")),
+                        .original_mid = h->mid};
+
+    if (copy)
+        return (struct carried){.resume = RESUME_DELIVER};
+    if (h->class == CPQ_SPAM) {
+        c.resume = RESUME_DELIVER;
+        c.spam = STR_NONE;
+    } else {
+        c.resume = RESUME_RESCAN;
+        if (json_is(json_get(release, "resume"), JSON_TRUE) && number_of(m->pending, "resume"))
+            c.resume = number_of(m->pending, "resume");
+    }
+    return c;
 }
 
-static enum rc send_one(struct quarantine *q, const struct leaving *l, const struct held *h, struct bus_peer *to, struct err *e)
+static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
 {
-    struct buf meta = BUF(CPQ_META_MAX + (64 << 10)), list = BUF(ENVELOPE_BYTES);
+    size_t n = 0, room = 0;
+    struct str rest = coded, one;
+
+    while (get_str(&rest, &one))
+        room++;
+    *out = arena_array(a, struct recipient, room ? room : 1);
+    while (*out && n < room && get_str(&coded, &one))
+        (*out)[n++] = (struct recipient){.address = one};
+    return n;
+}
+
+static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct held *h, const struct leaving *l,
+                         struct buf *out)
+{
+    struct envelope env = m->envelope;
+    const struct json *release = NULL;
+    struct buf carried = BUF(ENVELOPE_BYTES);
+    struct recipient *list;
+    struct carried c;
+
+    json_read(a, l->release, &release, NULL);
+    c = carried_of(m, h, release, l->copy);
+    carried_encode(&c, &carried);
+    env.carried = buf_str(&carried);
+    env.parent_mid = h->mid;
+    if (l->recipients.n) {
+        env.n_recipients = list_of(a, l->recipients, &list);
+        env.recipients = list;
+    }
+    envelope_encode(&env, out);
+    buf_done(&carried);
+}
+
+/* ---- on the way -------------------------------------------------------------------------------------------------------- */
+
+static void on_taken(void *ctx, enum rc rc, const void *msg);
+
+static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const struct leaving *l, const struct held *h,
+                        struct bus_peer *to, struct err *e)
+{
+    struct buf meta = BUF(CPQ_META_MAX), envelope = BUF(2 * ENVELOPE_BYTES);
     struct cpq_meta m;
     struct arena a;
-    struct str sender;
     uint64_t offset = 0;
     int fd = -1;
     enum rc rc;
@@ -63,39 +120,37 @@ static enum rc send_one(struct quarantine *q, const struct leaving *l, const str
     if (rc == RC_OK)
         rc = cpq_meta_read(&a, buf_str(&meta), &m, e);
     if (rc == RC_OK) {
-        if (l->recipients.n)
-            buf_add(&list, l->recipients);
-        else
-            put_recipients(&list, &m);
-        sender = arena_str(&a, m.envelope.sender);
-        put_release(&meta, l->release);
-        bus_send_fd(q->o.bus, to, BUS_release_new,
-                    &(struct bus_release_new){.id = l->id,
-                                              .old_mid = h->mid,
-                                              .class = l->copy               ? str_lit("copy")
-                                                       : h->class == CPQ_SPAM ? str_lit("spam-release")
-                                                                              : str_lit("pvo-release"),
-                                              .meta = buf_str(&meta),
-                                              .sender = sender,
-                                              .recipients = buf_str(&list),
-                                              .body_bytes = h->body_bytes,
-                                              .offset = offset},
-                    fd);
+        put_envelope(&a, &m, h, l, &envelope);
+        slot->call = bus_call_fd(q->o.bus, to, BUS_release_new,
+                                 &(struct bus_release_new){.id = l->id,
+                                                           .old_mid = h->mid,
+                                                           .envelope = buf_str(&envelope),
+                                                           .offset = offset,
+                                                           .body_bytes = h->body_bytes},
+                                 fd, ANSWER_MS, on_taken, slot);
     }
     if (fd >= 0)
         close(fd);
     buf_done(&meta);
-    buf_done(&list);
+    buf_done(&envelope);
     arena_done(&a);
     return rc;
 }
 
 static bool is_leaving(const struct quarantine *q, uint64_t id)
 {
-    for (size_t i = 0; i < q->n_leaving; i++)
-        if (q->leaving[i] == id)
+    for (size_t i = 0; i < LEAVES_AT_ONCE; i++)
+        if (q->leaving[i].id == id)
             return true;
     return false;
+}
+
+static struct leaving_slot *free_leaving(struct quarantine *q)
+{
+    for (size_t i = 0; i < LEAVES_AT_ONCE; i++)
+        if (!q->leaving[i].id)
+            return &q->leaving[i];
+    return NULL;
 }
 
 static void gone_already(struct quarantine *q, uint64_t id)
@@ -103,29 +158,59 @@ static void gone_already(struct quarantine *q, uint64_t id)
     sql_run(&q->sql, Q_leave_drop, "i", id);
 }
 
-static void start_one(struct quarantine *q, uint64_t id, struct bus_peer *to)
+static void again(void *ctx)
 {
+    leave_pump(ctx);
+}
+
+/* It is tried again a little later; other releases go on. */
+static void waits(struct quarantine *q, const struct held *h, const char *why)
+{
+    event(q->o.events, quarantine_release_waits, .mid = h ? h->mid : 0, .why = str_c(why));
+    loop_timer_set(q->o.loop, &q->leave_timer, AGAIN_MS, again, q);
+}
+
+static void on_taken(void *ctx, enum rc rc, const void *msg)
+{
+    struct leaving_slot *slot = ctx;
+    const struct bus_release_taken *m = msg;
+    struct quarantine *q = slot->q;
+    uint64_t id = slot->id;
+    enum rc result = rc != RC_OK ? rc : m->rc < RC_COUNT ? (enum rc)m->rc : RC_INTERNAL;
+
+    slot->id = slot->call = 0;
+    if (result == RC_OK)
+        decide_left(q, id, m->mid);
+    else if (result != RC_UNAVAILABLE || rc == RC_OK)
+        waits(q, NULL, rc_info(result)->text);
+    else
+        loop_timer_set(q->o.loop, &q->leave_timer, AGAIN_MS, again, q); /* queue is away: it says when it is back */
+}
+
+static bool start_one(struct quarantine *q, uint64_t id, struct bus_peer *to)
+{
+    struct leaving_slot *slot = free_leaving(q);
     struct err e = ERR_NONE;
     struct leaving l;
     struct held h;
     struct arena a;
 
+    if (!slot)
+        return false;
     arena_init(&a, 4096, 4 << 20);
-    if (!get(q, id, &a, &l)) {
-        arena_done(&a);
-        return;
-    }
-    if (!held_get(q, l.message, &a, &h)) {
-        gone_already(q, id); /* a copy of what was deleted meanwhile */
-    } else {
-        q->leaving[q->n_leaving++] = id; /* also one that failed: it is tried again with the next round */
-        if (send_one(q, &l, &h, to, &e) != RC_OK)
-            event(q->o.events, quarantine_release_waits, .mid = h.mid, .why = str_c(err_text(&e)));
+    if (get(q, id, &a, &l)) {
+        *slot = (struct leaving_slot){.q = q, .id = id};
+        if (!held_get(q, l.message, &a, &h)) {
+            gone_already(q, id); /* a copy of what was deleted meanwhile */
+            slot->id = 0;
+        } else if (send_one(q, slot, &l, &h, to, &e) != RC_OK) {
+            slot->id = 0;
+            waits(q, &h, err_text(&e));
+        }
     }
     arena_done(&a);
+    return true;
 }
-
-static void again(void *ctx);
 
 void leave_pump(struct quarantine *q)
 {
@@ -134,63 +219,33 @@ void leave_pump(struct quarantine *q)
     size_t n = 0;
     sqlite3_stmt *st;
 
-    if (!to || q->stopping || q->n_leaving == LEAVES_AT_ONCE || q->sql.open)
+    if (!to || q->stopping || q->sql.open || !free_leaving(q))
         return;
     st = sql_bind(&q->sql, Q_leave_list, "ii", (uint64_t)0, (uint64_t)LOOK_AT);
     while (n < LOOK_AT && sql_step(&q->sql, st))
         ids[n++] = sql_u64(st, 0);
     sqlite3_reset(st);
-    for (size_t i = 0; i < n && q->n_leaving < LEAVES_AT_ONCE; i++)
-        if (!is_leaving(q, ids[i]))
-            start_one(q, ids[i], to);
-    if (q->n_leaving)
-        loop_timer_set(q->o.loop, &q->leave_timer, AGAIN_MS, again, q);
-}
-
-/* What has no answer yet is sent once more: queue was away, or refused. */
-static void again(void *ctx)
-{
-    struct quarantine *q = ctx;
-
-    q->n_leaving = 0;
-    leave_pump(q);
-}
-
-static void on_taken(void *ctx, const struct bus_in *in)
-{
-    struct quarantine *q = ctx;
-    const struct bus_release_taken *m = in->msg;
-
-    if (in->fd >= 0)
-        close(in->fd);
-    if (m->rc != RC_OK && !is_leaving(q, m->id))
-        return;
-    for (size_t i = 0; i < q->n_leaving && m->rc == RC_OK; i++)
-        if (q->leaving[i] == m->id) {
-            q->leaving[i] = q->leaving[--q->n_leaving];
+    for (size_t i = 0; i < n; i++)
+        if (!is_leaving(q, ids[i]) && !start_one(q, ids[i], to))
             break;
-        }
-    if (m->rc == RC_OK)
-        decide_left(q, m->id, m->mid);
-    else
-        event(q->o.events, quarantine_release_waits, .mid = m->mid,
-              .why = str_c(m->rc < RC_COUNT ? rc_info((enum rc)m->rc)->text : "refused"));
 }
 
 static void on_peer(void *ctx, struct bus_peer *p)
 {
-    struct quarantine *q = ctx;
-
-    if (p->role != ROLE_queue)
-        return;
-    q->n_leaving = 0;
-    leave_pump(q);
+    if (p->role == ROLE_queue)
+        leave_pump(ctx);
 }
 
 void leave_init(struct quarantine *q)
 {
-    if (!q->o.bus)
-        return;
-    bus_on(q->o.bus, BUS_release_taken, on_taken, q);
-    bus_on_peer(q->o.bus, on_peer, NULL, q);
+    if (q->o.bus)
+        bus_on_peer(q->o.bus, on_peer, NULL, q);
+}
+
+void leave_done(struct quarantine *q)
+{
+    loop_timer_cancel(q->o.loop, &q->leave_timer);
+    for (size_t i = 0; i < LEAVES_AT_ONCE; i++)
+        if (q->leaving[i].call)
+            bus_cancel(q->o.bus, q->leaving[i].call);
 }

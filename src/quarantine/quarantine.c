@@ -78,7 +78,7 @@ void quarantine_free(struct quarantine *q)
     q->stopping = true;
     listener_socket_free(q->listener);
     loop_timer_cancel(q->o.loop, &q->clock_timer);
-    loop_timer_cancel(q->o.loop, &q->leave_timer);
+    leave_done(q);
     sessions_end(q);
     while (q->group)
         loop_turn(q->o.loop, true);

@@ -6,6 +6,7 @@
 #define QUARANTINE_TESTING_H
 
 #include "base/clock.h"
+#include "mail/carried.h"
 #include "quarantine/inside.h"
 
 #include <openssl/sha.h>
@@ -32,8 +33,9 @@ struct place {
     bool refuse; /* queue's end takes nothing */
     unsigned taken, answered;
     uint64_t last_id, next_mid;
-    char release[4000]; /* of the last: "class sender recipients|body" */
-    char meta[20000];
+    char release[4000]; /* of the last: "resume <sender> recipients|body" */
+    char uid[100];
+    struct carried carried; /* numbers only: its texts are gone */
     char reply[200000], json[200000]; /* of the last verb */
     uint64_t reply_rc;
 };
@@ -44,24 +46,29 @@ HELPER static void on_release(void *ctx, const struct bus_in *in)
 {
     struct place *p = ctx;
     const struct bus_release_new *m = in->msg;
-    struct str list = m->recipients, one;
+    struct envelope env;
+    struct arena a;
     char body[2000] = "";
     size_t at;
 
-    at = (size_t)snprintf(p->release, sizeof p->release, "%.*s <%.*s>", STR(m->class), STR(m->sender));
-    while (get_str(&list, &one))
-        at += (size_t)snprintf(p->release + at, sizeof p->release - at, " %.*s", STR(one));
+    arena_init(&a, 4096, 1 << 20);
+    assert_int_equal(envelope_decode(&a, m->envelope, &env, NULL), RC_OK);
+    assert_int_equal(carried_decode(env.carried, &p->carried, NULL), RC_OK);
+    at = (size_t)snprintf(p->release, sizeof p->release, "%d <%.*s>", (int)p->carried.resume, STR(env.sender));
+    for (size_t i = 0; i < env.n_recipients; i++)
+        at += (size_t)snprintf(p->release + at, sizeof p->release - at, " %.*s", STR(env.recipients[i].address));
     assert_true(in->fd >= 0);
     if (m->body_bytes < sizeof body)
         assert_int_equal(pread(in->fd, body, m->body_bytes, (off_t)m->offset), (int)m->body_bytes);
     snprintf(p->release + at, sizeof p->release - at, "|%s", body);
-    snprintf(p->meta, sizeof p->meta, "%.*s", STR(m->meta));
+    snprintf(p->uid, sizeof p->uid, "%.*s", STR(env.uid));
     close(in->fd);
     p->taken++;
     p->last_id = m->id;
     if (!p->refuse)
-        bus_send(p->queue_bus, in->from, BUS_release_taken,
-                 &(struct bus_release_taken){.rc = RC_OK, .mid = ++p->next_mid, .id = m->id});
+        bus_reply(p->queue_bus, in->from, in->call, BUS_release_taken,
+                  &(struct bus_release_taken){.id = m->id, .rc = RC_OK, .mid = ++p->next_mid});
+    arena_done(&a);
 }
 
 HELPER static void on_reply(void *ctx, enum rc rc, const void *msg)

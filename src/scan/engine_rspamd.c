@@ -122,7 +122,7 @@ static enum rc read_symbols(struct arena *a, const struct json *all, struct spam
         s->name = v->key;
         number(json_get(v, "score"), &s->score);
         if (json_is(options, JSON_ARRAY))
-            s->option = json_text(options->first);
+            s->option = json_str_of(options->first);
     }
     out->symbols = symbols;
     return RC_OK;
@@ -135,7 +135,7 @@ enum rc rspamd_answer_read(struct arena *a, struct str text, struct spam_answer 
     *out = (struct spam_answer){0};
     if (!all)
         return err_set(e, RC_SYNTAX, "the answer is no JSON object");
-    out->action = json_text(json_get(all, "action"));
+    out->action = json_str_of(json_get(all, "action"));
     if (!number(json_get(all, "score"), &out->raw) || !number(json_get(all, "required_score"), &out->required) ||
         !out->action.n)
         return err_set(e, RC_SYNTAX, "the answer lacks score, required_score or action");
@@ -225,7 +225,7 @@ enum rc rspamd_learn(void *ctx, const struct engine_io *io, struct err *e)
     if (!all)
         return err_set(e, RC_SYNTAX, "the answer is no JSON object");
     t->taken = reply.status == 200 && json_is(json_get(all, "success"), JSON_TRUE);
-    t->why = json_text(json_get(all, "error"));
+    t->why = json_str_of(json_get(all, "error"));
     if (!t->taken && reply.status >= 500)
         return err_set(e, RC_SYNTAX, "HTTP status %u %.*s", reply.status, STR(str_first(t->why, 100)));
     return RC_OK;
@@ -248,7 +248,7 @@ enum rc rspamd_stat(void *ctx, const struct engine_io *io, struct err *e)
     all = reply.status == 200 ? read_object(t->arena, reply.body) : NULL;
     if (!all)
         return err_set(e, RC_SYNTAX, "the answer is no JSON object");
-    t->version = json_text(json_get(all, "version"));
+    t->version = json_str_of(json_get(all, "version"));
     t->scanned = count(all, "scanned");
     t->learned = count(all, "learned");
     t->uptime_s = count(all, "uptime");
