@@ -2,6 +2,7 @@
  * dropped. */
 #include "policy/authenticate.h"
 
+#include "mail/dmarc_report.h"
 #include "mail/dns_canned.h"
 
 #include <setjmp.h>
@@ -249,12 +250,15 @@ static void the_responsible_address_is_checked_where_wanted(void **state)
     assert_log("MID 7 SPF: pra identity s@example.org Pass headers Sender\n");
 }
 
-static void rows_are_made_while_reports_are_on(void **state)
+static void a_report_says_what_was_found(void **state)
 {
+    struct dmarc_row row;
+
     (void)state;
-    judge("dmarc.report=yes\n", MAIL, "192.0.2.1", "anna@example.org");
-    assert_true(w.r->dmarc.record && w.r->dmarc.record_domain.n);
-    assert_log("MID 7 DMARC: Verification passed\n");
+    judge("", MAIL, "192.0.2.99", "anna@example.org");
+    assert_true(dmarc_row_of(w.r, DMARC_BY_WALK, w.env.client_ip, w.env.sender, &row));
+    assert_true(str_eq(row.domain, str_lit("example.org")) && str_eq(row.source_ip, str_lit("192.0.2.99")));
+    assert_true(row.disposition == DMARC_REJECT && !row.passed && row.spf == AUTH_FAIL);
 }
 
 int main(void)
@@ -269,7 +273,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(senders_and_headers_may_be_exempt, setup, teardown),
         cmocka_unit_test_setup_teardown(a_trusted_forwarder_is_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(the_responsible_address_is_checked_where_wanted, setup, teardown),
-        cmocka_unit_test_setup_teardown(rows_are_made_while_reports_are_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_report_says_what_was_found, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("policy: mail authentication", tests, NULL, NULL);
