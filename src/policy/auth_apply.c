@@ -166,7 +166,7 @@ static bool anything(const struct auth_results *r)
 
 void auth_apply(struct message *m, const struct auth_results *r)
 {
-    if (m->env->icid)
+    if (m->env->icid && !m->env->outgoing)
         auth_remove_forged(m);
     if (!r || (!anything(r) && !r->dmarc_bypassed))
         return;

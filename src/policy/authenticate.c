@@ -201,7 +201,7 @@ const struct auth_results *auth_evaluate(struct message *m, const struct auth_to
     struct auth_results *r = arena_new(m->arena, struct auth_results);
     bool dkim, arc;
 
-    if (!r || !p || !m->env->icid || !m->world || !m->world->dns.ask)
+    if (!r || !p || !m->env->icid || m->env->auth_user.n || !m->world || !m->world->dns.ask)
         return r;
     if (c->spf && p->spf != SPF_OFF)
         check_spf(m, p->spf, r);

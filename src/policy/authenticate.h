@@ -3,7 +3,7 @@
  * follows: log lines, the Authentication-Results field, the action of DMARC, the row of the aggregate report.
  *
  * Called by scan and by trace. The evaluation reads the octets as received and asks the DNS through the message's world; a
- * message made here (icid 0) is not evaluated.
+ * message made here (icid 0) or sent by a user who logged in is not evaluated.
  */
 #ifndef POLICY_AUTHENTICATE_H
 #define POLICY_AUTHENTICATE_H

@@ -200,6 +200,13 @@ static void what_is_off_is_not_asked(void **state)
     assert_int_equal(w.dns.asked, 0);
     assert_string_equal(log_text(), "");
     assert_false(patch_changed(&w.m.patch));
+    conf_source_free(w.conf);
+    judge("", MAIL, "192.0.2.99", "anna@example.org");
+    assert_true(w.r->spf_mailfrom.checked);
+    w.env.auth_user = str_lit("anna"); /* may write from anywhere */
+    w.r = auth_evaluate(&w.m, &(struct auth_tools){0});
+    assert_false(w.r->spf_mailfrom.checked);
+    w.env.auth_user = STR_NONE;
     w.env.icid = 0;
     w.r = auth_evaluate(&w.m, &(struct auth_tools){0});
     assert_false(w.r->spf_mailfrom.checked);
