@@ -1,7 +1,8 @@
 /*
  * The masquerading table of a listener. See masquerade.h.
  *
- * Called by scan for each address it masquerades, and by control's checks. Owns nothing. Lines that cannot be read fit nothing.
+ * Called by scan for each address it masquerades, and by control's checks. Owns nothing. Lines that cannot be read fit
+ * nothing.
  */
 #include "policy/masquerade.h"
 
