@@ -181,7 +181,7 @@ static enum rc extensible(struct reader *r, struct str type)
         ber_put(r->out, 0x82, type);
     TRY(value(r, 0x83));
     if (dn)
-        ber_put_number(r->out, 0x84, 255);
+        ber_put(r->out, 0x84, str_lit("\xff")); /* BOOLEAN true */
     ber_end(r->out, begun);
     return RC_OK;
 }
