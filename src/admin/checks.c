@@ -9,9 +9,11 @@
 #include "admin/check_signing.h"
 
 #include "conf/rules.h"
+#include "mail/address.h"
 #include "policy/alias.h"
 #include "policy/hat.h"
 #include "policy/ip_table.h"
+#include "policy/masquerade.h"
 #include "policy/rat.h"
 
 enum { SCRATCH_MAX = 1 << 28 };
@@ -91,6 +93,10 @@ static enum rc check_listener(struct arena *a, const struct conf_listener *l, st
     }
     if (rat_compile(a, l->rat, &rat, e) != RC_OK)
         return err_wrap(e, RC_INVALID, "listener.%.*s.rat", STR(l->name));
+    for (size_t i = 0; i < l->masquerade.n; i++)
+        if (!masquerade_line_fits(l->masquerade.items[i]))
+            return err_set(e, RC_INVALID, "listener.%.*s.masquerade: \"%.*s\" is not PATTERN NEW", STR(l->name),
+                           STR(str_first(l->masquerade.items[i], 100)));
     return RC_OK;
 }
 
@@ -103,6 +109,8 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
     TRY(check_members(c, e));
     TRY(alias_check(c, e));
     TRY(check_signing(c, e));
+    if (c->reputation.zone.n && !address_is_domain(c->reputation.zone, false))
+        return err_set(e, RC_INVALID, "reputation.zone: is no domain name");
     arena_init(&a, 65536, SCRATCH_MAX);
     rc = check_access(&a, &c->access, e);
     for (size_t i = 0; i < c->listener.n && rc == RC_OK; i++)

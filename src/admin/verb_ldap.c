@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "mail/ldap.h"
 
-enum { TEST_MS = 60000 };
+enum { TEST_MS = 60000, FLUSH_MS = 5000 };
 
 static void show(struct verb_call *c, const struct ldap_answer *a)
 {
@@ -53,7 +53,7 @@ void verb_ldaptest(struct verb_call *c)
     struct ldap_question q = {0};
     struct buf b = BUF(64 << 10);
 
-    if (c->args.n < 2 || c->args.n > 4) {
+    if (c->args.n < 2 || c->args.n > 4 || !c->admin->bus) {
         verb_usage(c);
         return;
     }
@@ -71,12 +71,26 @@ void verb_ldaptest(struct verb_call *c)
     verb_wait(c);
 }
 
+static void flushed(void *ctx, enum rc rc, const void *msg)
+{
+    struct verb_call *c = ctx;
+    const struct bus_ldap_flushed *m = msg;
+
+    c->rc = rc;
+    if (rc == RC_OK)
+        buf_addf(&c->text, "LDAP cache flushed: %llu answers.\n", (unsigned long long)m->answers);
+    else
+        buf_add(&c->text, str_lit("The look-up service does not answer.\n"));
+    verb_wait(c);
+}
+
 /* args: [SERVER] */
 void verb_ldapflush(struct verb_call *c)
 {
+    struct bus_peer *lookup = c->admin->bus ? bus_peer(c->admin->bus, ROLE_lookup, 0) : NULL;
     const struct bus_ldap_flush m = {.server = c->args.n ? c->args.items[0] : STR_NONE};
 
-    if (c->args.n > 1) {
+    if (c->args.n > 1 || !c->admin->bus) {
         verb_usage(c);
         return;
     }
@@ -85,8 +99,7 @@ void verb_ldapflush(struct verb_call *c)
         verb_end(c, RC_NOT_FOUND);
         return;
     }
-    if (c->admin->bus)
-        bus_send_all(c->admin->bus, ROLE_lookup, BUS_ldap_flush, &m);
-    buf_add(&c->text, str_lit("LDAP cache flushed.\n"));
-    verb_end(c, RC_OK);
+    c->waiting++;
+    bus_call(c->admin->bus, lookup, BUS_ldap_flush, &m, FLUSH_MS, flushed, c);
+    verb_wait(c);
 }

@@ -218,10 +218,11 @@ static enum rc edit_limits(struct session *s, void *ctx)
 
 static enum rc edit_setup(struct session *s, void *ctx)
 {
-    return ops_fields(s, "listener", *(struct str *)ctx,
-                      "-type protocol interface port certificate max_connections backlog rat masquerade masquerade_headers ldap_accept "
-                      "ldap_accept_when ldap_accept_unknown ldap_accept_code ldap_accept_text ldap_accept_unreachable "
-                      "ldap_routing ldap_masquerade ldap_group smtp_auth");
+    return ops_fields(
+        s, "listener", *(struct str *)ctx,
+        "-type protocol interface port certificate max_connections backlog rat masquerade masquerade_headers ldap_accept "
+        "ldap_accept_when ldap_accept_unknown ldap_accept_code ldap_accept_text ldap_accept_unreachable "
+        "ldap_routing ldap_masquerade ldap_group smtp_auth");
 }
 
 static enum rc edit_hostaccess(struct session *s, void *ctx)

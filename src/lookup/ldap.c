@@ -1,8 +1,8 @@
 /*
  * Queries of the settings as searches and log-ins. See ldap.h.
  *
- * Made by lookup.c. Owns the pool of connections, the cache, and an `asked` for each question under way (it keeps the settings
- * it began with). A query of form domain or chain is followed to simple ones, NEST deep.
+ * Made by lookup.c. Owns the pool of connections, the cache, and an `asked` for each question under way (it keeps the
+ * settings it began with). A query of form domain or chain is followed to simple ones, NEST deep.
  */
 #include "lookup/ldap.h"
 
@@ -208,7 +208,8 @@ static void on_found(void *ctx, const struct ldap_found *f)
         why = f->why;
     else if (f->code != LDAP_CODE_SUCCESS && f->code != LDAP_CODE_NO_SUCH_OBJECT &&
              !(f->code == LDAP_CODE_SIZE_LIMIT && f->n))
-        why = arena_printf(&a->arena, "%s%s%.*s", ldap_code_text(f->code), f->why.n ? ": " : "", STR(str_first(f->why, 200)));
+        why =
+            arena_printf(&a->arena, "%s%s%.*s", ldap_code_text(f->code), f->why.n ? ": " : "", STR(str_first(f->why, 200)));
     if (why.n || f->rc != RC_OK) {
         tell_search(a, f, LDAP_TEMPORARY, why);
         fail(a, arena_str(&a->arena, why));
@@ -342,9 +343,9 @@ void ldap_ask(struct ldap *l, const struct ldap_question *q, ldap_answer_fn *fn,
     follow(a, a->q.query);
 }
 
-void ldap_flush(struct ldap *l, struct str server)
+size_t ldap_flush(struct ldap *l, struct str server)
 {
-    ldap_cache_flush(l->cache, server);
+    return ldap_cache_flush(l->cache, server);
 }
 
 /* --- the bus --------------------------------------------------------------------------------------------------------- */
@@ -360,7 +361,7 @@ struct batch {
     struct place {
         struct batch *b;
         size_t i;
-    } *places;
+    } * places;
     size_t n, missing;
 };
 
@@ -434,8 +435,10 @@ static void on_questions(void *ctx, const struct bus_in *in)
 static void on_flush(void *ctx, const struct bus_in *in)
 {
     const struct bus_ldap_flush *m = in->msg;
+    struct ldap *l = ctx;
 
-    ldap_flush(ctx, m->server);
+    bus_reply(l->o.bus, in->from, in->call, BUS_ldap_flushed,
+              &(struct bus_ldap_flushed){.answers = ldap_flush(l, m->server)});
 }
 
 static void on_change(void *ctx, const struct conf *now, const struct conf *old)

@@ -29,8 +29,8 @@ void ldap_free(struct ldap *l);
 /* The answer is valid during the call; fn runs once, perhaps inside ldap_ask(). */
 typedef void ldap_answer_fn(void *ctx, const struct ldap_answer *answer);
 void ldap_ask(struct ldap *l, const struct ldap_question *q, ldap_answer_fn *fn, void *ctx);
-/* Forgets kept answers of this server, or of all (empty). */
-void ldap_flush(struct ldap *l, struct str server);
+/* Forgets kept answers of this server, or of all (empty); how many. */
+size_t ldap_flush(struct ldap *l, struct str server);
 
 /* ldap_secret.c: does the passphrase fit this value of userPassword ({SSHA}, {SHA}, {SMD5}, {MD5}, {SSHA256}, {SHA256} ...
  * {SSHA512}, or plain; RFC 2307 5.3)? Unknown schemes never fit. */

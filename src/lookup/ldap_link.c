@@ -2,8 +2,8 @@
  * A connection to a directory as a conversation. See ldap_link.h.
  *
  * Used by ldap_pool.c (searches) and ldap_login.c (a log-in as somebody). Owns the searches under way: number, deadline,
- * entries so far. Anything that is no LDAP ends the connection; a search that gets no answer in time is abandoned, and ends the
- * connection too when it brought nothing since.
+ * entries so far. Anything that is no LDAP ends the connection; a search that gets no answer in time is abandoned, and ends
+ * the connection too when it brought nothing since.
  */
 #include "lookup/ldap_link.h"
 
@@ -40,7 +40,6 @@ struct ldap_link {
     uint32_t code;
     char why[WHY_MAX];
 };
-
 
 static step_fn on_start_tls, on_tls, on_bind, work;
 

@@ -36,9 +36,9 @@ bool ldap_secret_fits(struct str stored, struct str password)
         const char *scheme;
         const EVP_MD *(*md)(void);
         bool salted;
-    } schemes[] = {{"{SSHA}", EVP_sha1, true},       {"{SHA}", EVP_sha1, false},       {"{SMD5}", EVP_md5, true},
-                   {"{MD5}", EVP_md5, false},        {"{SSHA256}", EVP_sha256, true},  {"{SHA256}", EVP_sha256, false},
-                   {"{SSHA384}", EVP_sha384, true},  {"{SHA384}", EVP_sha384, false},  {"{SSHA512}", EVP_sha512, true},
+    } schemes[] = {{"{SSHA}", EVP_sha1, true},      {"{SHA}", EVP_sha1, false},      {"{SMD5}", EVP_md5, true},
+                   {"{MD5}", EVP_md5, false},       {"{SSHA256}", EVP_sha256, true}, {"{SHA256}", EVP_sha256, false},
+                   {"{SSHA384}", EVP_sha384, true}, {"{SHA384}", EVP_sha384, false}, {"{SSHA512}", EVP_sha512, true},
                    {"{SHA512}", EVP_sha512, false}};
 
     if (!password.n || !stored.n || stored.n > STORED_MAX)
@@ -48,7 +48,8 @@ bool ldap_secret_fits(struct str stored, struct str password)
     else if (stored.p[0] == '{' && str_find(stored, '}') < stored.n) {
         for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
             if (str_startsi(stored, str_c(schemes[i].scheme)))
-                return digest_fits(schemes[i].md(), schemes[i].salted, str_from(stored, strlen(schemes[i].scheme)), password);
+                return digest_fits(schemes[i].md(), schemes[i].salted, str_from(stored, strlen(schemes[i].scheme)),
+                                   password);
         return false;
     }
     return stored.n == password.n && CRYPTO_memcmp(stored.p, password.p, stored.n) == 0;

@@ -1,8 +1,8 @@
 /*
  * Elements of BER to octets and back. See ber.h.
  *
- * Called by ldap_filter.c and ldap_message.c. Owns nothing. Constructed elements get a length of four octets, which is put in
- * at their end: RFC 4511 5.1 allows any definite form. What does not fit is refused, never cut.
+ * Called by ldap_filter.c and ldap_message.c. Owns nothing. Constructed elements get a length of four octets, which is put
+ * in at their end: RFC 4511 5.1 allows any definite form. What does not fit is refused, never cut.
  */
 #include "mail/ber.h"
 

@@ -1,8 +1,8 @@
 /*
  * Questions to directories as data: what rooms ask `lookup` for, and how lists of both travel on the bus.
  *
- * Pure coding. A question names a query of the settings (section ldap_query); what the query's kind gives is in the values of
- * the answer. A temporary answer means that no server could be asked: mail waits, nobody is refused for it.
+ * Pure coding. A question names a query of the settings (section ldap_query); what the query's kind gives is in the values
+ * of the answer. A temporary answer means that no server could be asked: mail waits, nobody is refused for it.
  */
 #ifndef MAIL_LDAP_H
 #define MAIL_LDAP_H

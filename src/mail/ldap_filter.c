@@ -10,18 +10,7 @@
 #include "mail/ber.h"
 
 enum { NEST = 32 };
-enum {
-    AND = 0xa0,
-    OR,
-    NOT,
-    EQUAL,
-    SUBSTRINGS,
-    GREATER,
-    LESS,
-    PRESENT = 0x87,
-    APPROXIMATE = 0xa8,
-    EXTENSIBLE
-};
+enum { AND = 0xa0, OR, NOT, EQUAL, SUBSTRINGS, GREATER, LESS, PRESENT = 0x87, APPROXIMATE = 0xa8, EXTENSIBLE };
 
 /* --- templates ------------------------------------------------------------------------------------------------------- */
 
@@ -64,8 +53,13 @@ static bool token(struct str name, const struct ldap_tokens *t, struct str *out)
     const struct {
         const char *name;
         struct str value;
-    } tokens[] = {{"a", t->address}, {"u", local_of(t->address)}, {"d", domain_of(t->address)}, {"f", t->from},
-                  {"g", t->group},   {"cn", first_name(t->group)}, {"dn", t->dn}};
+    } tokens[] = {{"a", t->address},
+                  {"u", local_of(t->address)},
+                  {"d", domain_of(t->address)},
+                  {"f", t->from},
+                  {"g", t->group},
+                  {"cn", first_name(t->group)},
+                  {"dn", t->dn}};
 
     for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
         if (str_eq(name, str_c(tokens[i].name))) {
@@ -187,7 +181,7 @@ static enum rc extensible(struct reader *r, struct str type)
         ber_put(r->out, 0x82, type);
     TRY(value(r, 0x83));
     if (dn)
-        ber_put_number(r->out, 0x84, 255);
+        ber_put(r->out, 0x84, str_lit("\xff")); /* BOOLEAN true */
     ber_end(r->out, begun);
     return RC_OK;
 }

@@ -26,7 +26,8 @@ struct ldap_tokens {
 enum rc ldap_template_fill(struct str text, const struct ldap_tokens *tokens, struct buf *out, struct err *e);
 /* A value inside a filter: * ( ) \ NUL, and octets that are no printable ASCII, become \XX. */
 void ldap_escape(struct str value, struct buf *out);
-/* Text of a filter to its encoding (RFC 4511 4.5.1.7). Without outer parentheses they are added. RC_SYNTAX with the column. */
+/* Text of a filter to its encoding (RFC 4511 4.5.1.7). Without outer parentheses they are added. RC_SYNTAX with the column.
+ */
 enum rc ldap_filter_encode(struct str text, struct buf *out, struct err *e);
 /* A template that could be used: for checks of settings. */
 enum rc ldap_template_check(struct str text, struct err *e);

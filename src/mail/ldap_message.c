@@ -169,9 +169,10 @@ enum rc ldap_message_take(struct arena *a, struct str *in, struct ldap_message *
     unsigned tag;
 
     *out = (struct ldap_message){0};
+    if (in->n && in->p[0] != BER_SEQUENCE)
+        return RC_SYNTAX;
     TRY(ber_take(in, LDAP_MESSAGE_MAX, &tag, &message));
-    if (tag != BER_SEQUENCE || !ber_get_number(&message, BER_INTEGER, &out->id) ||
-        ber_take(&message, message.n, &tag, &op) != RC_OK)
+    if (!ber_get_number(&message, BER_INTEGER, &out->id) || ber_take(&message, message.n, &tag, &op) != RC_OK)
         return RC_SYNTAX;
     return take_operation(a, tag, op, out);
 }

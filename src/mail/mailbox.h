@@ -1,5 +1,6 @@
 /*
- * Mailboxes in header fields (RFC 5322 3.4): where each address and its display name lie, so that they can be changed in place.
+ * Mailboxes in header fields (RFC 5322 3.4): where each address and its display name lie, so that they can be changed in
+ * place.
  *
  * Reads views of raw octets, folds included; never changes them. Tolerant: what is no address is passed over.
  */

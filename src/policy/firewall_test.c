@@ -111,6 +111,10 @@ static void what_is_asked(void **state)
     assert_lines("FW-07", "", "53 UDP/TCP out any (root servers and on)");
     assert_lines("FW-07", "dns.servers=192.0.2.1,fd00::1@5353\ndns.domain_servers=example.org 192.0.2.9\n",
                  "53 UDP/TCP out 192.0.2.1; 5353 UDP/TCP out fd00::1; 53 UDP/TCP out 192.0.2.9 (example.org)");
+    assert_lines("FW-19", "ldap_server.d.hosts=l1,[fd00::3]:3268\n", "389 LDAP out l1 (d); 3268 LDAP out fd00::3 (d)");
+    assert_lines("FW-20", "ldap_server.d.hosts=l1\n", "");
+    assert_lines("FW-20", "ldap_server.d.hosts=l1,l2:3269\nldap_server.d.tls=ssl\nldap_server.d.port=636\n",
+                 "636 LDAPS out l1 (d); 3269 LDAPS out l2 (d)");
     assert_lines("FW-15", "ntp.serve=yes\n", ""); /* without a server no clock runs */
     assert_lines("FW-15", "ntp.servers=t1,t2:1123\n", "123 UDP out t1; 1123 UDP out t2");
     assert_lines("FW-15", "ntp.servers=t1\nntp.serve=yes\n", "123 UDP out t1"); /* nobody may ask */

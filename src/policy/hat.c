@@ -150,8 +150,7 @@ enum rc hat_compile(struct arena *a, const struct conf *conf, const struct conf_
 
     if (!h || !(h->members = arena_array(a, struct member, n)) || !(h->lists = arena_array(a, struct hat_list, n + 1)) ||
         !(h->list_ranks = arena_array(a, uint32_t, n + 1)) ||
-        !(h->ranges = arena_array(a, struct reputation_range, n + 1)) ||
-        !(h->range_ranks = arena_array(a, uint32_t, n + 1)))
+        !(h->ranges = arena_array(a, struct reputation_range, n + 1)) || !(h->range_ranks = arena_array(a, uint32_t, n + 1)))
         return err_set(e, RC_NO_MEMORY, "sender groups");
     h->arena = a;
     h->all = h->no_name = NONE;
@@ -229,7 +228,8 @@ bool hat_member_fits(struct str text)
     struct hat_list list;
     bool fits;
 
-    if (reputation_range_read(text, &range) || str_eqi(text, str_lit("ALL")) || str_eqi(text, str_lit("nx.domain")) || read_list(text, &list))
+    if (reputation_range_read(text, &range) || str_eqi(text, str_lit("ALL")) || str_eqi(text, str_lit("nx.domain")) ||
+        read_list(text, &list))
         return true;
     arena_init(&scratch, 1024, 1 << 20);
     ip_table_begin(&table, &scratch);

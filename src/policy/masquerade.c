@@ -1,7 +1,8 @@
 /*
  * The masquerading table of a listener. See masquerade.h.
  *
- * Called by scan for each address it masquerades, and by control's checks. Owns nothing. Lines that cannot be read fit nothing.
+ * Called by scan for each address it masquerades, and by control's checks. Owns nothing. Lines that cannot be read fit
+ * nothing.
  */
 #include "policy/masquerade.h"
 
@@ -50,7 +51,8 @@ static bool is_target(struct str s)
 
     if (s.n > 1 && s.p[0] == '@')
         return address_is_domain(str_from(s, 1), false);
-    return s.n <= ADDRESS_MAX && address_cut(s, &local, &domain) && local.n && address_is_domain(domain, false);
+    return s.n <= ADDRESS_MAX && address_cut(s, &local, &domain) && local.n && address_is_domain(domain, false) &&
+           (local.p[0] == '"' || str_find(local, '@') == local.n);
 }
 
 bool masquerade_line_fits(struct str line)

@@ -14,9 +14,9 @@ struct rat;
 
 struct rat_result {
     bool accept;
-    bool ours;       /* an entry other than ALL decided: the domain is ours, so a refusal means an unknown recipient */
+    bool ours;             /* an entry other than ALL decided: the domain is ours, so a refusal means an unknown recipient */
     bool bypass_directory; /* accepted without asking LDAP accept */
-    struct str text; /* reply text of a refusal, may be empty */
+    struct str text;       /* reply text of a refusal, may be empty */
 };
 
 enum rc rat_compile(struct arena *a, struct strs lines, struct rat **out, struct err *e);

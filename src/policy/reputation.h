@@ -9,11 +9,11 @@
 #include "net/socket.h"
 
 enum reputation_state {
-    REPUTATION_OFF,    /* not asked */
-    REPUTATION_NUMBER, /* there is a score */
-    REPUTATION_NONE,   /* nobody has one */
+    REPUTATION_OFF,     /* not asked */
+    REPUTATION_NUMBER,  /* there is a score */
+    REPUTATION_NONE,    /* nobody has one */
     REPUTATION_PRIVATE, /* an address of RFC 1918 (or IPv6 link-local, unique local, loopback): never asked, no score */
-    REPUTATION_FAILED  /* no answer */
+    REPUTATION_FAILED   /* no answer */
 };
 
 struct reputation {
@@ -23,7 +23,7 @@ struct reputation {
 
 /* A member of a sender group. */
 struct reputation_range {
-    bool none; /* those without a score */
+    bool none;    /* those without a score */
     int from, to; /* tenths, both included */
 };
 

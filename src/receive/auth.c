@@ -61,10 +61,9 @@ enum smtp_next session_auth(struct smtp_server *s, const struct smtp_login *l)
     char ip[46];
 
     if (se->terms->conf->smtp_auth.n)
-        return directory_ask(se,
-                             &(struct ldap_question){
-                                 .query = se->terms->conf->smtp_auth, .address = l->user, .password = l->password},
-                             directory_spoke);
+        return directory_ask(
+            se, &(struct ldap_question){.query = se->terms->conf->smtp_auth, .address = l->user, .password = l->password},
+            directory_spoke);
     q.peer = ip_text(&s->peer.ip, ip);
     se->call = bus_call(bus, bus_peer(bus, ROLE_control, 0), BUS_auth_question, &q, AUTH_MS, answered, se);
     return smtp_wait(s, judged);

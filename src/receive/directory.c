@@ -1,8 +1,8 @@
 /*
  * Questions of a conversation to directories: it sleeps until lookup has answered.
  *
- * Called by recipient.c (LDAP accept) and auth.c (SMTP AUTH by LDAP). Owns nothing: the call is the session's and is cancelled
- * with it. Never fails: what is not known is LDAP_TEMPORARY.
+ * Called by recipient.c (LDAP accept) and auth.c (SMTP AUTH by LDAP). Owns nothing: the call is the session's and is
+ * cancelled with it. Never fails: what is not known is LDAP_TEMPORARY.
  */
 #include "receive/inside.h"
 

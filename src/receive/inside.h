@@ -141,7 +141,7 @@ struct origin { /* what envelope and Received need to know of the peer */
     struct str group;
     uint64_t icid;
     struct address_ip ip;
-    struct str ptr; /* name of the peer, empty = unknown */
+    struct str ptr;        /* name of the peer, empty = unknown */
     struct str reputation; /* as logs show it */
     struct str hello, user;
     const struct tls_facts *tls;

@@ -12,7 +12,7 @@
 #include "mail/mailbox.h"
 #include "policy/masquerade.h"
 
-enum { PLACES = LDAP_QUESTIONS_MAX };
+enum { PLACES = LDAP_QUESTIONS_MAX, STEPS_SHOWN = 20 };
 
 /* An address and where it stands. */
 struct place {
@@ -67,9 +67,9 @@ static void take(struct place *x, const struct ldap_answer *a)
 {
     struct str address = ldap_answer_value(a, "address"), name = ldap_answer_value(a, "name"), local, domain;
 
-    if (address.n && address.n <= ADDRESS_MAX && is_plain(address) &&
-        address_cut(address, &local, &domain) && local.n && address_is_domain(domain, true) &&
-        str_find(local, ' ') == local.n && str_find(local, '>') == local.n && str_find(local, ',') == local.n)
+    if (address.n && address.n <= ADDRESS_MAX && is_plain(address) && address_cut(address, &local, &domain) && local.n &&
+        address_is_domain(domain, true) && str_find(local, ' ') == local.n && str_find(local, '>') == local.n &&
+        str_find(local, ',') == local.n)
         x->now = address;
     if (is_plain(name))
         x->name = name;
@@ -126,6 +126,13 @@ static struct str phrase(struct arena *a, struct str name)
     return made;
 }
 
+/* For `trace`. */
+static void step(struct message *m, struct str where, struct str old, struct str now)
+{
+    message_step(m, str_lit("masquerading"), where.n ? where : str_lit("envelope sender"),
+                 arena_printf(m->arena, "%.*s to %.*s", STR(old), STR(now)));
+}
+
 static void replace(struct message *m, size_t base, struct str view, struct str by)
 {
     patch_replace(&m->patch, (size_t)(uintptr_t)view.p - base, view.n, by);
@@ -135,6 +142,8 @@ static void change_header(struct message *m, const struct place *x, size_t base)
 {
     struct str name = x->name.n ? phrase(m->arena, x->name) : STR_NONE, now = x->now.n ? x->now : x->box.address;
 
+    if (m->outcome.n_steps < STEPS_SHOWN)
+        step(m, x->header, x->box.address, now);
     if (m->events)
         event(m->events, masquerade_header, .mid = m->mid, .header = x->header, .old = x->box.address, .now = now);
     if (!x->box.bracket.n && name.n) {
@@ -156,6 +165,7 @@ static void change(struct message *m, const struct place *x, size_t base)
         change_header(m, x, base);
     if (x->header.n || !other)
         return;
+    step(m, STR_NONE, m->env->sender, x->now);
     if (m->events)
         event(m->events, masquerade_sender, .mid = m->mid, .old = m->env->sender, .now = x->now);
     m->outcome.new_sender = x->now;

@@ -1,10 +1,10 @@
 /*
- * What directories and tables make of recipients and senders before any filter: LDAP accept (when not done at RCPT), routing,
- * masquerading.
+ * What directories and tables make of recipients and senders before any filter: LDAP accept (when not done at RCPT),
+ * routing, masquerading.
  *
- * Called by the pipeline. Owns nothing: memory is the message's. Recipients with different fates become messages of their own,
- * which come here again; the message that is left has one fate. When no server can say, the message waits: nobody is bounced
- * because a directory is away.
+ * Called by the pipeline. Owns nothing: memory is the message's. Recipients with different fates become messages of their
+ * own, which come here again; the message that is left has one fate. When no server can say, the message waits: nobody is
+ * bounced because a directory is away.
  */
 #include "bus/ldap_ask.h"
 #include "mail/address.h"
@@ -13,10 +13,10 @@
 #include "scan/stage.h"
 
 enum { IN_WORK_QUEUE = 0, DROP = 1 }; /* choices of listener.ldap_accept_when and ldap_accept_unknown */
-enum { TOGETHER = 256, HOST_MAX = 255 };
+enum { TOGETHER = 256, HOST_MAX = 255, STEPS_SHOWN = 20 };
 
 struct fate {
-    bool asked;    /* whether it exists */
+    bool asked; /* whether it exists */
     bool unknown;
     struct strs addresses; /* it goes there instead */
     struct str host;
@@ -185,6 +185,9 @@ static void divide(struct run *r)
 
 static void tell(const struct run *r, const char *outcome, struct str query, size_t i, struct str to)
 {
+    if (i < STEPS_SHOWN)
+        message_step(r->m, str_lit("LDAP"), str_c(outcome),
+                     arena_printf(r->m->arena, "%.*s %.*s %.*s", STR(query), STR(message_recipient(r->m, i)), STR(to)));
     if (r->m->events)
         event(r->m->events, ldap_query, .outcome = str_c(outcome), .query = query, .mid = r->m->mid,
               .rid = r->m->recipients[i], .address = message_recipient(r->m, i), .to = to);

@@ -1,7 +1,7 @@
 """Directories (real slapd): who exists, who may log in; failover, TLS, hostile addresses. Reputation by DNS."""
-import base64, hashlib, re, time
+import base64, hashlib, re
 from lib import *
-from console import ok, run
+from console import console, ok, run
 from directory import *
 
 
@@ -25,10 +25,11 @@ ACCEPT = query('dir.accept', 'accept', 'dir', '(mail={a})') + ['listener.Inbound
 
 def test_accept_at_rcpt(t):
     """FW-19: recipients that the directory does not know are refused at RCPT, hostile addresses find nobody, an answer is kept,
-    and while the directory is away the sender is asked to come again: nobody is called unknown, nothing is lost."""
+    they count as a harvest;
+    while the directory is away the sender is asked to come again: nobody is called unknown, nothing is lost."""
     d = Slapd(people())
     t.things.append(d)
-    g = t.home(OPEN + server('dir', d.port, 'timeout_ms=2s', 'cache_s=1m') + ACCEPT)
+    g = t.home(OPEN + server('dir', d.port, 'timeout_ms=2s', 'cache_s=1m') + ACCEPT + ['mail_flow_policy.ACCEPTED.harvest_limit=8'])
     c = g.smtp()
     assert c.cmd('MAIL FROM:<s@sender.test>')[0] == 250
     assert c.cmd('RCPT TO:<ann@rcpt.test>')[0] == 250
@@ -43,6 +44,10 @@ def test_accept_at_rcpt(t):
     c.cmd('RSET')
     c.raw(b'MAIL FROM:<s@sender.test>\r\n' + b''.join(b'RCPT TO:<%s@rcpt.test>\r\n' % n for n in [b'ann', b'x1', b'bob'] * 3))
     assert [c.reply()[0] for _ in range(10)] == [250] + [250, 550, 250] * 3
+    h = g.smtp()
+    h.cmd('MAIL FROM:<s@sender.test>')
+    assert [h.cmd('RCPT TO:<y%d@rcpt.test>' % i)[0] for i in range(3)] + [h.reply()[0]] == [550, 550, 550, 421]
+    g.wait_log('Dropping connection due to potential Directory Harvest Attack')
     d.stop()
     c.cmd('RSET')
     c.cmd('MAIL FROM:<s@sender.test>')
@@ -60,7 +65,7 @@ def test_login_and_questions(t):
     d = Slapd(people())
     t.things.append(d)
     auth = 'auth=passphrase', 'bind_dn=' + ADMIN, 'passphrase=' + SECRET
-    g = t.home(OPEN + server('dir', d.port, *auth) + server('away', free_port(), 'timeout_ms=1s') + ['tls.inbound_min=TLSv1.2'][:0] +
+    g = t.home(OPEN + server('dir', d.port, *auth) + server('away', free_port(), 'timeout_ms=1s') +
                query('dir.auth', 'smtpauth', 'dir', '(uid={u})') + query('dir.attr', 'smtpauth', 'dir', '(uid={u})', 'method=attribute', 'attribute=userPassword') +
                query('dir.routing', 'routing', 'dir', '(mailLocalAddress={a})', 'attribute=mailRoutingAddress', 'host_attribute=mailHost') +
                query('dir.group', 'group', 'dir', '(&(memberOfGroup={g})(mail={a}))') +
@@ -69,7 +74,7 @@ def test_login_and_questions(t):
                query('dir.quarantine', 'isqauth', 'dir', '(uid={u})', 'attribute=mail') + query('away.any', 'accept', 'away', '(mail={a})') +
                query('bad', 'accept', 'dir', '(mail={a})') +
                ['ldap_query.bad.base=dc=nowhere', 'ldap_query.both.form=chain', 'ldap_query.both.parts=dir.bob,dir.dn', 'ldap_query.by.form=domain',
-                'ldap_query.by.parts=rcpt.test both,ALL away.any', 'listener.InboundMail.smtp_auth=dir.auth'])
+                'ldap_query.by.parts=rcpt.test both,ALL away.any', 'log.ldap_debug.type=ldap', 'listener.InboundMail.smtp_auth=dir.auth'])
 
     def test(q, value, *more, stdin='', rc=0):
         got = run(g, ' '.join(['ldaptest', q, value, *more]), stdin=stdin)
@@ -82,6 +87,8 @@ def test_login_and_questions(t):
         assert 'Result: matched' in test(q, 'bob', stdin='builder\n')
         assert 'Result: did not match' in test(q, 'nobody', stdin='secret\n')
     assert 'did not match' in test('dir.auth', 'ann', stdin='\n')
+    g.wait_log(r'LDAP: \(dir\.auth\) Query \(uid=ann\) to server dir matched entries 1 in \d+ ms', 'ldap_debug')
+    g.wait_log(r'LDAP: \(dir\.auth\) Login to server dir as uid=ann,%s refused: wrong passphrase' % BASE, 'ldap_debug')
     assert 'address: ann@rcpt.test' in test('dir.quarantine', 'ann', stdin='secret\n')
     assert 'recipient: ann@inside.test' in test('dir.routing', 'ann@rcpt.test')
     assert 'host: 127.0.0.1' in test('dir.routing', 'bob@rcpt.test')
@@ -188,9 +195,51 @@ def test_in_the_work_queue(t):
     g.wait_log(r"MID \d+ masquerading envelope sender from 'dave@private\.test' to 'dave@public\.test'")
     d.stop()
     n = len(inside.messages)
-    time.sleep(1)
+    ok(g, 'ldapflush')
     assert c.send('x@sender.test', 'bob@rcpt.test', MESSAGE)[0] == 250
     g.wait_log(r'LDAP: unable to process, MID \d+ requeued')
     assert len(inside.messages) == n
     d.start()
     wait_for('the one that waited', lambda: len(inside.messages) > n, 40)
+
+
+def test_by_hand(t):
+    """FW-19: an administrator makes a server and its queries with ldapconfig, tries one with ldaptest and lets a listener use it;
+    what is wrong is said at once or at the commit, and a passphrase is never shown. An operator may not edit servers."""
+    d = Slapd(people())
+    t.things.append(d)
+    g = t.home(OPEN)
+    c = console(t, g)
+    c.say('ldapconfig', r'\[\]> $')
+    c.say('new', 'name for the LDAP server:[^>]*> $')
+    c.say('dir', 'server type[^>]*> $')
+    c.say('3', 'host names or addresses[^>]*> $')
+    c.say('127.0.0.1', 'port number[^>]*> $')
+    c.say(str(d.port), 'SSL[^>]*> $')
+    c.say('', 'authentication method[^>]*> $')
+    c.say('2', r'bind username[^>]*> $')
+    c.say(ADMIN, 'passphrase[^>]*> $')
+    c.say(SECRET, '> $')
+    c.say(SECRET, 'base[^>]*> $')
+    c.say(BASE, r'TEST - [^>]*> $')
+    shown = c.say('ldapaccept', 'query string[^>]*> $')
+    assert 'Query name: dir.accept' in shown and 'mailLocalAddress={a}' in shown, shown
+    c.say('(mail={a})', '> $')
+    shown = c.say('', r'TEST - [^>]*> $')
+    assert SECRET not in c.all.replace(SECRET + '\r', ''), 'echoed'
+    c.say('', r'ADVANCED - [^>]*> $')
+    c.say('', r'(?<!\])> $')
+    c.say('commit -y', r'(?<!\])> $')
+    assert 'Result: matched' in ok(g, 'ldaptest dir.accept ann@rcpt.test')
+    ok(g, 'ldapconfig edit dir smtpauth filter=(uid={u}) method=bind; ldapconfig setup InboundMail ldap_accept=dir.accept '
+          'ldap_accept_when=conversation smtp_auth=dir.smtpauth; commit')
+    s = g.smtp()
+    s.cmd('MAIL FROM:<s@sender.test>')
+    assert s.cmd('RCPT TO:<ann@rcpt.test>')[0] == 250 and s.cmd('RCPT TO:<zz@rcpt.test>')[0] == 550
+    rc, out = run(g, 'ldapconfig edit dir ldapaccept filter=(mail={a}; commit')
+    assert rc == 1 and 'ldap_query.dir.accept.filter: column' in out, out
+    rc, out = run(g, 'ldapconfig delete dir; commit')
+    assert rc == 1 and 'in use' in out, out
+    assert SECRET not in ok(g, 'showconfig') and SECRET not in g.log('cli_logs') + g.log('system_logs')
+    ok(g, 'settings set user.op.role=operator user.op.full_name=Op')
+    assert run(g, 'ldapconfig', user='op')[0] == 1
