@@ -96,7 +96,10 @@ void mime_read_inside(struct mime *m, struct mime_part *p);
 void mime_flaw(struct mime *m, struct mime_part *p, enum mime_flaw f);
 /* A limit was reached: the message counts as unscannable. The first reason stays. */
 void mime_cut(struct mime *m, struct str why);
+/* Room for n octets of a decoded body or a member; NULL (and cut) beyond MIME_DECODED or the arena. */
+char *mime_room(struct mime *m, size_t n);
 /* Adds a member found inside an archive part, after its siblings; NULL beyond the limits. */
+/* The name is that of the archive, with its folders (UTF-8 or octets); the path gets all of it, `name` the last part. */
 struct mime_part *mime_add_member(struct mime *m, struct mime_part *archive, struct str name, struct str body);
 /* The text part that a reader sees first: text/plain, else text/html; NULL = none. */
 struct mime_part *mime_first_text(const struct mime *m);

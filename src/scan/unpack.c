@@ -43,7 +43,7 @@ const char *unpack_end_text(enum unpack_end end)
     return end < UNPACK_ENDS ? texts[end] : "";
 }
 
-struct unpacker *unpack_new(void)
+struct unpacker *unpacker_new(void)
 {
     struct unpacker *a = calloc(1, sizeof *a);
     pid_t parent = getpid();
@@ -72,7 +72,7 @@ struct unpacker *unpack_new(void)
     return NULL;
 }
 
-void unpack_rest(struct unpacker *a)
+void unpacker_rest(struct unpacker *a)
 {
     if (a && a->child >= 0) {
         close(a->child);
@@ -81,11 +81,11 @@ void unpack_rest(struct unpacker *a)
     }
 }
 
-void unpack_free(struct unpacker *a)
+void unpacker_free(struct unpacker *a)
 {
     if (!a)
         return;
-    unpack_rest(a);
+    unpacker_rest(a);
     close(a->helper);
     while (waitpid(a->helper_pid, NULL, 0) < 0 && errno == EINTR)
         ;
@@ -117,7 +117,7 @@ static bool tell_helper(struct unpacker *a, const struct unpack_start *start, in
 
 static void give_up(struct unpacker *a)
 {
-    unpack_rest(a);
+    unpacker_rest(a);
     tell_helper(a, &(struct unpack_start){0}, -1);
 }
 
@@ -131,7 +131,7 @@ static bool want_child(struct unpacker *a, uint64_t octets, const struct unpack_
     memory = memory < UNPACK_MEMORY_MOST ? memory : UNPACK_MEMORY_MOST + octets;
     if (a->child >= 0 && a->memory >= memory)
         return true;
-    unpack_rest(a);
+    unpacker_rest(a);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return false;
     sent =
@@ -140,7 +140,7 @@ static bool want_child(struct unpacker *a, uint64_t octets, const struct unpack_
     a->child = pair[0];
     a->memory = memory;
     if (!sent)
-        unpack_rest(a);
+        unpacker_rest(a);
     return sent;
 }
 
