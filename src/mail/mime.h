@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "mail/header.h"
 
-enum { MIME_PARTS = 10000, MIME_DEPTH = 100, MIME_HEADERS = 20000, MIME_DECODED = 256 << 20 };
+enum { MIME_PARTS = 10000, MIME_DEPTH = 100, MIME_HEADERS = 20000, MIME_HEADER_OCTETS = 1 << 20, MIME_DECODED = 256 << 20 };
 
 /* Why a message or part is malformed: a bit each, words for `trace` by mime_flaw_name(). */
 enum mime_flaw {

@@ -70,13 +70,15 @@ void content_free(struct content *c)
 
 /* --- archives ------------------------------------------------------------------------------------------------------- */
 
+/* Archives around the part. A file that is merely packed is half a level: a.tar.gz is one archive to its reader. */
 static unsigned levels_above(const struct mime_part *p)
 {
-    unsigned n = 0;
+    unsigned halves = 0;
 
     for (; p; p = p->parent)
-        n += p->member;
-    return n;
+        if (p->member)
+            halves += file_type_of(p->parent->body).group == FILE_PACKED ? 1 : 2;
+    return halves / 2;
 }
 
 static char *member_room(void *ctx, const struct unpack_member *member)
@@ -139,6 +141,21 @@ static bool look_at_zip(struct look *l, struct mime_part *p, struct zip_look *z)
     return !p->unscannable.n;
 }
 
+/* What those see who go by the directory. */
+static void give_other_names(struct mime *m, struct mime_part *p, const struct zip_look *z)
+{
+    for (struct mime_part *q = p->first; q; q = q->next) {
+        struct str name = str_from(q->path, p->path.n + 1);
+
+        for (size_t i = 0; i < z->n_renamed; i++) {
+            if (!str_eq(z->renamed[i].local, name))
+                continue;
+            q->other_name = arena_str(m->arena, z->renamed[i].directory);
+            mime_flaw(m, q, MIME_FLAW_BAD_NAME);
+        }
+    }
+}
+
 static void open_archive(struct look *l, struct mime_part *p, bool zip, bool packed)
 {
     struct zip_look z = {0};
@@ -151,11 +168,12 @@ static void open_archive(struct look *l, struct mime_part *p, bool zip, bool pac
     if (p->unscannable.n || (zip && !look_at_zip(l, p, &z)))
         return;
     l->packed = packed;
-    unpack(l, p, UNPACK_HOW_ANY);
+    unpack(l, p, packed ? UNPACK_HOW_RAW : UNPACK_HOW_ANY); /* a packed tar is opened as a member */
     if (z.differs) {
         mime_flaw(l->m, p, MIME_FLAW_ARCHIVE_DIFFERS);
         l->m->ambiguous = true;
         unpack(l, p, UNPACK_HOW_STREAM);
+        give_other_names(l->m, p, &z);
     }
     if (zip)
         document_of_zip(l->m, p);

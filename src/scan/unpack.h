@@ -16,6 +16,7 @@
 
 enum unpack_how {
     UNPACK_HOW_ANY,    /* whatever format it is */
+    UNPACK_HOW_RAW,    /* one file, packed: whatever comes out is the member */
     UNPACK_HOW_STREAM, /* zip by its local headers, as a reader sees that never looks at the directory at the end */
 };
 

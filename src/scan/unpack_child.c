@@ -191,6 +191,9 @@ static struct archive *reader(const struct work *w)
     archive_read_support_filter_zstd(a);
     archive_read_support_filter_lz4(a);
     archive_read_support_filter_compress(a);
+    archive_read_support_format_raw(a); /* one file packed by itself */
+    if (w->ask.how == UNPACK_HOW_RAW)
+        return a;
     archive_read_support_format_zip(a);
     archive_read_support_format_7zip(a);
     archive_read_support_format_rar(a);
@@ -202,7 +205,7 @@ static struct archive *reader(const struct work *w)
     archive_read_support_format_cpio(a);
     archive_read_support_format_ar(a);
     archive_read_support_format_xar(a);
-    archive_read_support_format_raw(a); /* one file packed by itself */
+    archive_read_set_options(a, "read_concatenated_archives");
     return a;
 }
 

@@ -69,6 +69,15 @@ static bool next_entry(struct str *d, struct entry *e)
     return true;
 }
 
+static void look_name(struct str local, struct str directory, struct zip_look *out)
+{
+    if (str_eq(local, directory))
+        return;
+    out->differs = true;
+    if (out->n_renamed < ZIP_RENAMED)
+        out->renamed[out->n_renamed++] = (struct zip_renamed){local, directory};
+}
+
 /* Holds the entry against its local header; the octets it takes. */
 static struct extent look_local(struct str z, size_t base, const struct entry *e, struct zip_look *out)
 {
@@ -84,11 +93,12 @@ static struct extent look_local(struct str z, size_t base, const struct entry *e
     flags = u16(z, at + 6);
     names = (size_t)u16(z, at + 26) + u16(z, at + 28);
     x.to = at + LOCAL_SIZE + names + e->packed;
-    if (at + LOCAL_SIZE + names > z.n || !str_eq(str_of(z.p + at + LOCAL_SIZE, u16(z, at + 26)), e->name) ||
-        u16(z, at + 8) != e->method || ((flags ^ e->flags) & ENCRYPTED))
+    if (at + LOCAL_SIZE + names > z.n || u16(z, at + 8) != e->method || ((flags ^ e->flags) & ENCRYPTED))
         out->differs = true;
     else if (!(flags & DESCRIPTOR) && e->packed != UINT32_MAX && u32(z, at + 18) != e->packed)
         out->differs = true;
+    else
+        look_name(str_of(z.p + at + LOCAL_SIZE, u16(z, at + 26)), e->name, out);
     return x;
 }
 
@@ -126,7 +136,7 @@ void zip_look(struct arena *a, struct str z, uint64_t max_entries, struct zip_lo
     struct str d;
     size_t end, start, size, base, n = 0;
 
-    *out = (struct zip_look){0};
+    memset(out, 0, sizeof *out);
     if (!find_end(z, &end))
         return;
     size = u32(z, end + 12);

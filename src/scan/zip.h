@@ -7,6 +7,8 @@
 
 #include "base/arena.h"
 
+enum { ZIP_RENAMED = 64 };
+
 struct zip_look {
     bool directory; /* a directory was found and read */
     bool overlap;   /* two entries lie over one another */
@@ -14,6 +16,12 @@ struct zip_look {
     bool encrypted; /* an entry is encrypted */
     uint64_t entries;
     uint64_t unpacked; /* as the directory says */
+    /* Entries that bear one name in their local header (which libarchive shows) and another in the directory (which others
+     * show); the first of them, views. */
+    struct zip_renamed {
+        struct str local, directory;
+    } renamed[ZIP_RENAMED];
+    size_t n_renamed;
 };
 
 /* Never fails: what cannot be read ends the look. Scratch memory from the arena, at most 16 octets an entry. */
