@@ -163,7 +163,7 @@ def bombs():
                                    for i in range(90)) + b'x\r\n' * 10000)
     save('bomb-uu', b'\r\n' + b'begin 644 x\n' * 500000)
     save('bomb-lines', b'Content-Type: multipart/mixed; boundary=b\r\n\r\n' + b'--bx\r\n' * 500000)
-    save('bomb-html', b'Content-Type: text/html\r\n\r\n' + b'<a href="http://a.test/&#65;"><!-- <title> -- ><p style="display:none">' * 20000 + b'<!--' * 500000)
+    save('bomb-html', b'Content-Type: text/html\r\n\r\n' + b'<a href="http://a.test/&#65;"><!-- <title> --><p style="display:none">' * 20000 + b'<!--' * 500000)
     save('bomb-words', b'Subject: ' + b'=?utf-8?q?=c3?= ' * 300000 + b'\r\nContent-Disposition: attachment; ' + b''.join(b'filename*%d="=?utf-8?q?a?=";' % i for i in range(20000)) + b'\r\n\r\nwww.' + b'www.a:' * 500000)
     save('bomb-pdf', attached('a.pdf', b'%PDF-' + b'/Encryp' * 1000000))
 

@@ -59,12 +59,12 @@ struct unpacker;
 /* Forks the helper: call before the process gives up its rights and before it has threads. NULL when there is no memory
  * or process to be had. The helper keeps no descriptor of the worker but the standard ones. */
 struct unpacker *unpacker_new(void);
-void unpacker_free(struct unpacker *a);
+void unpacker_free(struct unpacker *u);
 /* Unpacks; *entries_out and *bytes_out: what it came to (also when it ended early). */
-enum unpack_end unpack_run(struct unpacker *a, struct str octets, enum unpack_how how, const struct unpack_limits *l,
+enum unpack_end unpack_run(struct unpacker *u, struct str octets, enum unpack_how how, const struct unpack_limits *l,
                            const struct unpack_taker *to, uint64_t *entries_out, uint64_t *bytes_out);
 /* Gives the child back that was kept for the next archive of the same message. */
-void unpacker_rest(struct unpacker *a);
+void unpacker_rest(struct unpacker *u);
 /* "nested too deep" and its like, for logs. */
 const char *unpack_end_text(enum unpack_end end);
 
