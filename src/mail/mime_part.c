@@ -381,7 +381,7 @@ void mime_entity(struct mime *m, struct mime_part *parent, struct str octets, bo
         return;
     m->reading++;
     other_readings(m, parent, &s, r, inside);
-    if (s.early)
+    if (s.early && (s.types.n || s.encodings.n || s.dispositions.n)) /* else it is the same text */
         early_reading(m, parent, &s, inside);
     m->reading--;
 }

@@ -220,7 +220,7 @@ bool unpack_say_check(const struct unpack_say *s, uint64_t bytes_left)
 static enum unpack_end take_member(int child, const struct unpack_say *s, const struct unpack_taker *to,
                                    uint64_t deadline_ms)
 {
-    static char name[UNPACK_NAME_MOST];
+    char name[UNPACK_NAME_MOST];
     struct unpack_member m = {.encrypted = s->encrypted, .size = s->size};
     enum unpack_end end = take_all(child, name, s->name, deadline_ms);
     char *room;

@@ -85,7 +85,7 @@ static void allow_memory(struct program *p, int call)
 
 static bool apply(bool helper)
 {
-    static struct program p;
+    struct program p = {.n = 0};
     struct sock_fprog filter = {.filter = p.at};
 
 #ifdef __SANITIZE_ADDRESS__
@@ -93,7 +93,6 @@ static bool apply(bool helper)
 #endif
     if (OUR_ARCH == 0)
         return true;
-    p.n = 0;
     add(&p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, arch), 0, 0);
     add(&p, BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
     end(&p, SECCOMP_RET_KILL_PROCESS);
