@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "mail/header.h"
 
-enum { MIME_PARTS = 10000, MIME_DEPTH = 100, MIME_HEADERS = 20000, MIME_DECODED = 256 << 20 };
+enum { MIME_PARTS = 10000, MIME_DEPTH = 100, MIME_HEADERS = 20000, MIME_HEADER_OCTETS = 1 << 20, MIME_DECODED = 256 << 20 };
 
 /* Why a message or part is malformed: a bit each, words for `trace` by mime_flaw_name(). */
 enum mime_flaw {
@@ -96,7 +96,10 @@ void mime_read_inside(struct mime *m, struct mime_part *p);
 void mime_flaw(struct mime *m, struct mime_part *p, enum mime_flaw f);
 /* A limit was reached: the message counts as unscannable. The first reason stays. */
 void mime_cut(struct mime *m, struct str why);
+/* Room for n octets of a decoded body or a member; NULL (and cut) beyond MIME_DECODED or the arena. */
+char *mime_room(struct mime *m, size_t n);
 /* Adds a member found inside an archive part, after its siblings; NULL beyond the limits. */
+/* The name is that of the archive, with its folders (UTF-8 or octets); the path gets all of it, `name` the last part. */
 struct mime_part *mime_add_member(struct mime *m, struct mime_part *archive, struct str name, struct str body);
 /* The text part that a reader sees first: text/plain, else text/html; NULL = none. */
 struct mime_part *mime_first_text(const struct mime *m);

@@ -8,21 +8,17 @@
 
 enum { SPACE = 64, PAD = 65, WRONG = 66 };
 
-static const unsigned char *base64_table(void)
-{
-    static unsigned char table[256];
-    static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    if (table[0] == WRONG)
-        return table;
-    for (unsigned i = 1; i < 256; i++)
-        table[i] = mime_space((char)i) ? SPACE : WRONG;
-    for (unsigned i = 0; i < 64; i++)
-        table[(unsigned char)ALPHABET[i]] = (unsigned char)i;
-    table['='] = PAD;
-    table[0] = WRONG;
-    return table;
-}
+/* The value of each octet in base64 (RFC 2045 6.8), or one of the above. */
+static const unsigned char BASE64[256] = {
+    66, 66, 66, 66, 66, 66, 66, 66, 66, 64, 64, 64, 64, 64, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66,
+    66, 66, 66, 64, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 62, 66, 66, 66, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61,
+    66, 66, 66, 65, 66, 66, 66, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+    22, 23, 24, 25, 66, 66, 66, 66, 66, 66, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44,
+    45, 46, 47, 48, 49, 50, 51, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66,
+    66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66,
+    66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66,
+    66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66,
+    66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66, 66};
 
 /* The encoding a word names: comments, quotes, parameters and white space around it do not matter to clients. */
 enum mime_encoding mime_encoding_of(struct str word)
@@ -60,7 +56,7 @@ enum mime_encoding mime_encoding_of(struct str word)
 /* Padding ends a group; what follows is decoded as a further one, so nothing behind it is hidden. */
 bool mime_base64(struct str in, char *out, size_t *n)
 {
-    const unsigned char *t = base64_table(), *p = (const unsigned char *)in.p, *end = p + in.n;
+    const unsigned char *t = BASE64, *p = (const unsigned char *)in.p, *end = p + in.n;
     uint32_t bits = 0;
     unsigned have = 0;
     bool good = true, padded = false;
@@ -157,11 +153,10 @@ bool mime_quoted_printable(struct str in, char *out, size_t *n)
 
 bool mime_looks_base64(struct str in)
 {
-    const unsigned char *t = base64_table();
     size_t wrong = 0, right = 0;
 
     for (size_t i = 0; i < in.n && i < 65536; i++) {
-        unsigned v = t[(unsigned char)in.p[i]];
+        unsigned v = BASE64[(unsigned char)in.p[i]];
 
         wrong += v == WRONG;
         right += v < 64 || v == PAD;

@@ -51,15 +51,15 @@ static size_t comment_end(struct str s)
         return 5;
     if (str_starts(body, str_lit("->")))
         return 6;
-    end = 4 + str_find_str(body, str_lit("--"));
-    while (end < s.n) {
-        struct str rest = str_from(s, end + 2);
+    for (end = 4; end < s.n; end++) {
+        struct str rest;
 
-        if (str_starts(rest, str_lit(">")))
+        end += str_find(str_from(s, end), '-');
+        rest = str_from(s, end);
+        if (str_starts(rest, str_lit("-->")))
             return end + 3;
-        if (str_starts(rest, str_lit("!>")))
+        if (str_starts(rest, str_lit("--!>")))
             return end + 4;
-        end += 1 + str_find_str(str_from(s, end + 1), str_lit("--"));
     }
     return s.n;
 }

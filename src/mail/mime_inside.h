@@ -11,8 +11,6 @@ enum { MIME_READINGS = 4, MIME_PARAMS = 1000, MIME_PIECES = 64, MIME_PATH = 4096
 struct mime_part *mime_part_new(struct mime *m, struct mime_part *parent);
 /* Takes n octets from the budget of looking; false (and cut) when it is used up. */
 bool mime_spend(struct mime *m, size_t n);
-/* Room for n decoded octets; NULL (and cut) beyond MIME_DECODED or the arena. */
-char *mime_room(struct mime *m, size_t n);
 
 /* --- mime_part.c */
 /* A header section and what follows it: one part, or one for each reading of it. */

@@ -124,7 +124,7 @@ struct str mime_name_set(struct mime *m, struct mime_part *p, struct str name)
 
     if (name.n > NAME_MOST)
         name.n = NAME_MOST;
-    name = mime_to_utf8(m->arena, name, STR_NONE, &bad);
+    name = arena_str(m->arena, mime_to_utf8(m->arena, name, STR_NONE, &bad));
     add(all, &n, name);
     settle(m, p, all, n);
     return name;

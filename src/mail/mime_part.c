@@ -184,10 +184,11 @@ static void read_section(struct mime *m, struct str entity, struct section *s)
             s->ended = true;
             return;
         }
-        if (++m->n_fields > MIME_HEADERS) {
+        if (++m->n_fields > MIME_HEADERS || n > MIME_HEADER_OCTETS || rest.p - entity.p > MIME_HEADER_OCTETS) {
             set(s, MIME_FLAW_TOO_MANY);
-            mime_cut(m, str_lit("too many header fields"));
+            mime_cut(m, m->n_fields > MIME_HEADERS ? str_lit("too many header fields") : str_lit("header section too long"));
         } else if (header_next(&rest, &f)) {
+            f.value = str_first(f.value, MIME_HEADER_OCTETS);
             take_field(s, entity, &f);
         } else {
             take_junk(s, entity, rest, n);
@@ -380,7 +381,7 @@ void mime_entity(struct mime *m, struct mime_part *parent, struct str octets, bo
         return;
     m->reading++;
     other_readings(m, parent, &s, r, inside);
-    if (s.early)
+    if (s.early && (s.types.n || s.encodings.n || s.dispositions.n)) /* else it is the same text */
         early_reading(m, parent, &s, inside);
     m->reading--;
 }

@@ -37,7 +37,7 @@ static bool read_word(struct str s, struct word *out)
 
 static void decode_q(struct str in, struct buf *out)
 {
-    char *to = buf_reserve(out, in.n), *from = to;
+    char *to = in.n ? buf_reserve(out, in.n) : NULL, *from = to;
     size_t n = 0;
 
     if (!to)
@@ -57,7 +57,7 @@ static void decode_text(const struct word *w, struct buf *out)
     char *to;
 
     if (w->encoding == 'b') {
-        to = buf_reserve(out, in.n);
+        to = in.n ? buf_reserve(out, in.n) : NULL;
         if (to)
             mime_base64(in, to, &n);
         out->n += n;

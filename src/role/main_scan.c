@@ -4,10 +4,13 @@
 #include "role/role.h"
 #include "scan/scan.h"
 
+/* Made before the process gives up its rights: it forks a helper and reads tables. */
+static struct content *content;
+
 static enum rc start(struct process *p, struct err *e)
 {
     (void)e;
-    p->state = scan_new(&(struct scan_options){p->loop, p->bus, p->conf, p->events, p->board});
+    p->state = scan_new(&(struct scan_options){p->loop, p->bus, p->conf, p->events, p->board, content});
     return RC_OK;
 }
 
@@ -20,5 +23,6 @@ int main(int argc, char **argv)
 {
     static const struct role_kind kind = {.kind = ROLE_scan, .start = start, .stop = stop};
 
+    content = content_new();
     return role_main(&kind, argc, argv);
 }

@@ -104,19 +104,23 @@ void gmime_begin(void)
 void gmime_compare(struct mime *m)
 {
     static const GMimeRfcComplianceMode modes[] = {GMIME_RFC_COMPLIANCE_STRICT, GMIME_RFC_COMPLIANCE_LOOSE};
-    static struct shape ours, theirs;
+    struct shape ours, theirs;
 
     if (m->cut || m->ambiguous)
         return;
-    ours = (struct shape){.n = 0};
+    ours.n = 0;
+    ours.full = false;
     shape_of_ours(m, m->root, &ours);
     for (size_t i = 0; i < 2; i++) {
         theirs.n = 0;
         theirs.full = false;
         if (!parse(m->octets, modes[i], &theirs) || ours.full || theirs.full)
             continue;
-        if (ours.n == theirs.n && memcmp(ours.at, theirs.at, ours.n) == 0)
+        if (ours.n == theirs.n && memcmp(ours.at, theirs.at, ours.n) == 0) {
+            if (!m->flaws)
+                return; /* nothing that loose reading could take differently */
             continue;
+        }
         mime_flaw(m, m->root, MIME_FLAW_READERS_DIFFER);
         m->ambiguous = true;
         return;

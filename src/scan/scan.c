@@ -126,7 +126,8 @@ struct scan *scan_new(const struct scan_options *o)
     struct scan *s = calloc(1, sizeof *s);
 
     must(s);
-    s->world = (struct scan_world){.loop = o->loop, .bus = o->bus, .conf = o->conf, .events = o->events, .board = o->board};
+    s->world = (struct scan_world){
+        .loop = o->loop, .bus = o->bus, .conf = o->conf, .events = o->events, .board = o->board, .content = o->content};
     world_init(&s->world);
     arena_init(&s->message, 65536, MESSAGE_MEMORY);
     bus_on(o->bus, BUS_scan_window, on_window, s);

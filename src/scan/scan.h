@@ -9,6 +9,7 @@
 #include "bus/bus.h"
 #include "conf/conf.h"
 #include "event/event.h"
+#include "scan/content.h"
 
 struct scan;
 
@@ -17,7 +18,8 @@ struct scan_options {
     struct bus *bus;
     struct conf_source *conf;
     struct events *events;
-    struct board *board; /* may be NULL */
+    struct board *board;     /* may be NULL */
+    struct content *content; /* made before the process gave up its rights; NULL: archives are not opened */
 };
 
 struct scan *scan_new(const struct scan_options *o);

@@ -58,7 +58,7 @@ static int start(void **state)
     bus_on(f->queue, BUS_scan_verdict, on_verdict, f);
     f->events = events_test_new();
     f->conf = conf_source_test("", NULL);
-    f->scan = scan_new(&(struct scan_options){f->loop, f->bus, f->conf, f->events, NULL});
+    f->scan = scan_new(&(struct scan_options){f->loop, f->bus, f->conf, f->events, NULL, NULL});
     f->fd = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(f->fd, BYTES), 0);
     f->window = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);

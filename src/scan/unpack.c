@@ -43,20 +43,20 @@ const char *unpack_end_text(enum unpack_end end)
     return end < UNPACK_ENDS ? texts[end] : "";
 }
 
-struct unpacker *unpack_new(void)
+struct unpacker *unpacker_new(void)
 {
-    struct unpacker *a = calloc(1, sizeof *a);
+    struct unpacker *u = calloc(1, sizeof *u);
     pid_t parent = getpid();
     int pair[2];
 
-    if (!a || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        free(a);
+    if (!u || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        free(u);
         return NULL;
     }
-    a->child = -1;
-    a->helper = pair[0];
-    a->helper_pid = fork();
-    if (a->helper_pid == 0) {
+    u->child = -1;
+    u->helper = pair[0];
+    u->helper_pid = fork();
+    if (u->helper_pid == 0) {
         dup2(pair[1], 3);
         close_range(4, ~0u, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -65,35 +65,35 @@ struct unpacker *unpack_new(void)
         unpack_helper(3);
     }
     close(pair[1]);
-    if (a->helper_pid > 0)
-        return a;
-    close(a->helper);
-    free(a);
+    if (u->helper_pid > 0)
+        return u;
+    close(u->helper);
+    free(u);
     return NULL;
 }
 
-void unpack_rest(struct unpacker *a)
+void unpacker_rest(struct unpacker *u)
 {
-    if (a && a->child >= 0) {
-        close(a->child);
-        a->child = -1;
-        a->memory = 0;
+    if (u && u->child >= 0) {
+        close(u->child);
+        u->child = -1;
+        u->memory = 0;
     }
 }
 
-void unpack_free(struct unpacker *a)
+void unpacker_free(struct unpacker *u)
 {
-    if (!a)
+    if (!u)
         return;
-    unpack_rest(a);
-    close(a->helper);
-    while (waitpid(a->helper_pid, NULL, 0) < 0 && errno == EINTR)
+    unpacker_rest(u);
+    close(u->helper);
+    while (waitpid(u->helper_pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    free(a);
+    free(u);
 }
 
 /* The packet for the helper, with the child's end of the line; fd < 0 = end the present child. */
-static bool tell_helper(struct unpacker *a, const struct unpack_start *start, int fd)
+static bool tell_helper(struct unpacker *u, const struct unpack_start *start, int fd)
 {
     union {
         char octets[CMSG_SPACE(sizeof(int))];
@@ -112,43 +112,43 @@ static bool tell_helper(struct unpacker *a, const struct unpack_start *start, in
         c->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
     }
-    return sendmsg(a->helper, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof *start;
+    return sendmsg(u->helper, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof *start;
 }
 
-static void give_up(struct unpacker *a)
+static void give_up(struct unpacker *u)
 {
-    unpack_rest(a);
-    tell_helper(a, &(struct unpack_start){0}, -1);
+    unpacker_rest(u);
+    tell_helper(u, &(struct unpack_start){0}, -1);
 }
 
 /* A child whose memory is enough for this archive. */
-static bool want_child(struct unpacker *a, uint64_t octets, const struct unpack_limits *l)
+static bool want_child(struct unpacker *u, uint64_t octets, const struct unpack_limits *l)
 {
     uint64_t memory = UNPACK_MEMORY_BASE + octets + l->bytes, now = clock_mono_ms();
     int pair[2];
     bool sent;
 
     memory = memory < UNPACK_MEMORY_MOST ? memory : UNPACK_MEMORY_MOST + octets;
-    if (a->child >= 0 && a->memory >= memory)
+    if (u->child >= 0 && u->memory >= memory)
         return true;
-    unpack_rest(a);
+    unpacker_rest(u);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return false;
     sent =
-        tell_helper(a, &(struct unpack_start){memory, (l->deadline_ms > now ? l->deadline_ms - now : 0) + LIVE_MS}, pair[1]);
+        tell_helper(u, &(struct unpack_start){memory, (l->deadline_ms > now ? l->deadline_ms - now : 0) + LIVE_MS}, pair[1]);
     close(pair[1]);
-    a->child = pair[0];
-    a->memory = memory;
+    u->child = pair[0];
+    u->memory = memory;
     if (!sent)
-        unpack_rest(a);
+        unpacker_rest(u);
     return sent;
 }
 
 /* --- octets with a deadline ----------------------------------------------------------------------------------------- */
 
-static enum unpack_end wait_for(const struct unpacker *a, short events, uint64_t deadline_ms)
+static enum unpack_end wait_for(int child, short events, uint64_t deadline_ms)
 {
-    struct pollfd p = {.fd = a->child, .events = events};
+    struct pollfd p = {.fd = child, .events = events};
 
     for (;;) {
         uint64_t now = clock_mono_ms();
@@ -164,18 +164,18 @@ static enum unpack_end wait_for(const struct unpacker *a, short events, uint64_t
     }
 }
 
-static enum unpack_end send_all(const struct unpacker *a, const void *from, size_t n, uint64_t deadline_ms)
+static enum unpack_end send_all(int child, const void *from, size_t n, uint64_t deadline_ms)
 {
     const char *p = from;
 
     while (n) {
-        ssize_t k = send(a->child, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t k = send(child, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (k > 0) {
             p += k;
             n -= (size_t)k;
         } else if (k < 0 && (errno == EAGAIN || errno == EINTR)) {
-            enum unpack_end end = wait_for(a, POLLOUT, deadline_ms);
+            enum unpack_end end = wait_for(child, POLLOUT, deadline_ms);
 
             if (end != UNPACK_END_DONE)
                 return end;
@@ -186,18 +186,18 @@ static enum unpack_end send_all(const struct unpacker *a, const void *from, size
     return UNPACK_END_DONE;
 }
 
-static enum unpack_end take_all(const struct unpacker *a, void *to, size_t n, uint64_t deadline_ms)
+static enum unpack_end take_all(int child, void *to, size_t n, uint64_t deadline_ms)
 {
     char *p = to;
 
     while (n) {
-        ssize_t k = recv(a->child, p, n, MSG_DONTWAIT);
+        ssize_t k = recv(child, p, n, MSG_DONTWAIT);
 
         if (k > 0) {
             p += k;
             n -= (size_t)k;
         } else if (k < 0 && (errno == EAGAIN || errno == EINTR)) {
-            enum unpack_end end = wait_for(a, POLLIN, deadline_ms);
+            enum unpack_end end = wait_for(child, POLLIN, deadline_ms);
 
             if (end != UNPACK_END_DONE)
                 return end;
@@ -217,12 +217,12 @@ bool unpack_say_check(const struct unpack_say *s, uint64_t bytes_left)
     return s->name <= UNPACK_NAME_MOST && s->size <= bytes_left && !(s->encrypted && s->size);
 }
 
-static enum unpack_end take_member(struct unpacker *a, const struct unpack_say *s, const struct unpack_taker *to,
+static enum unpack_end take_member(int child, const struct unpack_say *s, const struct unpack_taker *to,
                                    uint64_t deadline_ms)
 {
-    static char name[UNPACK_NAME_MOST];
+    char name[UNPACK_NAME_MOST];
     struct unpack_member m = {.encrypted = s->encrypted, .size = s->size};
-    enum unpack_end end = take_all(a, name, s->name, deadline_ms);
+    enum unpack_end end = take_all(child, name, s->name, deadline_ms);
     char *room;
 
     if (end != UNPACK_END_DONE)
@@ -231,20 +231,20 @@ static enum unpack_end take_member(struct unpacker *a, const struct unpack_say *
     room = to->room(to->ctx, &m);
     if (!room)
         return UNPACK_END_BYTES;
-    end = take_all(a, room, s->size, deadline_ms);
+    end = take_all(child, room, s->size, deadline_ms);
     if (end == UNPACK_END_DONE)
         to->member(to->ctx, &m, str_of(room, s->size));
     return end;
 }
 
-static enum unpack_end take_answers(struct unpacker *a, const struct unpack_limits *l, const struct unpack_taker *to,
+static enum unpack_end take_answers(int child, const struct unpack_limits *l, const struct unpack_taker *to,
                                     uint64_t *entries, uint64_t *bytes)
 {
     struct unpack_say s;
     enum unpack_end end;
 
     for (;;) {
-        end = take_all(a, &s, sizeof s, l->deadline_ms);
+        end = take_all(child, &s, sizeof s, l->deadline_ms);
         if (end != UNPACK_END_DONE)
             return end;
         if (!unpack_say_check(&s, l->bytes - *bytes))
@@ -254,10 +254,24 @@ static enum unpack_end take_answers(struct unpacker *a, const struct unpack_limi
         if (++*entries > l->entries)
             return UNPACK_END_CRASHED;
         *bytes += s.size;
-        end = take_member(a, &s, to, l->deadline_ms);
+        end = take_member(child, &s, to, l->deadline_ms);
         if (end != UNPACK_END_DONE)
             return end;
     }
+}
+
+enum unpack_end unpack_take_answers(int child, const struct unpack_limits *l, const struct unpack_taker *to)
+{
+    uint64_t entries = 0, bytes = 0;
+
+    return take_answers(child, l, to, &entries, &bytes);
+}
+
+void unpacker_test_kill(struct unpacker *u)
+{
+    tell_helper(u, &(struct unpack_start){0}, -1);
+    while (recv(u->child, &(char){0}, 1, 0) > 0)
+        ;
 }
 
 static bool child_is_well(enum unpack_end end)
@@ -265,21 +279,21 @@ static bool child_is_well(enum unpack_end end)
     return end != UNPACK_END_TIME && end != UNPACK_END_CRASHED && end != UNPACK_END_HELPER;
 }
 
-enum unpack_end unpack_run(struct unpacker *a, struct str octets, enum unpack_how how, const struct unpack_limits *l,
+enum unpack_end unpack_run(struct unpacker *u, struct str octets, enum unpack_how how, const struct unpack_limits *l,
                            const struct unpack_taker *to, uint64_t *entries_out, uint64_t *bytes_out)
 {
     struct unpack_ask ask = {.octets = octets.n, .entries = l->entries, .bytes = l->bytes, .ratio = l->ratio, .how = how};
     enum unpack_end end;
 
     *entries_out = *bytes_out = 0;
-    if (!a || !l->ratio || !want_child(a, octets.n, l))
+    if (!u || !l->ratio || !want_child(u, octets.n, l))
         return UNPACK_END_HELPER;
-    end = send_all(a, &ask, sizeof ask, l->deadline_ms);
+    end = send_all(u->child, &ask, sizeof ask, l->deadline_ms);
     if (end == UNPACK_END_DONE)
-        end = send_all(a, octets.p, octets.n, l->deadline_ms);
+        end = send_all(u->child, octets.p, octets.n, l->deadline_ms);
     if (end == UNPACK_END_DONE)
-        end = take_answers(a, l, to, entries_out, bytes_out);
-    if (!child_is_well(end) || (end == UNPACK_END_BYTES && a->child >= 0))
-        give_up(a); /* a refused member leaves octets on the line */
+        end = take_answers(u->child, l, to, entries_out, bytes_out);
+    if (!child_is_well(end) || (end == UNPACK_END_BYTES && u->child >= 0))
+        give_up(u); /* a refused member leaves octets on the line */
     return end;
 }

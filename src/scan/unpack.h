@@ -16,6 +16,7 @@
 
 enum unpack_how {
     UNPACK_HOW_ANY,    /* whatever format it is */
+    UNPACK_HOW_RAW,    /* one file, packed: whatever comes out is the member */
     UNPACK_HOW_STREAM, /* zip by its local headers, as a reader sees that never looks at the directory at the end */
 };
 
@@ -57,13 +58,13 @@ struct unpacker;
 
 /* Forks the helper: call before the process gives up its rights and before it has threads. NULL when there is no memory
  * or process to be had. The helper keeps no descriptor of the worker but the standard ones. */
-struct unpacker *unpack_new(void);
-void unpack_free(struct unpacker *a);
+struct unpacker *unpacker_new(void);
+void unpacker_free(struct unpacker *u);
 /* Unpacks; *entries_out and *bytes_out: what it came to (also when it ended early). */
-enum unpack_end unpack_run(struct unpacker *a, struct str octets, enum unpack_how how, const struct unpack_limits *l,
+enum unpack_end unpack_run(struct unpacker *u, struct str octets, enum unpack_how how, const struct unpack_limits *l,
                            const struct unpack_taker *to, uint64_t *entries_out, uint64_t *bytes_out);
 /* Gives the child back that was kept for the next archive of the same message. */
-void unpack_rest(struct unpacker *a);
+void unpacker_rest(struct unpacker *u);
 /* "nested too deep" and its like, for logs. */
 const char *unpack_end_text(enum unpack_end end);
 

@@ -154,6 +154,8 @@ static enum unpack_end entries(struct work *w, struct archive *a)
                                                                                     : UNPACK_END_NONE;
         if (++w->entries > w->ask.entries)
             return UNPACK_END_ENTRIES;
+        if (archive_format(a) == ARCHIVE_FORMAT_RAW && archive_filter_count(a) <= 1)
+            return UNPACK_END_NONE; /* neither archive nor packed: the reader of last resort took it */
         if (archive_entry_filetype(e) == AE_IFDIR)
             continue;
         end = content(w, a, &n);
@@ -189,6 +191,9 @@ static struct archive *reader(const struct work *w)
     archive_read_support_filter_zstd(a);
     archive_read_support_filter_lz4(a);
     archive_read_support_filter_compress(a);
+    archive_read_support_format_raw(a); /* one file packed by itself */
+    if (w->ask.how == UNPACK_HOW_RAW)
+        return a;
     archive_read_support_format_zip(a);
     archive_read_support_format_7zip(a);
     archive_read_support_format_rar(a);
@@ -200,7 +205,7 @@ static struct archive *reader(const struct work *w)
     archive_read_support_format_cpio(a);
     archive_read_support_format_ar(a);
     archive_read_support_format_xar(a);
-    archive_read_support_format_raw(a); /* one file packed by itself */
+    archive_read_set_options(a, "read_concatenated_archives");
     return a;
 }
 
@@ -213,8 +218,6 @@ static void serve(struct work *w)
     if (a && archive_read_open_memory(a, w->octets, w->ask.octets) == ARCHIVE_OK)
         end = entries(w, a);
     else if (a)
-        end = UNPACK_END_NONE;
-    if (end == UNPACK_END_DONE && archive_filter_count(a) <= 1 && archive_format(a) == ARCHIVE_FORMAT_RAW)
         end = UNPACK_END_NONE;
     say_end(w, end);
     archive_read_free(a);

@@ -33,8 +33,12 @@ struct unpack_say {
 _Noreturn void unpack_child(int fd, const struct unpack_start *start);
 /* unpack_helper.c: the loop of the helper. */
 _Noreturn void unpack_helper(int fd);
-/* unpack_answer.c: reads one answer's head; false when it cannot be true. */
+/* unpack.c: the head of an answer; false when it cannot be true. */
 bool unpack_say_check(const struct unpack_say *s, uint64_t bytes_left);
+/* All answers about one archive (tests). */
+enum unpack_end unpack_take_answers(int child, const struct unpack_limits *l, const struct unpack_taker *to);
+/* Tests: the present child dies. */
+void unpacker_test_kill(struct unpacker *u);
 
 /* unpack_jail.c. False: this kernel refuses. Sanitizer builds are not confined. */
 bool unpack_jail_helper(void);

@@ -42,6 +42,14 @@ static enum rc in_group(void *ctx, struct message *m, struct str query, struct s
     return codes[a->result];
 }
 
+static void content(void *ctx, struct message *m, struct mime *mime)
+{
+    const struct scan_world *w = ctx;
+
+    if (w->content)
+        content_read(w->content, mime, &m->conf->scanning);
+}
+
 /* An engine went away or came back: said once, in the log of its kind. */
 static void engine_changed(void *ctx, enum engine_kind kind, bool up, struct str why)
 {
@@ -67,6 +75,7 @@ void world_init(struct scan_world *w)
     w->engines = engines_new(&dialer, engine_changed, w);
     w->calls.ctx = w;
     w->calls.in_group = in_group;
+    w->calls.content = content;
     w->dns = dns_asker_new(w->bus, w->loop);
     w->auth = world_auth_new(w);
     conf_on_change(w->conf, conf_changed, w);

@@ -10,6 +10,7 @@
 #include "bus/bus.h"
 #include "policy/compiled.h"
 #include "policy/message.h"
+#include "scan/content.h"
 #include "scan/engines.h"
 #include "scan/world_auth.h"
 
@@ -26,6 +27,7 @@ struct scan_world {
     struct board *board; /* may be NULL */
     struct conf_source *conf;
     struct events *events;
+    struct content *content; /* NULL: nothing is opened (tests) */
     struct dns_asker *dns;
     struct compiled *compiled; /* of the newest snapshot */
     struct message_world calls;
