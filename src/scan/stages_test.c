@@ -200,11 +200,6 @@ static void graymail_has_its_kinds(void **state)
 
 /* --- anti-virus --- */
 
-#define WITH_ATTACHMENT \
-    "From: anna@example.net\r\nSubject: hello\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" \
-    "--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\nContent-Type: application/octet-stream; name=\"a.bin\"\r\n" \
-    "Content-Transfer-Encoding: base64\r\n\r\naGVsbG8gd29ybGQ=\r\n--b--\r\n"
-
 static void clean_mail_passes_with_its_parts(void **state)
 {
     struct fix *f = *state;

@@ -156,6 +156,11 @@ static inline bool now_has(struct fix *f, const char *text)
 
 #define PLAIN "From: anna@example.net\r\nSubject: hello\r\n\r\nbody\r\n"
 
+#define WITH_ATTACHMENT \
+    "From: anna@example.net\r\nSubject: hello\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" \
+    "--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\nContent-Type: application/octet-stream; name=\"a.bin\"\r\n" \
+    "Content-Transfer-Encoding: base64\r\n\r\naGVsbG8gd29ybGQ=\r\n--b--\r\n"
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif
