@@ -67,9 +67,9 @@ static void take(struct place *x, const struct ldap_answer *a)
 {
     struct str address = ldap_answer_value(a, "address"), name = ldap_answer_value(a, "name"), local, domain;
 
-    if (address.n && address.n <= ADDRESS_MAX && is_plain(address) &&
-        address_cut(address, &local, &domain) && local.n && address_is_domain(domain, true) &&
-        str_find(local, ' ') == local.n && str_find(local, '>') == local.n && str_find(local, ',') == local.n)
+    if (address.n && address.n <= ADDRESS_MAX && is_plain(address) && address_cut(address, &local, &domain) && local.n &&
+        address_is_domain(domain, true) && str_find(local, ' ') == local.n && str_find(local, '>') == local.n &&
+        str_find(local, ',') == local.n)
         x->now = address;
     if (is_plain(name))
         x->name = name;

@@ -1,10 +1,10 @@
 /*
- * What directories and tables make of recipients and senders before any filter: LDAP accept (when not done at RCPT), routing,
- * masquerading.
+ * What directories and tables make of recipients and senders before any filter: LDAP accept (when not done at RCPT),
+ * routing, masquerading.
  *
- * Called by the pipeline. Owns nothing: memory is the message's. Recipients with different fates become messages of their own,
- * which come here again; the message that is left has one fate. When no server can say, the message waits: nobody is bounced
- * because a directory is away.
+ * Called by the pipeline. Owns nothing: memory is the message's. Recipients with different fates become messages of their
+ * own, which come here again; the message that is left has one fate. When no server can say, the message waits: nobody is
+ * bounced because a directory is away.
  */
 #include "bus/ldap_ask.h"
 #include "mail/address.h"
@@ -16,7 +16,7 @@ enum { IN_WORK_QUEUE = 0, DROP = 1 }; /* choices of listener.ldap_accept_when an
 enum { TOGETHER = 256, HOST_MAX = 255 };
 
 struct fate {
-    bool asked;    /* whether it exists */
+    bool asked; /* whether it exists */
     bool unknown;
     struct strs addresses; /* it goes there instead */
     struct str host;
