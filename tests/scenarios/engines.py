@@ -1,5 +1,5 @@
 """Scan engines: real rspamd, clamd and spamd on loopback, engines that die, that are slow, that talk nonsense."""
-import base64, io, re, signal, socket, threading, time, zipfile
+import base64, io, os, re, signal, socket, threading, time, zipfile
 
 from lib import Engine, Sink, wait_for
 
@@ -135,6 +135,19 @@ def test_real_engines_judge_every_message(t):
     assert sorted(subjects(sink)[2:]) == ['waits 0', 'waits 1', 'waits 2'], subjects(sink)
     g.wait_log('Anti-virus engine clamd answers again')
 
+    # learning and the state of the engines
+    box = os.path.join(g.dir, 'box')
+    with open(box, 'wb') as f:
+        f.write(b'From a@b Sat Nov 21 10:00:00 2026\n' + mail('one', 'cheap watches, cheap pills\r\n') + b'\nFrom a@b Sat Nov 21 10:00:00 2026\n' +
+                mail('two', 'pills and watches for everybody\r\n>From the shop\r\n'))
+    assert '2 messages learned as spam, 0 known before.' in g.cli('learn', 'spam', box)
+    assert '0 messages learned as spam, 2 known before.' in g.cli('learn', 'spam', box)
+    out = g.cli('antispamstatus')
+    assert re.search(r'rspamd +127.0.0.1:%d +up' % rspamd.port, out) and '2 learned' in out, out
+    out = g.cli('antivirusstatus')
+    assert re.search(r'clamd +127.0.0.1:%d +up +ClamAV \d' % clamd.port, out), out
+    assert 'anew' in g.cli('antivirusupdate')
+
     # spamd instead of rspamd
     g.cli('settings', 'set', 'antispam.engine=spamd')
     send(g, mail('gtube two', GTUBE + '\r\n'))
@@ -156,7 +169,8 @@ def test_real_engines_judge_every_message(t):
         wait_for('the mail', lambda: len(sink.messages) == before + 1, 20)
 
     # a policy may go on without an engine, but never silently
-    g.cli('settings', 'set', 'antivirus.when_away=unscannable', 'antivirus.clamd_address=127.0.0.1:9')
+    g.cli('settings', 'set', 'antivirus.when_away=unscannable', 'antivirus.clamd_address=127.0.0.1:9', 'mail_policy.DEFAULT.antivirus_unscannable_action=drop')
     send(g, mail('not looked at'))
-    lines_of(g, 'not looked at', "antivirus unscannable 'engine away'")
+    lines = lines_of(g, 'not looked at', 'Message finished MID %d done')
+    assert "MID %d antivirus unscannable 'engine away'" % mid_of(g, 'not looked at') in lines, lines
     assert 'not looked at' not in ' '.join(subjects(sink))
