@@ -399,6 +399,64 @@ class Nsd:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+class Engine:
+    """A real scan engine on loopback (tools/engine): kind rspamd, clamd or spamd. stop() and start() keep port and directory."""
+
+    ready = dict(rspamd=(b'GET /ping HTTP/1.0\r\n\r\n', b'pong'), clamd=(b'zPING\0', b'PONG'), spamd=(b'PING SPAMC/1.2\r\n\r\n', b'PONG'))
+
+    def __init__(self, kind):
+        self.kind, self.port, self.proc = kind, free_port(), None
+        self.dir = tempfile.mkdtemp(prefix='postern-%s.' % kind)
+        os.chmod(self.dir, 0o755)
+        self.address = '127.0.0.1:%d' % self.port
+        self.launch()
+
+    def launch(self):
+        """Begins to start; wait() waits until it answers: several start at the same time."""
+        self.out = open(os.path.join(self.dir, 'out'), 'ab')
+        self.proc = subprocess.Popen([os.path.join(TOP, 'tools', 'engine'), self.kind, os.path.join(self.dir, 'd'), str(self.port), 'quick'],
+                                     stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL)
+
+    def answers(self):
+        question, answer = self.ready[self.kind]
+        try:
+            with socket.create_connection(('127.0.0.1', self.port), 2) as s:
+                s.settimeout(5)
+                s.sendall(question)
+                got = b''
+                while answer not in got:
+                    part = s.recv(1000)
+                    if not part:
+                        return False
+                    got += part
+                return True
+        except OSError:
+            if self.proc.poll() is not None:
+                raise AssertionError('%s ended: %s' % (self.kind, open(os.path.join(self.dir, 'out'), errors='replace').read()[-1000:]))
+            return False
+
+    def wait(self):
+        wait_for('%s to answer' % self.kind, self.answers, 60)
+        return self
+
+    def password(self):
+        return open(os.path.join(self.dir, 'd', 'password')).read().strip()
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.proc.poll() is None:
+            self.proc.send_signal(sig)
+            self.proc.wait(20)
+        self.out.close()
+
+    def start(self):
+        self.launch()
+        return self.wait()
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
 class Ca:
     """A certificate authority of the test, in a directory of its own."""
 

@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 enum { ASK_MS = 30000, APPLIED_MS = 1000, ARENA_MAX = 1 << 27 };
@@ -240,21 +241,35 @@ void verb_wait_applied(struct verb_call *c)
     verb_wait(c);
 }
 
-void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs args)
+/* index UINT_MAX: every present process. */
+static void ask_role(struct verb_call *c, enum role role, unsigned index, const char *verb, struct strs args)
 {
     struct asking q = {.call = c, .msg = {.verb = str_c(verb), .user = c->user}};
+    struct bus_peer *one = c->admin->bus && index != UINT_MAX ? bus_peer(c->admin->bus, role, index) : NULL;
     struct buf b = BUF(VERB_REQUEST_MAX);
 
     for (size_t i = 0; i < args.n; i++)
         buf_put_str(&b, args.items[i]);
     q.msg.args = buf_str(&b);
-    if (c->admin->bus)
+    if (one)
+        ask_one(&q, one);
+    else if (c->admin->bus && index == UINT_MAX)
         bus_each(c->admin->bus, role, ask_one, &q);
     buf_done(&b);
     if (q.asked == 0) {
         buf_addf(&c->text, "The %s service is not running; try again in a moment.\n", role_name(role));
         c->rc = RC_UNAVAILABLE;
     }
+}
+
+void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs args)
+{
+    ask_role(c, role, UINT_MAX, verb, args);
+}
+
+void verb_ask_one(struct verb_call *c, enum role role, unsigned index, const char *verb, struct strs args)
+{
+    ask_role(c, role, index, verb, args);
 }
 
 /* A row whose work is the session's: reached only when somebody asks control for it directly. */

@@ -65,6 +65,8 @@ void verb_usage(struct verb_call *c);
 /* Asks every present process of a role (BUS_verb_call); their texts become the reply, equal ones once. Without any the reply
  * says so (RC_UNAVAILABLE). `verb` and args as the role knows them. */
 void verb_ask(struct verb_call *c, enum role role, const char *verb, struct strs args);
+/* The same, of one process. */
+void verb_ask_one(struct verb_call *c, enum role role, unsigned index, const char *verb, struct strs args);
 /* After a commit: the verb's end waits until receiving and the SSH server have seen it (at most a second), so that what the
  * reply says holds for the next connection. Ends the verb like verb_wait(). */
 void verb_wait_applied(struct verb_call *c);

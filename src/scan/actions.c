@@ -5,6 +5,23 @@
  */
 #include "scan/actions.h"
 
+#include "base/must.h"
+
+enum { STAGE_DEFAULT, STAGE_YES };
+
+const struct conf_mail_policy *action_policy(struct message *m)
+{
+    if (!m->policy)
+        m->policy = conf_find(&m->conf->mail_policy, m->env->outgoing ? str_lit("out/DEFAULT") : str_lit("DEFAULT"));
+    must(m->policy);
+    return m->policy;
+}
+
+bool action_stage_on(const struct message *m, uint64_t choice, bool outgoing)
+{
+    return choice == STAGE_YES || (choice == STAGE_DEFAULT && (!m->env->outgoing || outgoing));
+}
+
 static void tag_subject(struct message *m, struct str tag)
 {
     struct buf b = BUF(4096);

@@ -7,8 +7,12 @@
 
 #include "policy/message.h"
 
-/* The choice `yes` of a stage's row in a mail policy; the policies that messages have hold yes or no only. */
-enum { STAGE_YES = 1 };
+/* The mail policy whose rows a stage obeys: the one the message was split by; where it was not split (released from a
+ * quarantine), DEFAULT of its table. NULL never. */
+const struct conf_mail_policy *action_policy(struct message *m);
+/* Is a stage on in it? `choice` = its row; what `default` means in DEFAULT itself: on for incoming mail, and, when
+ * `outgoing`, for outgoing mail too. */
+bool action_stage_on(const struct message *m, uint64_t choice, bool outgoing);
 
 /* The rows POLICY_VERDICT of spec/settings/mail_policy_engines.def. */
 struct spam_actions {

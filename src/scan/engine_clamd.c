@@ -209,3 +209,15 @@ enum rc clamd_version(void *ctx, const struct engine_io *io, struct err *e)
     buf_done(&in);
     return rc;
 }
+
+enum rc clamd_reload(void *ctx, const struct engine_io *io, struct err *e)
+{
+    struct buf in = BUF(REPLY_MAX);
+    enum rc rc = ask(io, str_of("zRELOAD", 8), &in, e);
+
+    (void)ctx;
+    if (rc == RC_OK && !str_eq(buf_str(&in), str_lit("RELOADING")))
+        rc = err_set(e, RC_SYNTAX, "the answer is \"%.*s\"", STR(str_first(buf_str(&in), 80)));
+    buf_done(&in);
+    return rc;
+}

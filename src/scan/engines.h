@@ -97,5 +97,6 @@ struct version_talk {
     struct str version;
 };
 engine_talk clamd_version;
+engine_talk clamd_reload; /* reads its signatures anew; ctx NULL */
 
 #endif

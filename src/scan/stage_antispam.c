@@ -21,7 +21,8 @@ static enum spam_verdict verdict_of(const struct scan_world *w, struct message *
         return SPAM_POSITIVE;
     if (p->antispam_suspect && score >= (double)p->antispam_suspect_score)
         return SPAM_SUSPECT;
-    return m->conf->graymail.enabled && p->graymail == STAGE_YES ? graymail_kind(m, &w->spam.answer) : SPAM_NEGATIVE;
+    return m->conf->graymail.enabled && action_stage_on(m, p->graymail, false) ? graymail_kind(m, &w->spam.answer)
+                                                                               : SPAM_NEGATIVE;
 }
 
 /* The heaviest symbols, for trace and the view of held messages. */
@@ -75,7 +76,7 @@ void stage_antispam(struct scan_world *w, struct message *m)
     enum spam_verdict verdict;
     enum rc rc;
 
-    if (!c->enabled || !m->policy || m->policy->antispam != STAGE_YES)
+    if (!c->enabled || !action_stage_on(m, action_policy(m)->antispam, false))
         return;
     rc = spam_ask(w, m);
     if (rc == RC_TOO_LARGE) {

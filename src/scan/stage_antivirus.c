@@ -174,7 +174,7 @@ void stage_antivirus(struct scan_world *w, struct message *m)
     bool whole;
     enum rc rc;
 
-    if (!c->enabled || !m->policy || m->policy->antivirus != STAGE_YES)
+    if (!c->enabled || !action_stage_on(m, action_policy(m)->antivirus, true))
         return;
     whole = gather(m, &talk);
     rc = engine_ask(w->engines, ENGINE_CLAMD, &how, m->mid, clamd_scan, &talk, &e);

@@ -119,7 +119,7 @@ void stage_graymail(struct scan_world *w, struct message *m)
     struct step *s;
     enum rc rc;
 
-    if (!m->conf->graymail.enabled || !m->policy || m->policy->graymail != STAGE_YES || m->outcome.spam_hold.n)
+    if (!m->conf->graymail.enabled || !action_stage_on(m, action_policy(m)->graymail, false) || m->outcome.spam_hold.n)
         return;
     rc = m->conf->antispam.enabled ? spam_ask(w, m) : RC_OK;
     if (rc == RC_UNAVAILABLE && spam_waits(m))

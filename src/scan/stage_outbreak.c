@@ -36,7 +36,7 @@ void stage_outbreak(struct scan_world *w, struct message *m)
     size_t size = message_octets(m).n;
 
     (void)w;
-    if (!m->conf->outbreak.enabled || !m->policy || m->policy->outbreak != STAGE_YES)
+    if (!m->conf->outbreak.enabled || !action_stage_on(m, action_policy(m)->outbreak, false))
         return;
     if (size > m->conf->outbreak.max_bytes) {
         event(m->events, message_too_big, .mid = m->mid, .size = size, .limit = m->conf->outbreak.max_bytes,

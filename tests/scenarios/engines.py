@@ -1,0 +1,176 @@
+"""Scan engines: real rspamd, clamd and spamd on loopback, engines that die, that are slow, that talk nonsense."""
+import base64, io, os, re, signal, socket, threading, time, zipfile
+
+from lib import Engine, Sink, wait_for
+
+RAT = 'listener.InboundMail.rat=ours.test,ALL REJECT'
+GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*' + 'GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X'
+EICAR = ('X5O!P%@AP[4\\PZX54(P^)7CC)7}$' + 'EICAR-STANDARD-' + 'ANTIVIRUS-TEST-FILE!$H+H*').encode()
+
+
+def mail(subject, body='Dear Bob,\r\n\r\nthe minutes of our meeting are ready.\r\n', name=None, data=b'', encoding='base64'):
+    head = ('From: Anna <anna@sender.test>\r\nTo: Bob <bob@ours.test>\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s@sender.test>\r\nMIME-Version: 1.0\r\n'
+            % (subject, time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime()), re.sub(r'\W', '-', subject)))
+    if name is None:
+        return (head + 'Content-Type: text/plain\r\n\r\n' + body).encode()
+    attached = base64.encodebytes(data).replace(b'\n', b'\r\n') if encoding == 'base64' else data
+    return (head + 'Content-Type: multipart/mixed; boundary="=b"\r\n\r\n--=b\r\nContent-Type: text/plain\r\n\r\n' + body +
+            '--=b\r\nContent-Type: application/octet-stream; name="%s"\r\nContent-Disposition: attachment; filename="%s"\r\n'
+            'Content-Transfer-Encoding: %s\r\n\r\n' % (name, name, encoding)).encode() + attached + b'\r\n--=b--\r\n'
+
+
+def zipped(name, data):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, 'w', zipfile.ZIP_DEFLATED) as z:
+        z.writestr(name, data)
+    return b.getvalue()
+
+
+def send(g, data):
+    c = g.smtp()
+    r = c.send('anna@sender.test', 'bob@ours.test', data)
+    assert r[0] == 250, r
+    c.quit()
+
+
+def mid_of(g, subject):
+    return int(g.wait_log(r"MID (\d+) Subject '%s'" % re.escape(subject)).group(1))
+
+
+def lines_of(g, subject, last):
+    """Texts of the log about the message, once the one that `last` matches is there."""
+    mid = mid_of(g, subject)
+    g.wait_log(r'MID %d %s' % (mid, last) if not last.startswith('Message') else last % mid)
+    return [l.split(': ', 1)[1] for l in g.log().split('\n') if re.search(r'MID %d\b' % mid, l)]
+
+
+def subjects(sink):
+    return [re.search(rb'(?m)^Subject: (.*?)\r$', m['data']).group(1).decode() for m in sink.messages]
+
+
+class Fake:
+    """An engine that says what it is told: `answer` is bytes, None for silence, b'' to close at once."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, 0
+        self.s = socket.socket()
+        self.s.bind(('127.0.0.1', 0))
+        self.s.listen(16)
+        self.address = '127.0.0.1:%d' % self.s.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(c,), daemon=True).start()
+
+    def talk(self, c):
+        self.asked += 1
+        try:
+            if c.recv(65536) and self.answer:
+                c.sendall(self.answer)
+            if self.answer is None:
+                time.sleep(20)
+            c.shutdown(socket.SHUT_WR)
+            while c.recv(65536):
+                pass
+        except OSError:
+            pass
+        c.close()
+
+    def close(self):
+        self.s.close()
+
+
+def test_real_engines_judge_every_message(t):
+    """GTUBE is spam by rspamd, and by spamd; EICAR is caught by clamd as it is, in base64, in a zip and in a zip of a zip; what
+    is encrypted is told apart; clean mail arrives as it was sent; an engine that dies in mid flow makes mail wait with an
+    alert and nothing is lost (FW-55: engines are own back ends)."""
+    engines = [Engine(k) for k in ('rspamd', 'clamd', 'spamd')]
+    t.things += engines
+    rspamd, clamd, spamd = [e.wait() for e in engines]
+    sink = t.sink()
+    g = t.home([RAT, 'antispam.enabled=yes', 'antispam.rspamd_address=' + rspamd.address, 'antispam.spamd_address=' + spamd.address,
+                'antispam.rspamd_controller=127.0.0.1:%d' % (rspamd.port + 1), 'antispam.rspamd_password=' + rspamd.password(),
+                'antivirus.enabled=yes', 'antivirus.clamd_address=' + clamd.address, 'graymail.enabled=yes', 'outbreak.enabled=yes',
+                'antispam.probe_ms=200', 'antivirus.probe_ms=200',
+                'mail_policy.DEFAULT.antispam_positive_action=deliver', 'mail_policy.DEFAULT.antispam_positive_header=X-Judged: spam'],
+               sink_port=sink.port)
+
+    send(g, mail('clean'))
+    lines = lines_of(g, 'clean', 'Message finished MID %d done')
+    for want in ('interim verdict using engine: CASE spam negative', 'using engine: CASE spam negative', 'interim AV verdict using Sophos CLEAN',
+                 'antivirus negative ', 'using engine: GRAYMAIL negative', 'Outbreak Filters: verdict negative'):
+        assert any(l.endswith(want) for l in lines), (want, lines)
+    assert sink.messages[0]['data'].endswith(mail('clean').split(b'\r\n\r\n', 1)[1]), sink.messages[0]['data']
+
+    send(g, mail('gtube', GTUBE + '\r\n'))
+    lines = lines_of(g, 'gtube', 'Message finished MID %d done')
+    assert any(l.endswith('using engine: CASE spam positive') for l in lines), lines
+    assert subjects(sink)[-1] == '[SPAM] gtube' and b'\r\nX-Judged: spam\r\n' in sink.messages[-1]['data']
+
+    for name, data, encoding in (('bare.com', EICAR, '7bit'), ('base.com', EICAR, 'base64'), ('one.zip', zipped('e.com', EICAR), 'base64'),
+                                 ('two.zip', zipped('one.zip', zipped('e.com', EICAR)), 'base64')):
+        send(g, mail(name, name=name, data=data, encoding=encoding))
+        lines = lines_of(g, name, 'Message finished MID %d done')
+        assert any(re.search(r"antivirus positive 'Eicar-Test-Signature\S*' $", l) for l in lines), lines
+        assert 'Message aborted MID %d Dropped by antivirus' % mid_of(g, name) in lines, lines
+    assert len(sink.messages) == 2, subjects(sink)
+    g.wait_log(r"sophos  antivirus - MID \d+ 0 - Virus 'Eicar-Test-Signature\S*' 'body.scan/base.com' 1 0", name='antivirus')
+    g.wait_log(r'case antispam - engine \(\d+\) : case-daemon: Message \d+: score 90', name='antispam')
+
+    # anti-virus dies: mail waits, an alert says so, and goes on when it is back
+    clamd.stop()
+    for i in range(3):
+        send(g, mail('waits %d' % i))
+    g.wait_log('work queue paused, .* antivirus', seconds=20)
+    g.wait_log('Anti-virus engine clamd is away: ')
+    assert 'Paused: antivirus' in g.cli('workqueue status'), g.cli('workqueue status')
+    assert len(sink.messages) == 2, subjects(sink)
+    clamd.start()
+    wait_for('the waiting mail', lambda: len(sink.messages) == 5, 30)
+    assert sorted(subjects(sink)[2:]) == ['waits 0', 'waits 1', 'waits 2'], subjects(sink)
+    g.wait_log('Anti-virus engine clamd answers again')
+
+    # learning and the state of the engines
+    box = os.path.join(g.dir, 'box')
+    with open(box, 'wb') as f:
+        f.write(b'From a@b Sat Nov 21 10:00:00 2026\n' + mail('one', 'cheap watches, cheap pills\r\n') + b'\nFrom a@b Sat Nov 21 10:00:00 2026\n' +
+                mail('two', 'pills and watches for everybody\r\n>From the shop\r\n'))
+    assert '2 messages learned as spam, 0 known before.' in g.cli('learn', 'spam', box)
+    assert '0 messages learned as spam, 2 known before.' in g.cli('learn', 'spam', box)
+    out = g.cli('antispamstatus')
+    assert re.search(r'rspamd +127.0.0.1:%d +up' % rspamd.port, out) and '2 learned' in out, out
+    out = g.cli('antivirusstatus')
+    assert re.search(r'clamd +127.0.0.1:%d +up +ClamAV \d' % clamd.port, out), out
+    assert 'anew' in g.cli('antivirusupdate')
+
+    # spamd instead of rspamd
+    g.cli('settings', 'set', 'antispam.engine=spamd')
+    send(g, mail('gtube two', GTUBE + '\r\n'))
+    lines_of(g, 'gtube two', 'using engine: CASE spam positive')
+    wait_for('tagged spam', lambda: '[SPAM] gtube two' in subjects(sink))
+
+    # engines that talk nonsense, close, or say nothing: mail waits, and none of it is lost or passed
+    for answer, why in ((b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope', 'the answer is no JSON object'), (b'', 'closed without an answer|connection broken'),
+                        (None, 'no answer in time')):
+        fake = Fake(answer)
+        t.things.append(fake)
+        before = len(sink.messages)
+        g.cli('settings', 'set', 'antispam.engine=rspamd', 'antispam.rspamd_address=' + fake.address, 'antispam.timeout_ms=300')
+        send(g, mail('held up by %s' % why[:6]))
+        g.wait_log('Anti-spam engine rspamd is away: (%s)' % why, seconds=20)
+        assert fake.asked >= 2, 'tried once more on a fresh connection'
+        assert len(sink.messages) == before, subjects(sink)
+        g.cli('settings', 'set', 'antispam.rspamd_address=' + rspamd.address, 'antispam.timeout_ms=20s')
+        wait_for('the mail', lambda: len(sink.messages) == before + 1, 20)
+
+    # a policy may go on without an engine, but never silently
+    g.cli('settings', 'set', 'antivirus.when_away=unscannable', 'antivirus.clamd_address=127.0.0.1:9', 'mail_policy.DEFAULT.antivirus_unscannable_action=drop')
+    send(g, mail('not looked at'))
+    lines = lines_of(g, 'not looked at', 'Message finished MID %d done')
+    assert "MID %d antivirus unscannable 'engine away'" % mid_of(g, 'not looked at') in lines, lines
+    assert 'not looked at' not in ' '.join(subjects(sink))
