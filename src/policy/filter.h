@@ -24,8 +24,7 @@ enum {
 };
 
 struct filter_regex; /* policy/filter_regex.h */
-struct filter_ips;   /* policy/filter_value.h */
-struct message;
+struct ip_table;     /* policy/ip_table.h */
 
 /* Counted from 1, columns in octets. */
 struct filter_place {
@@ -33,14 +32,15 @@ struct filter_place {
 };
 
 struct filter_value {
-    char type; /* letter of spec/filter_types.def; ' ' = nothing */
+    char type;    /* letter of spec/filter_types.def; 0 = nothing */
+    bool bracket; /* written as a list in brackets */
     struct filter_place at;
     struct str text;                  /* all types: as written, quotes and escapes removed */
-    struct strs list;                 /* l: members; m, s...: empty */
+    struct strs list;                 /* l and types with choices: members */
     uint64_t number;                  /* n, z (octets), D (wall clock ms) */
     double decimal;                   /* f, n, z */
-    const struct filter_regex *regex; /* r */
-    const struct filter_ips *ips;     /* a */
+    const struct filter_regex *regex; /* r, R */
+    const struct ip_table *ips;       /* a */
 };
 
 /* --- rules ------------------------------------------------------------------------------------------------------- */
@@ -48,15 +48,11 @@ enum filter_node { FILTER_TEST, FILTER_AND, FILTER_OR, FILTER_NOT };
 enum filter_operator { FILTER_ALONE, FILTER_EQ, FILTER_NE, FILTER_LT, FILTER_GT, FILTER_LE, FILTER_GE };
 
 struct filter_rule;
-struct filter_memory;
-/* A rule's answer; comparison with == stands for the asked thing, != is turned by the caller. */
-typedef bool filter_rule_fn(struct message *m, const struct filter_rule *r);
 
 struct filter_rule_row {
     const char *name, *arguments, *operators;
     char operand;
     unsigned cost;
-    filter_rule_fn *fn;
 };
 
 struct filter_rule {
@@ -68,7 +64,8 @@ struct filter_rule {
     const struct filter_value *args;
     size_t n_args;
     struct filter_value operand;
-    uint64_t key; /* equal tests of one snapshot have equal keys: their answer is kept */
+    struct str form; /* what it asks: tests with the same form (== and != alike) have the same answer */
+    uint64_t key;    /* hash of it */
     /* FILTER_AND, OR: two or more; NOT: one. In the order they are tried; `written` is that of the source */
     struct filter_rule **parts, **written;
     size_t n_parts;
@@ -143,8 +140,20 @@ void filter_write(const struct filter *f, struct buf *out);
 void filter_write_rule(const struct filter_rule *r, struct buf *out);
 void filter_write_action(const struct filter_action *a, struct buf *out);
 
-/* Rows; NULL beyond the last. */
+/* Rows; NULL beyond the last, and when there is none of that name. */
 const struct filter_rule_row *filter_rule_row(size_t i);
+const struct filter_rule_row *filter_rule_named(struct str name);
+size_t filter_rule_index(const struct filter_rule_row *row);
 const struct filter_action_row *filter_action_row(size_t i);
+const struct filter_action_row *filter_action_named(struct str name);
+size_t filter_action_index(const struct filter_action_row *row);
+struct filter_type_row {
+    char letter;
+    const char *section, *choices, *words;
+};
+const struct filter_type_row *filter_type(char letter);
+/* The name of a rule or action that is written most like this one; NULL when none is near. */
+const char *filter_rule_nearest(struct str name);
+const char *filter_action_nearest(struct str name);
 
 #endif
