@@ -139,6 +139,22 @@ struct conf_alert {
     struct str name;
 #include "spec/settings/alert.def"
 };
+struct conf_message_filter {
+    struct str name;
+#include "spec/settings/message_filter.def"
+};
+struct conf_address_list {
+    struct str name;
+#include "spec/settings/address_list.def"
+};
+struct conf_url_list {
+    struct str name;
+#include "spec/settings/url_list.def"
+};
+struct conf_file_hash_list {
+    struct str name;
+#include "spec/settings/file_hash_list.def"
+};
 struct conf_dictionary {
     struct str name;
 #include "spec/settings/dictionary.def"

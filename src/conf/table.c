@@ -163,6 +163,26 @@ static const struct conf_setting rows_alert[] = {
 #include "spec/settings/alert.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_message_filter
+static const struct conf_setting rows_message_filter[] = {
+#include "spec/settings/message_filter.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_address_list
+static const struct conf_setting rows_address_list[] = {
+#include "spec/settings/address_list.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_url_list
+static const struct conf_setting rows_url_list[] = {
+#include "spec/settings/url_list.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_file_hash_list
+static const struct conf_setting rows_file_hash_list[] = {
+#include "spec/settings/file_hash_list.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_dictionary
 static const struct conf_setting rows_dictionary[] = {
 #include "spec/settings/dictionary.def"

@@ -11,6 +11,12 @@
 #include "policy/filter.h"
 #include "policy/message.h"
 
+struct filter_run;
+
+typedef enum rc filter_action_fn(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e);
+
+enum { FILTER_KEPT = 64 };
+
 /* For whom an action acts. */
 struct filter_run {
     bool content;       /* a content filter, else a message filter */
@@ -18,13 +24,12 @@ struct filter_run {
     struct str table;   /* content filters: "inbound" or "outbound" */
     struct str matched; /* text that its rules matched last; for $MatchedContent and holds; may be empty */
     /* of the runner */
-    const struct filter_action *kept[64]; /* LAST actions, in the order they act */
-    struct str kept_filter[64];
+    filter_action_fn *act;                         /* action_do; tests look on with their own */
+    const struct filter_action *kept[FILTER_KEPT]; /* LAST actions, in the order they act */
+    struct str kept_filter[FILTER_KEPT];
     size_t n_kept;
     bool ended; /* FINAL or SKIP was met */
 };
-
-typedef enum rc filter_action_fn(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e);
 
 #define FACTION(name, arguments, when, function) filter_action_fn action_##function;
 #include "spec/filter_actions.def"

@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "policy/dictionary.h"
 #include "policy/dlp.h"
+#include "policy/filters.h"
 
 #include <stdlib.h>
 
@@ -28,6 +29,10 @@ enum rc compiled_new(const struct conf *conf, struct compiled **out, struct err 
         rc = dlp_compile(c->arena, conf, c->words, &c->dlp, e);
     else
         dlp_compile(c->arena, conf, c->words, &c->dlp, NULL);
+    if (rc == RC_OK)
+        rc = filters_compile(c->arena, conf, &c->filters, e);
+    else
+        filters_compile(c->arena, conf, &c->filters, NULL);
     *out = c;
     return rc;
 }

@@ -17,7 +17,27 @@
 #include "policy/outcome.h"
 
 struct auth_results;
+struct filter_memory; /* policy/filter_eval.h */
 struct message;
+
+/* Questions to services outside (reputation, feeds, locations, counters of other messages). */
+enum opinion_kind {
+    OPINION_ADDRESS,  /* of an IP address: score -10 to 10 */
+    OPINION_COUNTRY,  /* of an IP address: text = its country */
+    OPINION_URL,      /* score -10 to 10, text = category */
+    OPINION_DOMAIN,   /* of the sender's domain: text = verdict, number = days since it was registered */
+    OPINION_IMAGE,    /* of a picture (`of` = its octets): text = clean, suspect, inappropriate, unscannable */
+    OPINION_FEED_URL, /* known = it is in the threat feed `by` */
+    OPINION_FEED_DOMAIN,
+    OPINION_FEED_FILE, /* `of` = SHA-256 in hexadecimal digits */
+    OPINION_REPEATS    /* number = messages of the last hour with this header value; `by` = incoming, outgoing or both */
+};
+struct opinion {
+    bool known;
+    double score;
+    struct str text;
+    uint64_t number;
+};
 
 /* How judging reaches what lies outside: blocking calls of the worker, canned ones in tests. Every member may be NULL: then
  * the answer is "not known". */
@@ -33,6 +53,8 @@ struct message_world {
     uint64_t (*now_ms)(void *ctx); /* wall clock; NULL = the machine's */
     uint64_t (*random)(void *ctx, uint64_t below);
     uint64_t (*work_queue)(void *ctx); /* messages in the work queue */
+    /* What a service outside holds of something; leaves *out as it is (not known) when there is none. */
+    void (*opinion)(void *ctx, struct message *m, enum opinion_kind kind, struct str of, struct str by, struct opinion *out);
 };
 
 /* Compiled things of one snapshot (filters, patterns, dictionaries, policies): made at its first use, see policy/compiled.h.
@@ -58,6 +80,9 @@ struct message {
     struct mime *mime_now;                 /* use message_mime */
     uint64_t mime_changes;
     bool content_done;
+    struct mime no_mime; /* stands in when there is no room for reading the structure; the message is unscannable then */
+    struct mime_part no_part;
+    struct filter_memory *memory; /* what rules found out; made at the first use */
 };
 
 /* Sets a message up from its stored octets. `carried` of the envelope is decoded; its edits are applied. */

@@ -47,6 +47,8 @@ static const struct fold {
     {EVENT_message_ready, MESSAGE, "bytes", CEF_SIZE, ""},
     {EVENT_message_policy, MESSAGE, "policy", CEF_POLICY, ""},
     {EVENT_message_policy, MESSAGE, "outbound", CEF_DIRECTION, "0|1"},
+    {EVENT_message_filters_done, MESSAGE, "matched", CEF_MESSAGE_FILTER, "NO_MATCH|MATCH"},
+    {EVENT_content_filters_done, MESSAGE, "matched", CEF_CONTENT_FILTER, "NO_MATCH|MATCH"},
     {EVENT_dkim, MESSAGE, "result", CEF_DKIM, ""},
     {EVENT_dkim_absent, MESSAGE, NULL, CEF_DKIM, "none"},
     {EVENT_dmarc, MESSAGE, "result", CEF_DMARC, ""},
