@@ -22,7 +22,6 @@ struct message;
 
 /* Questions to services outside (reputation, feeds, locations, counters of other messages). */
 enum opinion_kind {
-    OPINION_ADDRESS,  /* of an IP address: score -10 to 10 */
     OPINION_COUNTRY,  /* of an IP address: text = its country */
     OPINION_URL,      /* score -10 to 10, text = category */
     OPINION_DOMAIN,   /* of the sender's domain: text = verdict, number = days since it was registered */

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "mail/address.h"
 
+#include <stdlib.h>
+
 bool rule_true(struct message *m, const struct filter_rule *r)
 {
     (void)m;
@@ -55,19 +57,33 @@ bool rule_sendergroup(struct message *m, const struct filter_rule *r)
     return rule_finds(m, r->operand.regex, m->env->sender_group);
 }
 
+/* "-3.4"; words ("None", "not enabled", "unable to retrieve") are no score. */
+static bool score_of(struct str text, double *out)
+{
+    char copy[16];
+    char *end;
+
+    if (!text.n || text.n >= sizeof copy)
+        return false;
+    memcpy(copy, text.p, text.n);
+    copy[text.n] = 0;
+    *out = strtod(copy, &end);
+    return !*end && (ascii_digit(copy[0]) || copy[0] == '-');
+}
+
 bool rule_reputation(struct message *m, const struct filter_rule *r)
 {
-    struct opinion o;
+    double score;
 
-    return rule_opinion(m, OPINION_ADDRESS, m->env->client_ip, STR_NONE, &o) && rule_compare(r, o.score);
+    return score_of(m->env->reputation, &score) && rule_compare(r, score);
 }
 
 bool rule_no_reputation(struct message *m, const struct filter_rule *r)
 {
-    struct opinion o;
+    double score;
 
     (void)r;
-    return !rule_opinion(m, OPINION_ADDRESS, m->env->client_ip, STR_NONE, &o);
+    return !score_of(m->env->reputation, &score);
 }
 
 bool rule_tls(struct message *m, const struct filter_rule *r)

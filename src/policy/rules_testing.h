@@ -86,7 +86,6 @@ static const struct {
     const char *of, *by;
     struct opinion answer;
 } fixture_opinions[] = {
-    {OPINION_ADDRESS, "192.0.2.7", "", {true, -3.5, {NULL, 0}, 0}},
     {OPINION_COUNTRY, "192.0.2.7", "", {true, 0, {"Peru", 4}, 0}},
     {OPINION_DOMAIN, "good.test", "", {true, 0, {"awful", 5}, 3}},
     {OPINION_URL, "evil.test/x", "", {true, -8, {"Gambling", 8}, 0}},
@@ -149,6 +148,7 @@ static inline void fixture_open(struct fixture *f, const char *settings)
     f->env = (struct envelope){.sender = str_lit("alice@good.test"),
                                .listener = str_lit("Inbound"),
                                .client_ip = str_lit("192.0.2.7"),
+                               .reputation = str_lit("-3.5"),
                                .auth_user = str_lit("alice"),
                                .sender_group = str_lit("SUSPECTLIST"),
                                .tls = str_lit("TLSv1.3 TLS_AES_256_GCM_SHA384"),
@@ -208,5 +208,75 @@ static inline bool fixture_true(struct fixture *f, const char *text)
         if (fixture_true((f), (text))) \
             fail_msg("is true: %s", (text)); \
     } while (0)
+
+/* A message of one part, and one with attachments. */
+static const char fixture_plain[] =
+    "From: \"Jane Miller (CEO)\" <jane@evil.test>\n"
+    "Sender: alice@good.test\n"
+    "To: bob@here.test, \"Doe, John\" <john@here.test>,\n"
+    " Team: a@x.test, b@x.test;\n"
+    "Cc: =?utf-8?q?Andr=C3=A9?= <andre@x.test>\n"
+    "Subject: =?utf-8?q?Hello_World?=\n"
+    "X-Mixed: one\n"
+    "X-Mixed: Two\n"
+    "X-Empty:\n"
+    "X-Word: the secret plan 9\n"
+    "Date: Fri, 02 Jan 2026 03:04:05 +0000\n"
+    "Message-ID: <1@x.test>\n"
+    "MIME-Version: 1.0\n"
+    "Content-Type: text/plain; charset=utf-8\n"
+    "\n"
+    "The meeting about the secret plan 42 is in the room with the green door, and you have to be there.\n"
+    "Secret again. See http://www.evil.test/x and https://www.good.test/y\n";
+
+static const char fixture_mixed[] = "From: a@b.test\n"
+                                    "Subject: files\n"
+                                    "MIME-Version: 1.0\n"
+                                    "Content-Type: multipart/mixed; boundary=b1\n"
+                                    "\n"
+                                    "--b1\n"
+                                    "Content-Type: text/html; charset=utf-8\n"
+                                    "\n"
+                                    "<p>needle in <b>the</b> hay <a href=\"http://hidden.test/\">click</a></p>\n"
+                                    "--b1\n"
+                                    "Content-Type: text/plain; name=notes.txt\n"
+                                    "Content-Disposition: attachment; filename=notes.txt\n"
+                                    "\n"
+                                    "hello\n"
+                                    "--b1\n"
+                                    "Content-Type: application/octet-stream; name=\"tool.bin\"\n"
+                                    "Content-Disposition: attachment; filename=\"tool.bin\"\n"
+                                    "Content-Transfer-Encoding: base64\n"
+                                    "\n"
+                                    "TVqQAP9iaW5hcnkgc2VjcmV0IGhlbGxv\n"
+                                    "--b1\n"
+                                    "Content-Type: application/zip; name=\"a.zip\"\n"
+                                    "Content-Disposition: attachment; filename=\"a.zip\"\n"
+                                    "Content-Transfer-Encoding: base64\n"
+                                    "\n"
+                                    "UEsDBGhlbGxv\n"
+                                    "--b1\n"
+                                    "Content-Type: image/png; name=\"p.png\"\n"
+                                    "Content-Disposition: attachment; filename=\"p.png\"\n"
+                                    "\n"
+                                    "hello PICTURE\n"
+                                    "--b1--\n";
+
+/* A rule that is true of the message, one that is not. */
+struct pair {
+    const char *yes, *no;
+};
+
+static inline void judge(struct fixture *f, const struct pair *pairs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (pairs[i].yes)
+            assert_rule(f, pairs[i].yes);
+        if (pairs[i].no)
+            assert_no_rule(f, pairs[i].no);
+    }
+}
+
+#define JUDGE(f, pairs) judge((f), (pairs), sizeof(pairs) / sizeof *(pairs))
 
 #endif
