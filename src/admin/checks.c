@@ -10,6 +10,7 @@
 
 #include "conf/rules.h"
 #include "policy/alias.h"
+#include "policy/filters.h"
 #include "policy/hat.h"
 #include "policy/ip_table.h"
 #include "policy/rat.h"
@@ -102,6 +103,7 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
     TRY(conf_check(c, old, force, e));
     TRY(check_members(c, e));
     TRY(alias_check(c, e));
+    TRY(filters_check(c, e));
     TRY(check_signing(c, e));
     arena_init(&a, 65536, SCRATCH_MAX);
     rc = check_access(&a, &c->access, e);

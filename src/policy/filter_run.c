@@ -1,18 +1,18 @@
 /*
- * Runs blocks of filters: which branch, which actions, in which order. See filters.h.
+ * Runs blocks of filters: which branch, which actions, in which order. See filter_run.h.
  *
  * Called by the runners of message filters and of content filters. Owns nothing; an action that fails is logged and the rest
  * goes on, so that one bad name does not let a message pass a drop that follows.
  */
+#include "policy/filter_run.h"
 #include "policy/filter_eval.h"
-#include "policy/filters.h"
 
-void filter_run_begin(struct filter_run *r, bool content, struct str table)
+void filter_run_begin(struct filter_run *r, bool content, struct str table, filter_action_fn *act)
 {
-    *r = (struct filter_run){.content = content, .table = table, .act = action_do};
+    *r = (struct filter_run){.content = content, .table = table, .act = act};
 }
 
-static void act(struct message *m, const struct filter_action *a, struct filter_run *r)
+static void do_action(struct message *m, const struct filter_action *a, struct filter_run *r)
 {
     struct err e = ERR_NONE;
 
@@ -43,7 +43,7 @@ void filter_run_action(struct message *m, const struct filter_action *a, struct 
     if (a->row->when == FILTER_LAST)
         keep(a, r);
     else
-        act(m, a, r);
+        do_action(m, a, r);
     r->ended = a->row->when == FILTER_FINAL || a->row->when == FILTER_SKIP;
 }
 
@@ -79,6 +79,6 @@ void filter_run_end(struct message *m, struct filter_run *r)
         return;
     for (size_t i = 0; i < r->n_kept; i++) {
         r->filter = r->kept_filter[i];
-        act(m, r->kept[i], r);
+        do_action(m, r->kept[i], r);
     }
 }

@@ -1,14 +1,14 @@
 /*
- * The message filters of a configuration: compiled once for a snapshot, run over each message of the work queue, in order.
+ * The message filters of a configuration, compiled once for a snapshot; running them is filter_run.h.
  *
- * Called by scan (stage "message filters"), `trace`, control (checks of a change) and the console. A filter that cannot be
- * read is left out (control refuses it at the commit); one that names what does not exist is not valid and does not run.
+ * Called by compiled.c, control (checks of a change) and the console. A filter that cannot be read is left out (control
+ * refuses it at the commit); one that names what does not exist is not valid and does not run.
  */
 #ifndef POLICY_FILTERS_H
 #define POLICY_FILTERS_H
 
-#include "policy/action.h"
 #include "policy/compiled.h"
+#include "policy/filter.h"
 
 struct compiled_filters {
     const struct filter **items; /* those that run, in order */
@@ -25,17 +25,5 @@ enum rc filters_check(const struct conf *conf, struct err *e);
 bool filter_valid(const struct conf *conf, struct arena *a, const struct filter *f, struct str *missing_out);
 bool filter_rule_valid(const struct conf *conf, struct arena *a, const struct filter_rule *r, struct str *missing_out);
 bool filter_action_valid(const struct conf *conf, struct arena *a, const struct filter_action *act, struct str *missing_out);
-
-/* Runs all active and valid filters on the message: conditions, actions, the kept actions at the end, one event for the CEF
- * line, one step of the outcome. Nothing when the message skips them. */
-void filters_run(struct message *m);
-
-/* --- for both kinds of filters (filter_run.c) ----------------------------------------------------------------------- */
-void filter_run_begin(struct filter_run *r, bool content, struct str table);
-/* The branch that is true, its actions. False: none was (an else is no match). */
-bool filter_run_block(struct message *m, const struct filter_block *b, struct filter_run *r);
-void filter_run_action(struct message *m, const struct filter_action *a, struct filter_run *r);
-/* The kept actions; none of them when the message is dropped or bounced. */
-void filter_run_end(struct message *m, struct filter_run *r);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * Runs the message filters of a snapshot over a message. See filters.h.
+ * Runs the message filters of a snapshot over a message. See filter_run.h.
  *
  * Called by the stage of scan and by `trace`. Owns nothing.
  */
-#include "policy/filters.h"
+#include "policy/filter_run.h"
 
 static struct str joined(struct message *m, struct str names, struct str name)
 {
@@ -18,7 +18,7 @@ void filters_run(struct message *m)
 
     if (!c || !c->n || message_skips(m, SKIP_FILTERS))
         return;
-    filter_run_begin(&r, false, STR_NONE);
+    filter_run_begin(&r, false, STR_NONE, action_do);
     for (size_t i = 0; i < c->n && !r.ended; i++) {
         r.filter = c->items[i]->name;
         if (filter_run_block(m, &c->items[i]->body, &r))

@@ -270,7 +270,7 @@ static void cheap_rules_spare_the_dear_ones(void **state)
     fixture_close(&f);
 }
 
-/* FW-19 (explosive expressions): no answer is no match, said once, and time is bounded. */
+/* No answer is no match, said once, and time is bounded. */
 static void an_expression_that_explodes_is_no_match_and_is_logged(void **state)
 {
     struct events *log = events_test_new();
