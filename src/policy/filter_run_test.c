@@ -151,7 +151,7 @@ static void a_snapshot_has_the_filters_that_are_active_and_valid(void **state)
     assert_int_equal(c->n, 2);
     assert_true(str_eq(c->items[0]->name, str_lit("first")));
     assert_true(str_eq(c->items[1]->name, str_lit("sixth")));
-    assert_int_equal(filters_check(conf_now(source), &e), RC_INVALID);
+    assert_int_equal(filters_check(conf_now(source), &e), RC_SYNTAX);
     assert_string_equal(e.text, "message_filter[fourth].text: line 1, column 51: expected ';', found '}'");
     arena_done(&a);
     conf_source_free(source);

@@ -17,7 +17,7 @@ struct compiled_filters {
 
 /* All filters of the section, in order. RC_INVALID: some are left out; the first reason is in *e, the others run. */
 enum rc filters_compile(struct arena *a, const struct conf *conf, struct compiled_filters **out, struct err *e);
-/* Every text reads as one filter of the item's name: RC_INVALID with path, line, column otherwise. */
+/* Every text reads as one filter of the item's name: RC_SYNTAX with path, line, column otherwise. */
 enum rc filters_check(const struct conf *conf, struct err *e);
 
 /* Whether everything that it names exists in the configuration; *missing_out (may be NULL; memory from a) says what is not:
