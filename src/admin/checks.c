@@ -10,6 +10,7 @@
 
 #include "conf/rules.h"
 #include "policy/alias.h"
+#include "policy/check.h"
 #include "policy/filters.h"
 #include "policy/hat.h"
 #include "policy/ip_table.h"
@@ -105,6 +106,8 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
     TRY(alias_check(c, e));
     TRY(filters_check(c, e));
     TRY(check_signing(c, e));
+    TRY(policies_check(c, e));
+    TRY(contents_check(c, e));
     arena_init(&a, 65536, SCRATCH_MAX);
     rc = check_access(&a, &c->access, e);
     for (size_t i = 0; i < c->listener.n && rc == RC_OK; i++)

@@ -96,6 +96,9 @@ struct conf_outbreak_rule {
     struct str name;
 #include "spec/settings/outbreak_rule.def"
 };
+struct conf_url {
+#include "spec/settings/url.def"
+};
 struct conf_receiving {
 #include "spec/settings/receiving.def"
 };

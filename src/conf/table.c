@@ -98,6 +98,11 @@ static const struct conf_setting rows_outbreak_rule[] = {
 #include "spec/settings/outbreak_rule.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_url
+static const struct conf_setting rows_url[] = {
+#include "spec/settings/url.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_receiving
 static const struct conf_setting rows_receiving[] = {
 #include "spec/settings/receiving.def"

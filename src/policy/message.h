@@ -102,6 +102,12 @@ uint64_t message_now_ms(const struct message *m);
 /* Final actions: the first that is not NONE stays. `stage` is the word of the log ("filter 'x'", "antivirus" ...). */
 void message_final(struct message *m, enum final final, struct str stage, struct str bounce_text);
 void message_hold(struct message *m, const struct hold *h);
+/* Holds that came along with a message (carried.holds: lines "quarantine\treason") become holds of this pass. */
+void message_take_holds(struct message *m);
+/* The other way: lines of what holds it so far. */
+struct str message_hold_lines(struct message *m);
+/* "policy", "virus", "outbreak", "file-analysis", "unclassified" (central.md 7.3) of a quarantine. */
+struct str message_hold_kind(struct str quarantine);
 void message_spam_hold(struct message *m, struct str verdict, double score);
 /* The message cannot be judged now and waits in the work queue, which says why. */
 void message_later(struct message *m, struct str why);

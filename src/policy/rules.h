@@ -52,5 +52,8 @@ bool rule_is_file(const struct mime_part *p);
 /* Is the sender (envelope, or address in From) in the address list? Empty name: no. */
 bool rule_excepted(struct message *m, struct str list);
 bool rule_in_lines(struct strs lines, struct str address);
+/* rules_url.c: is the normalised URL in the list? rules_attachment.c: is the file, by its octets? */
+bool rule_url_listed(struct message *m, struct str list, struct str url);
+bool rule_file_listed(struct message *m, struct str list, struct str octets);
 
 #endif

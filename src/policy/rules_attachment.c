@@ -171,9 +171,14 @@ static bool hash_listed(struct message *m, struct str list, struct str hash)
     return false;
 }
 
+bool rule_file_listed(struct message *m, struct str list, struct str octets)
+{
+    return hash_listed(m, list, sha256(m, octets));
+}
+
 static bool in_hash_list(struct message *m, struct mime *mime, struct mime_part *p, const struct filter_rule *r)
 {
-    return hash_listed(m, filter_text(r->args, r->n_args, 0), sha256(m, mime_body(mime, p)));
+    return rule_file_listed(m, filter_text(r->args, r->n_args, 0), mime_body(mime, p));
 }
 
 bool rule_file_hash_list(struct message *m, const struct filter_rule *r)

@@ -27,7 +27,7 @@ static struct str host_of(struct str url)
 }
 
 /* Lines of a URL list: a host (with all below it), or the begin of a URL. */
-static bool listed(struct message *m, struct str list, struct str url)
+bool rule_url_listed(struct message *m, struct str list, struct str url)
 {
     const struct conf_url_list *l = list.n ? conf_find(&m->conf->url_list, list) : NULL;
     struct str host = host_of(url);
@@ -57,7 +57,7 @@ static bool any_url(struct message *m, const struct filter_rule *r, size_t list,
 
         for (size_t j = i < 64 ? 0 : i - 64; j < i && !before; j++)
             before = str_eq(urls.items[j].url, url);
-        if (!before && !listed(m, excepted, url) && test(m, url, r)) {
+        if (!before && !rule_url_listed(m, excepted, url) && test(m, url, r)) {
             rule_found(m, url);
             return true;
         }

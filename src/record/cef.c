@@ -64,6 +64,8 @@ static const struct fold {
     {EVENT_antivirus_verdict, MESSAGE, "result", CEF_ANTIVIRUS, "NEGATIVE|POSITIVE|ENCRYPTED|UNSCANNABLE|REPAIRED"},
     {EVENT_graymail_verdict, MESSAGE, "positive", CEF_GRAYMAIL, "NEGATIVE|POSITIVE"},
     {EVENT_outbreak_verdict, MESSAGE, "positive", CEF_OUTBREAK, "NEGATIVE|POSITIVE"},
+    {EVENT_message_dropped_content, MESSAGE, "bounced", CEF_ACTION_DETAILS,
+     "Dropped by content filter|Bounced by content filter"},
     {EVENT_delivery_tls, OUT, "cipher", CEF_TLS_OUT_CIPHER, ""},
     {EVENT_delivery_tls, OUT, "protocol", CEF_TLS_OUT_PROTOCOL, ""},
     {EVENT_delivery_tls, OUT, NULL, CEF_TLS_OUT_STATUS, "Success"},
