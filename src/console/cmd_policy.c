@@ -2,11 +2,11 @@
  * policyconfig: mail policies of incoming and outgoing mail, and their content filters. Batch:
  *   policyconfig incoming|outgoing new NAME [SETTING=VALUE ...]
  *   policyconfig incoming|outgoing edit NAME SETTING=VALUE ...
- *   policyconfig incoming|outgoing edit NAME antispam|antivirus|amp|graymail|outbreak|filters|dlp|members [SETTING=VALUE ...]
- *   policyconfig incoming|outgoing filters ...          policy_filters.c
+ *   policyconfig incoming|outgoing edit NAME antispam|antivirus|amp|graymail|outbreak|filters|dlp|members [SETTING=VALUE
+ * ...] policyconfig incoming|outgoing filters ...          policy_filters.c
  *
- * Called through spec/verbs.def. Owns nothing. Which settings belong to a stage follows from their names (stage, stage_...), so
- * a new one needs no line here.
+ * Called through spec/verbs.def. Owns nothing. Which settings belong to a stage follows from their names (stage, stage_...),
+ * so a new one needs no line here.
  */
 #include "console/commands.h"
 #include "console/policy_dialog.h"
@@ -31,11 +31,13 @@ static struct str value(struct session *s, struct str name, const char *field)
     return field_text(s, ops_section(section), name, field);
 }
 
-/* --- PRINT, SEARCH ----------------------------------------------------------------------------------------------------------- */
+/* --- PRINT, SEARCH
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void list(struct session *s, void *ctx)
 {
-    static const char *const columns[] = {"antispam", "antivirus", "file_reputation", "graymail", "content", "outbreak", "dlp"};
+    static const char *const columns[] = {"antispam", "antivirus", "file_reputation", "graymail", "content",
+                                          "outbreak", "dlp"};
     const struct place *p = ctx;
     size_t at;
 
@@ -99,7 +101,8 @@ static enum rc op_search(struct session *s, void *ctx)
     return RC_OK;
 }
 
-/* --- a policy ---------------------------------------------------------------------------------------------------------------- */
+/* --- a policy
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* What is wrong is said now, not at the commit. */
 static enum rc checked(struct session *s)
@@ -154,8 +157,9 @@ static void ask_filters(struct session *s, struct place *p)
 
     for (size_t i = 0; (at = policy_item(s, &p->table, "content_filter", i)) != SIZE_MAX; i++)
         say(s, "%zu. %.*s\n", i + 1, STR(policy_name_shown(session_conf(s)->content_filter.items[at].name)));
-    put(s, p, arena_printf(&s->arena, "content_filters=%.*s",
-                           STR(ask_optional(s, "Enter the names of the content filters, separated by commas:", filters_fit, p))));
+    put(s, p,
+        arena_printf(&s->arena, "content_filters=%.*s",
+                     STR(ask_optional(s, "Enter the names of the content filters, separated by commas:", filters_fit, p))));
 }
 
 /* The rows of a stage: whether it is used, and if so how. */
@@ -233,7 +237,8 @@ static enum rc edit(struct session *s, struct place *p)
     return ops_talk(s, &ops, p);
 }
 
-/* --- operations -------------------------------------------------------------------------------------------------------------- */
+/* --- operations
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static enum rc op_new(struct session *s, void *ctx)
 {

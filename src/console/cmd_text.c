@@ -127,12 +127,9 @@ static size_t count(const struct session *s, void *ctx)
 enum rc cmd_textconfig(struct session *s)
 {
     static const struct op rows[] = {
-        {"NEW", "Create a new text resource", false, op_new},
-        {"EDIT", "Modify a text resource", true, op_edit},
-        {"DELETE", "Remove a text resource", true, op_delete},
-        {"PRINT", "Display a text resource", true, op_print},
-        {"IMPORT", "Take the text from a file", false, op_import},
-        {"EXPORT", "Write the text to a file", true, op_export},
+        {"NEW", "Create a new text resource", false, op_new},      {"EDIT", "Modify a text resource", true, op_edit},
+        {"DELETE", "Remove a text resource", true, op_delete},     {"PRINT", "Display a text resource", true, op_print},
+        {"IMPORT", "Take the text from a file", false, op_import}, {"EXPORT", "Write the text to a file", true, op_export},
         {"LIST", "List the text resources", true, op_list},
     };
     static const struct ops ops = {rows, sizeof rows / sizeof *rows, show, count};

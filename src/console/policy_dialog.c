@@ -65,7 +65,8 @@ struct str policy_pick(struct session *s, const struct policy_table *t, const ch
 {
     struct asking a = {t, section, noun, STR_NONE};
 
-    ask_value(s, arena_printf(&s->arena, "Enter the name or number of the %s you want to %s:", noun, what).p, NULL, pick, &a);
+    ask_value(s, arena_printf(&s->arena, "Enter the name or number of the %s you want to %s:", noun, what).p, NULL, pick,
+              &a);
     return a.name;
 }
 

@@ -4,11 +4,11 @@
  *   policyconfig incoming filters edit NAME condition=... | action=... | SETTING=VALUE ...
  *   policyconfig incoming filters rename NAME NEW | move NAME POSITION | delete NAME | print [NAME]
  *
- * Called by cmd_policy.c. Owns nothing. Each condition and action is read when it is entered: what is wrong is said with line,
- * column and what was expected, and nothing changes.
+ * Called by cmd_policy.c. Owns nothing. Each condition and action is read when it is entered: what is wrong is said with
+ * line, column and what was expected, and nothing changes.
  */
-#include "console/policy_dialog.h"
 #include "conf/rules.h"
+#include "console/policy_dialog.h"
 #include "policy/filter.h"
 
 #include <inttypes.h>
@@ -20,7 +20,8 @@ struct place {
     struct str name;
 };
 
-/* --- lines ------------------------------------------------------------------------------------------------------------------- */
+/* --- lines
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static bool reads(struct session *s, bool action, struct str line)
 {
@@ -66,8 +67,9 @@ static bool add_line(struct session *s, struct str name, bool actions, struct st
 static bool ask_line(struct session *s, struct str name, bool actions)
 {
     struct str line = ask_optional(
-        s, actions ? "Enter an action, for example quarantine(\"Policy\"); nothing ends the list:"
-                   : "Enter a condition, for example subject == \"invoice\"; nothing ends the list (none at all: always):",
+        s,
+        actions ? "Enter an action, for example quarantine(\"Policy\"); nothing ends the list:"
+                : "Enter a condition, for example subject == \"invoice\"; nothing ends the list (none at all: always):",
         actions ? action_fits : condition_fits, NULL);
 
     return line.n && add_line(s, name, actions, line);
@@ -92,7 +94,8 @@ static enum rc put_all(struct session *s, struct str name)
     return RC_OK;
 }
 
-/* --- one filter -------------------------------------------------------------------------------------------------------------- */
+/* --- one filter
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static enum rc op_condition(struct session *s, void *ctx)
 {
@@ -120,7 +123,7 @@ static enum rc op_remove(struct session *s, void *ctx)
         return RC_INVALID;
     }
     return put_lines(s, p->name, actions, ops_with(s, lines, ops_pick_line(s, "Which one?", lines), STR_NONE)) ? RC_OK
-                                                                                                            : RC_INVALID;
+                                                                                                               : RC_INVALID;
 }
 
 static enum rc op_settings(struct session *s, void *ctx)
@@ -169,7 +172,8 @@ static enum rc edit(struct session *s, struct place *p)
     return ops_talk(s, &ops, p);
 }
 
-/* --- operations -------------------------------------------------------------------------------------------------------------- */
+/* --- operations
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static enum rc op_new(struct session *s, void *ctx)
 {

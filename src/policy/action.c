@@ -28,7 +28,8 @@ enum rc action_do(struct message *m, const struct filter_action *a, struct filte
     return err_set(e, RC_NOT_FOUND, "no action is called %s", a->row->name);
 }
 
-/* --- for all actions ------------------------------------------------------------------------------------------------------- */
+/* --- for all actions
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct str action_filled(struct message *m, const struct filter_run *r, struct str text, bool html)
 {
@@ -51,10 +52,16 @@ const struct conf_text_resource *action_resource(struct message *m, struct str n
     return t;
 }
 
-#define ACTION(name) enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
-#define UNUSED(...) (void)(const void *[]){__VA_ARGS__}
+#define ACTION(name) \
+    enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
+#define UNUSED(...) \
+    (void)(const void *[]) \
+    { \
+        __VA_ARGS__ \
+    }
 
-/* --- where it goes --------------------------------------------------------------------------------------------------------- */
+/* --- where it goes
+ * --------------------------------------------------------------------------------------------------------- */
 
 ACTION(no_op)
 {
@@ -120,14 +127,16 @@ ACTION(log_entry)
     return RC_OK;
 }
 
-/* --- quarantines ------------------------------------------------------------------------------------------------------------ */
+/* --- quarantines
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* What is told to go to a quarantine that was deleted goes to Unclassified (central.md 9). */
 static struct str existing(const struct message *m, struct str quarantine)
 {
     const struct conf_section *s = conf_section_find(str_lit("quarantine"));
 
-    if (!s || !m->conf || str_eqi(quarantine, str_lit("Policy")) || !str_eq(message_hold_kind(quarantine), str_lit("policy")))
+    if (!s || !m->conf || str_eqi(quarantine, str_lit("Policy")) ||
+        !str_eq(message_hold_kind(quarantine), str_lit("policy")))
         return quarantine;
     return conf_item_index(m->conf, s, quarantine) == SIZE_MAX ? str_lit("Unclassified") : quarantine;
 }
@@ -155,8 +164,8 @@ ACTION(duplicate_quarantine)
     struct action_new n = {.by = str_lit("duplicate-quarantine"), .same = true};
 
     n.carried = (struct carried){.resume = RESUME_HOLD, .policy = m->carried.policy, .tags = m->carried.tags};
-    n.carried.holds = arena_printf(m->arena, "%.*s\t%.*s\n", STR(existing(m, filter_text(a->args, a->n_args, 0))),
-                                   STR(reason_of(m, r)));
+    n.carried.holds =
+        arena_printf(m->arena, "%.*s\t%.*s\n", STR(existing(m, filter_text(a->args, a->n_args, 0))), STR(reason_of(m, r)));
     return action_generate(m, r, &n, e);
 }
 
@@ -176,7 +185,8 @@ ACTION(encrypt_deferred)
     return action_encrypt(m, a, r, e);
 }
 
-/* --- what it is spared ------------------------------------------------------------------------------------------------------ */
+/* --- what it is spared
+ * ------------------------------------------------------------------------------------------------------ */
 
 #define SPARES(name, bits) \
     ACTION(name) \
@@ -195,7 +205,8 @@ SPARES(skip_vofcheck, SKIP_OUTBREAK)
 SPARES(skip_dlpcheck, SKIP_DLP)
 SPARES(skip_dkim_signing, SKIP_DKIM)
 
-/* --- the end ---------------------------------------------------------------------------------------------------------------- */
+/* --- the end
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static struct str stage_of(struct message *m, const struct filter_run *r)
 {

@@ -49,14 +49,14 @@ void action_frame(struct message *m, const struct filter_run *r, const struct co
 /* A further message made from this one, as the log tells it ("was generated based on ... by `by`"). */
 struct action_new {
     struct str by;
-    struct carried carried;    /* its edits and holds are filled in */
-    bool same;                 /* to the recipients of this message; else to `recipients` */
+    struct carried carried; /* its edits and holds are filled in */
+    bool same;              /* to the recipients of this message; else to `recipients` */
     struct strs recipients;
-    bool other_sender;         /* from `sender`, which may be empty (<>) */
+    bool other_sender; /* from `sender`, which may be empty (<>) */
     struct str sender;
-    struct str body;           /* its whole text; empty: this message's octets with the changes of `patch` */
-    struct patch *patch;       /* NULL: those made so far */
-    struct str destination;    /* where it goes at once; empty = by its recipients */
+    struct str body;        /* its whole text; empty: this message's octets with the changes of `patch` */
+    struct patch *patch;    /* NULL: those made so far */
+    struct str destination; /* where it goes at once; empty = by its recipients */
 };
 enum rc action_generate(struct message *m, const struct filter_run *r, struct action_new *n, struct err *e);
 /* A text resource; NULL and the error when it is gone. */

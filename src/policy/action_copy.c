@@ -10,7 +10,8 @@
 
 enum { CODED_MAX = 24 << 20, RECIPIENTS_MAX = 1000 };
 
-#define ACTION(name) enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
+#define ACTION(name) \
+    enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
 
 static struct str taken(struct message *m, struct buf *b)
 {
@@ -78,7 +79,8 @@ enum rc action_generate(struct message *m, const struct filter_run *r, struct ac
     return m->outcome.overflow ? err_set(e, RC_LIMIT, "too many copies") : RC_OK;
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------------------------- */
+/* --- addresses
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* The addresses of an argument, separated by commas; what is no address (the null sender) is left out. */
 static struct strs addresses(struct message *m, struct str text)
@@ -94,7 +96,8 @@ static struct strs addresses(struct message *m, struct str text)
     return (struct strs){items, n};
 }
 
-/* --- copies ---------------------------------------------------------------------------------------------------------------- */
+/* --- copies
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* A copy of the message as it is now, with another subject if one is given. */
 static enum rc copy_to(struct message *m, const struct filter_action *a, struct filter_run *r, struct action_new *n,
@@ -135,7 +138,8 @@ ACTION(bcc_scan)
     return copy_to(m, a, r, &n, e);
 }
 
-/* --- notifications --------------------------------------------------------------------------------------------------------- */
+/* --- notifications
+ * --------------------------------------------------------------------------------------------------------- */
 
 static const char standard_text[] = "A filter of this mail gateway acted on a message.\n\n"
                                     "Filter:     $FilterName\n"
@@ -147,7 +151,8 @@ static const char standard_text[] = "A filter of this mail gateway acted on a me
 
 static enum rc notify(struct message *m, const struct filter_action *a, struct filter_run *r, bool copy, struct err *e)
 {
-    struct str subject = action_text(m, a, r, 1), sender = action_text(m, a, r, 2), name = filter_text(a->args, a->n_args, 3);
+    struct str subject = action_text(m, a, r, 1), sender = action_text(m, a, r, 2),
+               name = filter_text(a->args, a->n_args, 3);
     struct action_new n = {.by = copy ? str_lit("notify-copy") : str_lit("notify"),
                            .carried = {.resume = RESUME_DELIVER},
                            .other_sender = true,

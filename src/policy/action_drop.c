@@ -1,10 +1,10 @@
 /*
  * Actions that take attachments out. See action.h.
  *
- * Called by the runners of filters through action_do(). Owns nothing beyond the message's arena. A part that holds what is not
- * wanted goes as a whole: an archive with one such member, a message with one such attachment inside an encoding; in its place
- * comes a text that says so. What cannot be looked into keeps its place (conditions about protected and unscannable parts are
- * for that).
+ * Called by the runners of filters through action_do(). Owns nothing beyond the message's arena. A part that holds what is
+ * not wanted goes as a whole: an archive with one such member, a message with one such attachment inside an encoding; in its
+ * place comes a text that says so. What cannot be looked into keeps its place (conditions about protected and unscannable
+ * parts are for that).
  */
 #include "policy/action.h"
 
@@ -14,7 +14,8 @@
 #include "policy/part.h"
 #include "policy/rules.h"
 
-#define ACTION(name) enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
+#define ACTION(name) \
+    enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
 
 static const char standard_text[] = "The attachment \"$dropped_filename\" was removed by a filter of this mail gateway.";
 
@@ -183,7 +184,8 @@ static bool by_words(struct drop *d, struct mime_part *p)
 {
     uint64_t least = filter_number(d->a->args, d->a->n_args, 1, 1);
 
-    return rule_words(d->m, filter_text(d->a->args, d->a->n_args, 0), rule_part_text(d->m, d->mime, p)) >= (least ? least : 1);
+    return rule_words(d->m, filter_text(d->a->args, d->a->n_args, 0), rule_part_text(d->m, d->mime, p)) >=
+           (least ? least : 1);
 }
 
 #define DROPS(name, unwanted, text_at) \

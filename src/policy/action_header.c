@@ -10,7 +10,8 @@
 
 enum { VALUE_MAX = 65536, FIELDS_MAX = 1000 };
 
-#define ACTION(name) enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
+#define ACTION(name) \
+    enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
 
 ACTION(insert_header)
 {

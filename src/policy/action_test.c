@@ -1,6 +1,6 @@
 /*
- * Actions of filters: each row does what its name says, seen on the octets of the message and on what is recorded. Conditions
- * have tests of their own; here every filter is `true`.
+ * Actions of filters: each row does what its name says, seen on the octets of the message and on what is recorded.
+ * Conditions have tests of their own; here every filter is `true`.
  */
 #include "policy/content.h"
 #include "policy/filters.h"
@@ -9,21 +9,23 @@
 
 #include <ctype.h>
 
-static const char settings[] = "system.hostname=mx.test\n"
-                               "listener.In.host_name=in.test\n"
-                               "url.redirect=https://look.test/?u=$url\n"
-                               "text_resource.Foot.text=Sent by $Hostname <$EnvelopeFrom>\n"
-                               "text_resource.Note.text=Filter $FilterName: $Subject\n"
-                               "file_hash_list.Bad.members=2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n"
-                               "dictionary.Words.terms=secret\n"
-                               "url_list.Good.members=good.test\n";
+static const char settings[] =
+    "system.hostname=mx.test\n"
+    "listener.In.host_name=in.test\n"
+    "url.redirect=https://look.test/?u=$url\n"
+    "text_resource.Foot.text=Sent by $Hostname <$EnvelopeFrom>\n"
+    "text_resource.Note.text=Filter $FilterName: $Subject\n"
+    "file_hash_list.Bad.members=2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n"
+    "dictionary.Words.terms=secret\n"
+    "url_list.Good.members=good.test\n";
 
 static const char plain[] = "From: Ann <ann@x.test>\nSubject: Hello\n\nText\n";
-static const char with_files[] = "From: Ann <ann@x.test>\nSubject: Files\nMIME-Version: 1.0\n"
-                                 "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nBody\n"
-                                 "--b\nContent-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n"
-                                 "--b\nContent-Type: text/plain; name=\"note.txt\"\nContent-Disposition: attachment\n\nhello\n"
-                                 "--b--\n";
+static const char with_files[] =
+    "From: Ann <ann@x.test>\nSubject: Files\nMIME-Version: 1.0\n"
+    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nBody\n"
+    "--b\nContent-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n"
+    "--b\nContent-Type: text/plain; name=\"note.txt\"\nContent-Disposition: attachment\n\nhello\n"
+    "--b--\n";
 
 /* A message after one run of these actions, separated by semicolons at the end of lines. */
 static void run(struct judge *j, bool content, const char *actions, const char *message)
@@ -58,7 +60,8 @@ static void done(struct judge *j, const char *log)
     judge_done(j);
 }
 
-/* --- octets ------------------------------------------------------------------------------------------------------------------ */
+/* --- octets
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* What each does to a text of the message: `from` is there before and `to` after, in its place; the rest does not change. */
 static const struct {
@@ -77,51 +80,75 @@ static const struct {
      "From: <ann@x.test>\nSubject: Hello\nX-Original-From: Ann <ann@x.test>\n"},
     {"add-footer(\"Foot\")", plain, "Text\n", "Text\nSent by in.test <ann@x.test>\n"},
     {"add-heading(\"Foot\")", plain, "Text\n", "Sent by in.test <ann@x.test>\nText\n"},
-    {"add-footer(\"Foot\")", "Content-Type: text/html\n\n<body>x</body>\n", "</body>", "<div>Sent by in.test &#60;ann@x.test&#62;</div>\n</body>"},
+    {"add-footer(\"Foot\")", "Content-Type: text/html\n\n<body>x</body>\n", "</body>",
+     "<div>Sent by in.test &#60;ann@x.test&#62;</div>\n</body>"},
     {"html-convert()", "Content-Type: text/html; charset=us-ascii\nMIME-Version: 1.0\n\n<p>Hello <b>you</b></p>\n",
      "Content-Type: text/html; charset=us-ascii\nMIME-Version: 1.0\n\n<p>Hello <b>you</b></p>\n",
      "Content-Type: text/plain; charset=us-ascii\nMIME-Version: 1.0\n\nHello you\n"},
     {"drop-attachments-by-name(\"\\\\.pdf$\", \"no $dropped_filename\")", with_files,
      "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nno inv.pdf\n"},
-    {"drop-attachments-by-type(\"^application/pdf$\", \"x\")", with_files, "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
-    {"drop-attachments-by-mimetype(\"pdf\", \"x\")", with_files, "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
-    {"drop-attachments-by-filetype(\"Document\", \"x\")", with_files, "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nno inv.pdf\n"},
+    {"drop-attachments-by-type(\"^application/pdf$\", \"x\")", with_files,
+     "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
+    {"drop-attachments-by-mimetype(\"pdf\", \"x\")", with_files,
+     "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
+    {"drop-attachments-by-filetype(\"Document\", \"x\")", with_files,
+     "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
     {"drop-attachments-by-size(6, \"x\")", with_files, "Content-Type: application/pdf; name=\"inv.pdf\"\n\n%PDF-1.4\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
     {"drop-attachments-by-size(9)", with_files, "", ""},
     {"drop-attachments-by-hash(\"Bad\", \"x\")", with_files,
      "Content-Type: text/plain; name=\"note.txt\"\nContent-Disposition: attachment\n\nhello\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
     {"drop-attachments-where-contains(\"HELL.\", \"x\")", with_files,
      "Content-Type: text/plain; name=\"note.txt\"\nContent-Disposition: attachment\n\nhello\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
     {"drop-attachments-where-contains(\"hello\", \"x\", 2)", with_files, "", ""},
     {"drop-attachments-where-dictionary-match(\"Words\", 1, \"x\")",
-     "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsecret\n--b\nContent-Type: text/plain; name=a.txt\n\nA secret.\n--b--\n",
+     "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsecret\n--b\nContent-Type: text/plain; "
+     "name=a.txt\n\nA secret.\n--b--\n",
      "Content-Type: text/plain; name=a.txt\n\nA secret.\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
     {"drop-macro-enabled-attachments([\"Adobe Portable Document Format\"], \"x\")",
-     "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\nContent-Type: application/pdf; name=a.pdf\n\n%PDF-1.4\n1 0 obj << /S /JavaScript /JS (x) >>\n--b--\n",
+     "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\nContent-Type: application/pdf; "
+     "name=a.pdf\n\n%PDF-1.4\n1 0 obj << /S /JavaScript /JS (x) >>\n--b--\n",
      "Content-Type: application/pdf; name=a.pdf\n\n%PDF-1.4\n1 0 obj << /S /JavaScript /JS (x) >>\n",
-     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\nx\n"},
+     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: "
+     "inline\n\nx\n"},
     /* URLs: the world of the test knows bad.test (-9, Malware), fine.test (8, News); others not */
-    {"url-reputation-defang(-10, -6)", "\nSee http://bad.test/x?y=1 and http://fine.test/\n", "http://bad.test/x?y=1", "hxxp://bad[.]test/x?y=1"},
-    {"url-reputation-redirect(-10, -6)", "\nSee http://bad.test/ now\n", "http://bad.test/", "https://look.test/?u=http%3A%2F%2Fbad.test%2F"},
+    {"url-reputation-defang(-10, -6)", "\nSee http://bad.test/x?y=1 and http://fine.test/\n", "http://bad.test/x?y=1",
+     "hxxp://bad[.]test/x?y=1"},
+    {"url-reputation-redirect(-10, -6)", "\nSee http://bad.test/ now\n", "http://bad.test/",
+     "https://look.test/?u=http%3A%2F%2Fbad.test%2F"},
     {"url-reputation-replace(-10, -6, \"[gone $MID]\")", "\nSee http://bad.test/ now\n", "http://bad.test/", "[gone 17]"},
-    {"url-reputation-replace(6, 10, \"[x]\", \"Good\")", "\nSee http://good.test/ http://fine.test/ now\n", "http://fine.test/", "[x]"},
-    {"url-category-defang([\"Malware\"])", "\nSee http://bad.test/ http://fine.test/\n", "http://bad.test/", "hxxp://bad[.]test/"},
-    {"url-category-redirect([\"News\"])", "\nSee http://bad.test/ http://fine.test/\n", "http://fine.test/", "https://look.test/?u=http%3A%2F%2Ffine.test%2F"},
+    {"url-reputation-replace(6, 10, \"[x]\", \"Good\")", "\nSee http://good.test/ http://fine.test/ now\n",
+     "http://fine.test/", "[x]"},
+    {"url-category-defang([\"Malware\"])", "\nSee http://bad.test/ http://fine.test/\n", "http://bad.test/",
+     "hxxp://bad[.]test/"},
+    {"url-category-redirect([\"News\"])", "\nSee http://bad.test/ http://fine.test/\n", "http://fine.test/",
+     "https://look.test/?u=http%3A%2F%2Ffine.test%2F"},
     {"url-category-replace([\"News\"], \"-\")", "\nSee http://bad.test/ http://fine.test/\n", "http://fine.test/", "-"},
     {"url-no-reputation-defang()", "\nSee http://bad.test/ http://new.test/\n", "http://new.test/", "hxxp://new[.]test/"},
-    {"url-no-reputation-redirect()", "\nSee http://new.test/\n", "http://new.test/", "https://look.test/?u=http%3A%2F%2Fnew.test%2F"},
+    {"url-no-reputation-redirect()", "\nSee http://new.test/\n", "http://new.test/",
+     "https://look.test/?u=http%3A%2F%2Fnew.test%2F"},
     {"url-no-reputation-replace(\"?\")", "\nSee http://new.test/\n", "http://new.test/", "?"},
-    {"url-reputation-defang(-10, -6)", "Content-Type: text/html\n\n<a href=\"http://bad.test/\">click</a>\n", "http://bad.test/", "hxxp://bad[.]test/"},
+    {"url-reputation-defang(-10, -6)", "Content-Type: text/html\n\n<a href=\"http://bad.test/\">click</a>\n",
+     "http://bad.test/", "hxxp://bad[.]test/"},
     {"url-reputation-defang(-10, -6, \"\", 1)",
-     "MIME-Version: 1.0\nContent-Type: multipart/signed; boundary=b\n\n--b\n\nhttp://bad.test/\n--b\nContent-Type: application/pkcs7-signature\n\nAA\n--b--\n", "", ""},
+     "MIME-Version: 1.0\nContent-Type: multipart/signed; boundary=b\n\n--b\n\nhttp://bad.test/\n--b\nContent-Type: "
+     "application/pkcs7-signature\n\nAA\n--b--\n",
+     "", ""},
 };
 
 static void opinion(void *ctx, struct message *m, enum opinion_kind kind, struct str of, struct str by, struct opinion *out)
@@ -131,7 +158,8 @@ static void opinion(void *ctx, struct message *m, enum opinion_kind kind, struct
     (void)by;
     if (kind == OPINION_URL && str_find_str(of, str_lit("bad.test")) < of.n)
         *out = (struct opinion){true, -9, str_lit("Malware"), 0};
-    else if (kind == OPINION_URL && (str_find_str(of, str_lit("fine.test")) < of.n || str_find_str(of, str_lit("good.test")) < of.n))
+    else if (kind == OPINION_URL &&
+             (str_find_str(of, str_lit("fine.test")) < of.n || str_find_str(of, str_lit("good.test")) < of.n))
         *out = (struct opinion){true, 8, str_lit("News"), 0};
 }
 
@@ -147,7 +175,8 @@ static void test_edits(void **state)
         struct err e = ERR_NONE;
 
         must(at);
-        snprintf(wanted, sizeof wanted, "%.*s%s%s", (int)(at - message), message, rewrites[i].to, at + strlen(rewrites[i].from));
+        snprintf(wanted, sizeof wanted, "%.*s%s%s", (int)(at - message), message, rewrites[i].to,
+                 at + strlen(rewrites[i].from));
         judge_compiled(&j, settings);
         judge_message(&j, "ann@x.test", "bob@ours.test", message);
         j.world.opinion = opinion;
@@ -164,7 +193,8 @@ static void test_edits(void **state)
     }
 }
 
-/* --- what is recorded ---------------------------------------------------------------------------------------------------------- */
+/* --- what is recorded
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void test_marks(void **state)
 {
@@ -173,7 +203,8 @@ static void test_marks(void **state)
 
     (void)state;
     run(&j, false,
-        "alt-src-host(\"Data\")\nalt-mailhost(\"one.test\")\nalt-mailhost(\"other.test\")\nbounce-profile(\"slow\")\ntag-message(\"T $MID\")\n"
+        "alt-src-host(\"Data\")\nalt-mailhost(\"one.test\")\nalt-mailhost(\"other.test\")\nbounce-profile(\"slow\")\ntag-"
+        "message(\"T $MID\")\n"
         "tag-message(\"U\")\nencrypt(\"P\", \"[enc] $Subject\")\nlog-entry(\"seen $Subject\")",
         plain);
     assert_true(str_eq(c->source_interface, str_lit("Data")));
@@ -191,9 +222,11 @@ static void test_skips(void **state)
         const char *action;
         uint64_t skip;
     } rows[] = {
-        {"skip-spamcheck()", SKIP_ANTISPAM}, {"skip-marketingcheck()", SKIP_MARKETING}, {"skip-socialcheck()", SKIP_SOCIAL},
-        {"skip-bulkcheck()", SKIP_BULK},     {"skip-viruscheck()", SKIP_ANTIVIRUS},     {"skip-ampcheck()", SKIP_AMP},
-        {"skip-vofcheck()", SKIP_OUTBREAK},  {"skip-dlpcheck()", SKIP_DLP},             {"skip-dkim-signing()", SKIP_DKIM},
+        {"skip-spamcheck()", SKIP_ANTISPAM},   {"skip-marketingcheck()", SKIP_MARKETING},
+        {"skip-socialcheck()", SKIP_SOCIAL},   {"skip-bulkcheck()", SKIP_BULK},
+        {"skip-viruscheck()", SKIP_ANTIVIRUS}, {"skip-ampcheck()", SKIP_AMP},
+        {"skip-vofcheck()", SKIP_OUTBREAK},    {"skip-dlpcheck()", SKIP_DLP},
+        {"skip-dkim-signing()", SKIP_DKIM},
     };
     struct judge j;
 
@@ -265,7 +298,8 @@ static void test_other_recipients(void **state)
     done(&j, "");
 }
 
-/* --- copies -------------------------------------------------------------------------------------------------------------------- */
+/* --- copies
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 /* The n-th copy as whoever gets it sees it. */
 static struct str copy_text(struct judge *j, size_t n, struct carried *c)
@@ -309,7 +343,10 @@ static void test_copies(void **state)
     struct str text;
 
     (void)state;
-    run(&j, false, "insert-header(\"X-A\", \"1\")\nbcc(\"arch@a.test\", \"[copy] $Subject\", \"bounces@a.test\", \"host.test\")\ninsert-header(\"X-B\", \"2\")", plain);
+    run(&j, false,
+        "insert-header(\"X-A\", \"1\")\nbcc(\"arch@a.test\", \"[copy] $Subject\", \"bounces@a.test\", "
+        "\"host.test\")\ninsert-header(\"X-B\", \"2\")",
+        plain);
     assert_int_equal(j.m.outcome.n_copies, 1);
     assert_true(str_eq(j.m.outcome.copies[0].by, str_lit("bcc")));
     assert_true(str_eq(j.m.outcome.copies[0].filter, str_lit("F")));
@@ -337,21 +374,26 @@ static void test_notifications(void **state)
     struct str text;
 
     (void)state;
-    run(&j, false, "notify(\"admin@ours.test\", \"\", \"\", \"Note\")\nnotify-copy(\"$EnvelopeRecipients\", \"About $Subject\")\nnotify(\"admin@ours.test\", \"s\", \"\", \"Gone\")", plain);
+    run(&j, false,
+        "notify(\"admin@ours.test\", \"\", \"\", \"Note\")\nnotify-copy(\"$EnvelopeRecipients\", \"About "
+        "$Subject\")\nnotify(\"admin@ours.test\", \"s\", \"\", \"Gone\")",
+        plain);
     assert_int_equal(j.m.outcome.n_copies, 2);
     assert_true(str_eq(j.m.outcome.copies[0].by, str_lit("notify")));
     assert_false(j.m.outcome.copies[0].same_sender);
     assert_int_equal(j.m.outcome.copies[0].sender.n, 0);
     text = copy_text(&j, 0, &c);
     assert_int_equal(c.resume, RESUME_DELIVER);
-    assert_true(has(text, "From: Mail Delivery System <MAILER-DAEMON@in.test>\r\nTo: admin@ours.test\r\nSubject: Notification of filter F\r\n"));
+    assert_true(has(text, "From: Mail Delivery System <MAILER-DAEMON@in.test>\r\nTo: admin@ours.test\r\nSubject: "
+                          "Notification of filter F\r\n"));
     assert_true(has(text, "\r\nAuto-Submitted: auto-generated\r\n"));
     assert_true(has(text, "\r\n\r\nFilter F: Hello\r\n"));
     assert_true(str_eq(j.m.outcome.copies[1].by, str_lit("notify-copy")));
     assert_string_equal(addresses(&j, 1), "bob@ours.test eve@ours.test");
     text = copy_text(&j, 1, &c);
     assert_true(has(text, "Subject: About Hello\r\n"));
-    assert_true(has(text, "Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n\r\nFrom: Ann <ann@x.test>\r\nSubject: Hello\r\n\r\nText\r\n"));
+    assert_true(has(text, "Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n\r\nFrom: Ann "
+                          "<ann@x.test>\r\nSubject: Hello\r\n\r\nText\r\n"));
     done(&j, "MID 17 action notify of filter 'F' failed: there is no text resource \"Gone\"\n");
 }
 
@@ -362,7 +404,8 @@ static void test_body_intact(void **state)
     struct str body = str_lit("\r\nText\r\n"), now;
 
     (void)state;
-    run(&j, false, "insert-header(\"X-A\", \"1\")\nstrip-header(\"From\")\nedit-header-text(\"Subject\", \"h\", \"x\")\nfed()", plain);
+    run(&j, false,
+        "insert-header(\"X-A\", \"1\")\nstrip-header(\"From\")\nedit-header-text(\"Subject\", \"h\", \"x\")\nfed()", plain);
     now = message_octets(&j.m);
     assert_true(str_ends(now, body));
     done(&j, "");
@@ -383,10 +426,11 @@ static void test_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_edits),       cmocka_unit_test(test_marks),  cmocka_unit_test(test_skips),
-        cmocka_unit_test(test_ends),        cmocka_unit_test(test_copies), cmocka_unit_test(test_quarantines),
-        cmocka_unit_test(test_not_there),   cmocka_unit_test(test_other_recipients), cmocka_unit_test(test_body_intact),
-        cmocka_unit_test(test_notifications),
+        cmocka_unit_test(test_edits),       cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_skips),       cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_copies),      cmocka_unit_test(test_quarantines),
+        cmocka_unit_test(test_not_there),   cmocka_unit_test(test_other_recipients),
+        cmocka_unit_test(test_body_intact), cmocka_unit_test(test_notifications),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

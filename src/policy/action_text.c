@@ -1,8 +1,8 @@
 /*
  * Actions on the text that readers see. See action.h.
  *
- * Called by the runners of filters through action_do(). Owns nothing beyond the message's arena. Only parts whose text changes
- * are written anew (policy/part.h).
+ * Called by the runners of filters through action_do(). Owns nothing beyond the message's arena. Only parts whose text
+ * changes are written anew (policy/part.h).
  */
 #include "policy/action.h"
 
@@ -10,7 +10,8 @@
 #include "policy/part.h"
 #include "policy/variables.h"
 
-#define ACTION(name) enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
+#define ACTION(name) \
+    enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
 
 /* A text of the body, not one in a file or in what cannot be changed. */
 static bool is_body(const struct mime_part *p)

@@ -1,8 +1,8 @@
 /*
  * Actions on the addresses (URLs) in texts: made harmless, led over a service that looks at them, or replaced. See action.h.
  *
- * Called by the runners of filters through action_do(). Owns nothing beyond the message's arena. Links in HTML and addresses in
- * text change alike; texts with none of the wanted addresses stay as they were received.
+ * Called by the runners of filters through action_do(). Owns nothing beyond the message's arena. Links in HTML and addresses
+ * in text change alike; texts with none of the wanted addresses stay as they were received.
  */
 #include "policy/action.h"
 
@@ -12,7 +12,8 @@
 
 #include <stdlib.h>
 
-#define ACTION(name) enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
+#define ACTION(name) \
+    enum rc action_##name(struct message *m, const struct filter_action *a, struct filter_run *r, struct err *e)
 
 enum what { DEFANG, REDIRECT, REPLACE };
 enum by { BY_CATEGORY, BY_SCORE, BY_NONE };
@@ -22,11 +23,12 @@ struct work {
     const struct filter_action *a;
     enum what what;
     enum by by;
-    size_t rest;    /* first argument behind those that choose: the text of a replacement, then list, then "unsigned only" */
+    size_t rest; /* first argument behind those that choose: the text of a replacement, then list, then "unsigned only" */
     struct str text;
 };
 
-/* --- which ----------------------------------------------------------------------------------------------------------------- */
+/* --- which
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct work *w, const struct mime_url *u)
 {
@@ -40,11 +42,13 @@ static bool is_wanted(const struct work *w, const struct mime_url *u)
     if (w->by == BY_NONE)
         return !known;
     if (w->by == BY_SCORE)
-        return known && o.score >= filter_decimal(a->args, a->n_args, 0, 0) && o.score <= filter_decimal(a->args, a->n_args, 1, 0);
+        return known && o.score >= filter_decimal(a->args, a->n_args, 0, 0) &&
+               o.score <= filter_decimal(a->args, a->n_args, 1, 0);
     return known && rule_listed(filter_list(a->args, a->n_args, 0), o.text);
 }
 
-/* --- what comes in the place ------------------------------------------------------------------------------------------------- */
+/* --- what comes in the place
+ * ------------------------------------------------------------------------------------------------- */
 
 /* hxxp://host[.]tld/path: still to be read, no longer to be followed. */
 static void put_defanged(struct str url, struct buf *out)
@@ -92,7 +96,8 @@ static void put_instead(const struct work *w, const struct mime_url *u, struct b
     }
 }
 
-/* --- texts ------------------------------------------------------------------------------------------------------------------- */
+/* --- texts
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static int by_place(const void *a, const void *b)
 {

@@ -43,11 +43,7 @@ static enum rc compile_contents(struct compiled *c, struct err *e)
 
 /* In order: what stands behind may use what stands before. */
 static enum rc (*const parts[])(struct compiled *c, struct err *e) = {
-    compile_words,
-    compile_dlp,
-    compile_filters,
-    compile_policies,
-    compile_contents,
+    compile_words, compile_dlp, compile_filters, compile_policies, compile_contents,
 };
 
 enum rc compiled_new(const struct conf *conf, struct compiled **out, struct err *e)

@@ -2,8 +2,8 @@
  * Content filters: conditions and actions in the language of filters, run for the messages of one mail policy.
  *
  * Compiled with a snapshot (policy/compiled.h); run by the stage `content` of scan once a message belongs to a policy. All
- * filters that the policy names run in the order of their section; a final action ends them at once, what was to wait is done
- * behind the last one.
+ * filters that the policy names run in the order of their section; a final action ends them at once, what was to wait is
+ * done behind the last one.
  */
 #ifndef POLICY_CONTENT_H
 #define POLICY_CONTENT_H

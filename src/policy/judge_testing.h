@@ -73,12 +73,16 @@ static inline struct message *judge_message(struct judge *j, const char *sender,
     struct str rest = str_c(recipients);
     struct err e = ERR_NONE;
 
-    j->env = (struct envelope){.sender = str_c(sender), .client_ip = str_lit("192.0.2.7"), .sender_group = str_lit("UNKNOWNLIST"),
-                               .flow_policy = str_lit("ACCEPTED"), .listener = str_lit("In"), .recipients = j->recipients};
+    j->env = (struct envelope){.sender = str_c(sender),
+                               .client_ip = str_lit("192.0.2.7"),
+                               .sender_group = str_lit("UNKNOWNLIST"),
+                               .flow_policy = str_lit("ACCEPTED"),
+                               .listener = str_lit("In"),
+                               .recipients = j->recipients};
     while (j->env.n_recipients < 64 && str_word(&rest, &j->recipients[j->env.n_recipients].address))
         j->env.n_recipients++;
-    j->m = (struct message){.conf = conf_now(j->source), .compiled = j->compiled, .world = &j->world, .mid = 17,
-                            .events = events_test_new()};
+    j->m = (struct message){
+        .conf = conf_now(j->source), .compiled = j->compiled, .world = &j->world, .mid = 17, .events = events_test_new()};
     must(message_init(&j->m, &j->arena, judge_crlf(&j->arena, text), &j->env, &e) == RC_OK);
     return &j->m;
 }

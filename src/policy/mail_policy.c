@@ -1,8 +1,9 @@
 /*
  * Tables of mail policies, and which of them a recipient gets. See mail_policy.h.
  *
- * Called by scan's pipeline, `trace` and control's checks. Owns nothing beyond the snapshot's arena and the message's. One bit
- * a policy says whether its senders, its recipients fit; directories are asked for groups only where nothing earlier decides.
+ * Called by scan's pipeline, `trace` and control's checks. Owns nothing beyond the snapshot's arena and the message's. One
+ * bit a policy says whether its senders, its recipients fit; directories are asked for groups only where nothing earlier
+ * decides.
  */
 #include "policy/mail_policy.h"
 
@@ -50,9 +51,9 @@ static const struct conf_section *section(void)
 
 static size_t width(const struct conf_setting *f)
 {
-    return f->type == CONF_TYPE_TEXTS                                   ? sizeof(struct strs)
+    return f->type == CONF_TYPE_TEXTS                                 ? sizeof(struct strs)
            : f->type == CONF_TYPE_TEXT || f->type == CONF_TYPE_SECRET ? sizeof(struct str)
-                                                                        : sizeof(uint64_t);
+                                                                      : sizeof(uint64_t);
 }
 
 static bool is_detail(const char *row, const char *stage)
@@ -211,9 +212,10 @@ enum rc policies_check(const struct conf *c, struct err *e)
                                fields[k]);
             for (size_t j = 0; j < lines.n; j++)
                 if (!address_pattern_fits(lines.items[j]))
-                    return err_set(e, RC_INVALID,
-                                   "mail_policy.%.*s.%s: \"%.*s\" is not user@domain, user@, @domain, domain, .domain or ALL",
-                                   STR(p->name), fields[k], STR(str_first(lines.items[j], 100)));
+                    return err_set(
+                        e, RC_INVALID,
+                        "mail_policy.%.*s.%s: \"%.*s\" is not user@domain, user@, @domain, domain, .domain or ALL",
+                        STR(p->name), fields[k], STR(str_first(lines.items[j], 100)));
         }
         for (size_t j = 0; j < p->content_filters.n; j++)
             if (policy_name_outgoing(p->content_filters.items[j]) != policy_name_outgoing(p->name))

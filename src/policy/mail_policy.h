@@ -2,8 +2,8 @@
  * Mail policies: how a message is judged, by envelope sender and recipient (spec/central.md 14). Two tables, incoming and
  * outgoing; first match top-down for each recipient, else DEFAULT.
  *
- * Compiled with a snapshot (policy/compiled.h), read-only afterwards. A look-up costs a few hash look-ups for each address and
- * a walk over one bit a policy, so tables of thousands are fine.
+ * Compiled with a snapshot (policy/compiled.h), read-only afterwards. A look-up costs a few hash look-ups for each address
+ * and a walk over one bit a policy, so tables of thousands are fine.
  */
 #ifndef POLICY_MAIL_POLICY_H
 #define POLICY_MAIL_POLICY_H

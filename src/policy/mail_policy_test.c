@@ -95,7 +95,8 @@ static enum rc in_group(void *ctx, struct message *m, struct str query, struct s
     return str_starts(address, str_lit("boss")) == str_eq(group, str_lit("bosses")) ? RC_OK : RC_NOT_FOUND;
 }
 
-/* Directories are asked only where nothing earlier decides, for a sender once; one that is away keeps the message waiting. */
+/* Directories are asked only where nothing earlier decides, for a sender once; one that is away keeps the message waiting.
+ */
 static void test_groups(void **state)
 {
     struct directory d = {0};
@@ -124,9 +125,10 @@ static void test_defaults(void **state)
     struct judge j;
 
     (void)state;
-    settings(&j, "mail_policy.DEFAULT.content_filters=One,Two\nmail_policy.DEFAULT.graymail=no\n"
-                 "mail_policy.Own.senders=x.test\nmail_policy.Own.content=yes\nmail_policy.Own.content_filters=Three\n"
-                 "mail_policy.Same.senders=y.test\nmail_policy.Same.content_filters=Ignored\nmail_policy.out/A.senders=x.test\n");
+    settings(
+        &j, "mail_policy.DEFAULT.content_filters=One,Two\nmail_policy.DEFAULT.graymail=no\n"
+            "mail_policy.Own.senders=x.test\nmail_policy.Own.content=yes\nmail_policy.Own.content_filters=Three\n"
+            "mail_policy.Same.senders=y.test\nmail_policy.Same.content_filters=Ignored\nmail_policy.out/A.senders=x.test\n");
     p = policies_find(j.compiled->policies, str_lit("Same"));
     assert_int_equal(p->antispam, POLICY_STAGE_YES);
     assert_int_equal(p->graymail, POLICY_STAGE_NO);
@@ -151,11 +153,13 @@ static void test_many(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 5000; i++)
-        buf_addf(&b, "mail_policy.P%u.senders=s%u.test\nmail_policy.P%u.recipients=r%u@x.test,d%u.test\n", i, i % 10, i, i, i);
+        buf_addf(&b, "mail_policy.P%u.senders=s%u.test\nmail_policy.P%u.recipients=r%u@x.test,d%u.test\n", i, i % 10, i, i,
+                 i);
     buf_addc(&b, 0);
     settings(&j, b.p);
     buf_done(&b);
-    assert_string_equal(split(&j, false, "a@s7.test", "r4997@x.test y@d17.test r4998@x.test"), "P4997: 0 / P17: 1 / DEFAULT: 2");
+    assert_string_equal(split(&j, false, "a@s7.test", "r4997@x.test y@d17.test r4998@x.test"),
+                        "P4997: 0 / P17: 1 / DEFAULT: 2");
     judge_done(&j);
 }
 
@@ -177,8 +181,10 @@ static void test_refused(void **state)
     (void)state;
     refused("mail_policy.A.senders=a b\n", "mail_policy.A.senders: \"a b\" is not user@domain");
     refused("mail_policy.A.recipients=word\n", "\"word\" is not");
-    refused("mail_policy.DEFAULT.recipients=x.test\n", "mail_policy.DEFAULT.recipients: the default policy is for everybody else");
-    refused("content_filter.out/F.actions=drop();\nmail_policy.A.content_filters=out/F\n", "a filter of the other direction");
+    refused("mail_policy.DEFAULT.recipients=x.test\n",
+            "mail_policy.DEFAULT.recipients: the default policy is for everybody else");
+    refused("content_filter.out/F.actions=drop();\nmail_policy.A.content_filters=out/F\n",
+            "a filter of the other direction");
 }
 
 int main(void)

@@ -59,10 +59,8 @@ void message_later(struct message *m, struct str why)
 
 struct str message_hold_kind(struct str quarantine)
 {
-    static const char *const kinds[][2] = {{"Virus", "virus"},
-                                           {"Outbreak", "outbreak"},
-                                           {"File Analysis", "file-analysis"},
-                                           {"Unclassified", "unclassified"}};
+    static const char *const kinds[][2] = {
+        {"Virus", "virus"}, {"Outbreak", "outbreak"}, {"File Analysis", "file-analysis"}, {"Unclassified", "unclassified"}};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (str_eqi(quarantine, str_c(kinds[i][0])))

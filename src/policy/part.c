@@ -1,7 +1,8 @@
 /*
  * Changes of parts: gathered and made, parts taken out, messages wrapped, texts put around what readers see. See part.h.
  *
- * Called by actions and stages. Owns nothing beyond the message's arena; without room the patch fails, and with it the message.
+ * Called by actions and stages. Owns nothing beyond the message's arena; without room the patch fails, and with it the
+ * message.
  */
 #include "policy/part_inside.h"
 
@@ -10,7 +11,8 @@
 
 enum { CHANGES_MAX = 10000 };
 
-/* --- changes ------------------------------------------------------------------------------------------------------------- */
+/* --- changes -------------------------------------------------------------------------------------------------------------
+ */
 
 void part_changes_begin(struct part_changes *c, struct message *m)
 {
@@ -78,7 +80,8 @@ size_t part_changes_make(struct part_changes *c)
     return n;
 }
 
-/* --- header sections of parts ------------------------------------------------------------------------------------------------
+/* --- header sections of parts
+ * ------------------------------------------------------------------------------------------------
  */
 
 void part_set_field(struct part_changes *c, struct mime_part *p, struct str name, struct str value)
@@ -140,7 +143,8 @@ void part_drop(struct part_changes *c, struct mime_part *part, struct str text)
     part_change_add(c, body, p->raw.n, arena_printf(a, "%.*s\r\n", STR(part_quoted(a, text))));
 }
 
-/* --- around the message ------------------------------------------------------------------------------------------------------
+/* --- around the message
+ * ------------------------------------------------------------------------------------------------------
  */
 
 static struct str boundary_for(struct message *m, struct str octets)
@@ -172,10 +176,10 @@ void part_wrap(struct part_changes *c, struct str text, bool above)
     part_change_add(c, part_offset(c, root->headers.p), 0,
                     arena_printf(a, "Content-Type: multipart/mixed; boundary=\"%.*s\"\r\n", STR(b)));
     part_change_add(c, part_offset(c, body.p), 0, arena_str(a, buf_str(&begin)));
-    part_change_add(c, part_offset(c, body.p) + body.n, 0,
-                    above ? arena_printf(a, "%s--%.*s--\r\n", line_end ? "" : "\r\n", STR(b))
-                          : arena_printf(a, "%s--%.*s\r\n%.*s\r\n--%.*s--\r\n", line_end ? "" : "\r\n", STR(b), STR(entity),
-                                         STR(b)));
+    part_change_add(
+        c, part_offset(c, body.p) + body.n, 0,
+        above ? arena_printf(a, "%s--%.*s--\r\n", line_end ? "" : "\r\n", STR(b))
+              : arena_printf(a, "%s--%.*s\r\n%.*s\r\n--%.*s--\r\n", line_end ? "" : "\r\n", STR(b), STR(entity), STR(b)));
     buf_done(&begin);
 }
 

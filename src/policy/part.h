@@ -2,8 +2,8 @@
  * Changes of parts of a message: another text, text added, a part taken out, all by edits of the octets that change; what is
  * around them stays as it was received.
  *
- * Called by actions and by stages that add texts (disclaimers, banners) or drop attachments. Views into the message's tree are
- * not valid after a change: ask message_mime() again. Several changes of one tree are gathered and made together.
+ * Called by actions and by stages that add texts (disclaimers, banners) or drop attachments. Views into the message's tree
+ * are not valid after a change: ask message_mime() again. Several changes of one tree are gathered and made together.
  */
 #ifndef POLICY_PART_H
 #define POLICY_PART_H

@@ -27,25 +27,33 @@ static void test_plain(void **state)
 static void test_quoted(void **state)
 {
     (void)state;
-    frame("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nGr=C3=BC=\n=C3=9Fe=\n",
+    frame("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: "
+          "quoted-printable\n\nGr=C3=BC=\n=C3=9Fe=\n",
           "F\303\274\303\237e = 2", "", false,
-          "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nGr=C3=BC=\n=C3=9Fe=\n"
+          "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: "
+          "quoted-printable\n\nGr=C3=BC=\n=C3=9Fe=\n"
           "\nF=C3=BC=C3=9Fe =3D 2\n");
     /* Latin 1 gets Latin 1, another alphabet makes it UTF-8 */
-    frame("MIME-Version: 1.0\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\nGr=FC=DFe\n",
+    frame("MIME-Version: 1.0\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: "
+          "quoted-printable\n\nGr=FC=DFe\n",
           "\303\274ber", "", false,
-          "MIME-Version: 1.0\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\nGr=FC=DFe\n=FCber\n");
-    frame("MIME-Version: 1.0\nContent-Type: text/plain; format=flowed; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\nGr=FC=DFe\n",
+          "MIME-Version: 1.0\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: "
+          "quoted-printable\n\nGr=FC=DFe\n=FCber\n");
+    frame("MIME-Version: 1.0\nContent-Type: text/plain; format=flowed; charset=iso-8859-1\nContent-Transfer-Encoding: "
+          "quoted-printable\n\nGr=FC=DFe\n",
           "\316\251", "", false,
-          "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8; format=flowed\nContent-Transfer-Encoding: quoted-printable\n\n"
+          "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8; format=flowed\nContent-Transfer-Encoding: "
+          "quoted-printable\n\n"
           "Gr=C3=BC=C3=9Fe\n=CE=A9\n");
 }
 
 static void test_base64(void **state)
 {
     (void)state;
-    frame("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nSGFsbG8NCg==\n", "Fu\303\237", "",
-          false, "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nSGFsbG8NCkZ1w58NCg==\n");
+    frame("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nSGFsbG8NCg==\n",
+          "Fu\303\237", "", false,
+          "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: "
+          "base64\n\nSGFsbG8NCkZ1w58NCg==\n");
 }
 
 /* A text of 7 bits that gets others says so. */
@@ -53,7 +61,8 @@ static void test_seven_bits(void **state)
 {
     (void)state;
     frame("Subject: x\n\nHello\n", "\303\274", "", false,
-          "Subject: x\nContent-Type: text/plain; charset=utf-8\nMIME-Version: 1.0\nContent-Transfer-Encoding: quoted-printable\n\n"
+          "Subject: x\nContent-Type: text/plain; charset=utf-8\nMIME-Version: 1.0\nContent-Transfer-Encoding: "
+          "quoted-printable\n\n"
           "Hello\n=C3=BC\n");
 }
 
@@ -65,21 +74,25 @@ static void test_alternatives(void **state)
           "Foot", "<p>Foot</p>", false,
           "MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=b\n\npreamble\n--b\n\nHello\nFoot\n\n--b\n"
           "Content-Type: text/html\n\n<html><BODY class=x><p>Hello</p><p>Foot</p></Body></html>\n--b--\nepilogue\n");
-    frame("MIME-Version: 1.0\nContent-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n<html><body class=3D\"x\"><p>H</p></body></html>\n", "",
-          "<i>F</i>", true,
-          "MIME-Version: 1.0\nContent-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n<html><body class=3D\"x\"><i>F</i><p>H</p></body></html>\n");
+    frame("MIME-Version: 1.0\nContent-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n<html><body "
+          "class=3D\"x\"><p>H</p></body></html>\n",
+          "", "<i>F</i>", true,
+          "MIME-Version: 1.0\nContent-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n<html><body "
+          "class=3D\"x\"><i>F</i><p>H</p></body></html>\n");
 }
 
 /* A signed message keeps its signed part to the octet: the text comes beside it. */
 static void test_signed(void **state)
 {
-    const char *signed_part = "Content-Type: multipart/signed; boundary=s; micalg=sha-256;\n protocol=\"application/pkcs7-signature\"\n";
+    const char *signed_part =
+        "Content-Type: multipart/signed; boundary=s; micalg=sha-256;\n protocol=\"application/pkcs7-signature\"\n";
     char before[2000], *after;
     struct judge j;
 
     (void)state;
     snprintf(before, sizeof before,
-             "From: a@x.test\n%sMIME-Version: 1.0\nSubject: s\n\n--s\n\nHello\n--s\nContent-Type: application/pkcs7-signature\n\nAAAA\n--s--\n",
+             "From: a@x.test\n%sMIME-Version: 1.0\nSubject: s\n\n--s\n\nHello\n--s\nContent-Type: "
+             "application/pkcs7-signature\n\nAAAA\n--s--\n",
              signed_part);
     judge_settings(&j, "");
     judge_message(&j, "a@x.test", "b@y.test", before);
@@ -102,23 +115,27 @@ static void test_drop(void **state)
     (void)state;
     judge_settings(&j, "");
     judge_message(&j, "a@x.test", "b@y.test",
-                  "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--b\nContent-Type: application/pdf; name=a.pdf\n"
+                  "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--b\nContent-Type: "
+                  "application/pdf; name=a.pdf\n"
                   "Content-Transfer-Encoding: base64\n\nAAAA\n--b--\n");
     part_changes_begin(&c, &j.m);
     part_drop(&c, c.mime->root->first->next, str_lit("gone"));
     part_drop(&c, c.mime->root->first->next, str_lit("twice"));
     assert_int_equal(part_changes_make(&c), 1);
     assert_string_equal(judge_text(&j),
-                        "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--b\nContent-Type: text/plain; charset=utf-8\n"
+                        "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--b\nContent-Type: "
+                        "text/plain; charset=utf-8\n"
                         "Content-Transfer-Encoding: quoted-printable\nContent-Disposition: inline\n\ngone\n--b--\n");
     judge_log(&j);
     judge_message(&j, "a@x.test", "b@y.test",
-                  "Subject: x\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\nContent-ID: <1>\n\nAAAA\n");
+                  "Subject: x\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\nContent-ID: "
+                  "<1>\n\nAAAA\n");
     part_changes_begin(&c, &j.m);
     part_drop(&c, c.mime->root, str_lit("gone"));
     part_changes_make(&c);
-    assert_string_equal(judge_text(&j), "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nSubject: x\n"
-                                        "MIME-Version: 1.0\n\ngone\n");
+    assert_string_equal(judge_text(&j),
+                        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\nSubject: x\n"
+                        "MIME-Version: 1.0\n\ngone\n");
     judge_log(&j);
     judge_done(&j);
 }
@@ -126,8 +143,9 @@ static void test_drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),   cmocka_unit_test(test_quoted),       cmocka_unit_test(test_base64), cmocka_unit_test(test_seven_bits),
-        cmocka_unit_test(test_signed),  cmocka_unit_test(test_alternatives), cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_plain),      cmocka_unit_test(test_quoted), cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_seven_bits), cmocka_unit_test(test_signed), cmocka_unit_test(test_alternatives),
+        cmocka_unit_test(test_drop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /*
  * Texts of parts: their character sets and transfer encodings, written. See part.h.
  *
- * Called by actions and part.c. Owns nothing beyond the message's arena. Where the new text does not fit what a part says about
- * itself its fields change with it: no text is lost for want of an encoding.
+ * Called by actions and part.c. Owns nothing beyond the message's arena. Where the new text does not fit what a part says
+ * about itself its fields change with it: no text is lost for want of an encoding.
  */
 #include "policy/part_inside.h"
 
@@ -74,7 +74,8 @@ struct str part_text_entity(struct arena *a, struct str text)
                         STR(part_quoted(a, text)));
 }
 
-/* --- character sets ---------------------------------------------------------------------------------------------------------
+/* --- character sets
+ * ---------------------------------------------------------------------------------------------------------
  */
 
 static bool is_one_of(struct str s, const char *const *names)
@@ -137,7 +138,8 @@ static bool to_charset(struct arena *a, struct str text, struct str charset, str
     return fits;
 }
 
-/* --- encodings ------------------------------------------------------------------------------------------------------------- */
+/* --- encodings
+ * ------------------------------------------------------------------------------------------------------------- */
 
 enum encoding { PLAIN, PLAIN_8BIT, QUOTED, BASE64, OTHER };
 
@@ -145,11 +147,11 @@ static enum encoding encoding_of(const struct mime_part *p)
 {
     static const char *const plain[] = {"", "7bit", NULL}, *const eight[] = {"8bit", "binary", NULL};
 
-    return is_one_of(p->encoding, plain)                              ? PLAIN
-           : is_one_of(p->encoding, eight)                            ? PLAIN_8BIT
+    return is_one_of(p->encoding, plain)                       ? PLAIN
+           : is_one_of(p->encoding, eight)                     ? PLAIN_8BIT
            : str_eqi(p->encoding, str_lit("quoted-printable")) ? QUOTED
            : str_eqi(p->encoding, str_lit("base64"))           ? BASE64
-                                                                      : OTHER;
+                                                               : OTHER;
 }
 
 static bool lines_fit(struct str s)
@@ -224,8 +226,7 @@ static struct str other_params(struct part_changes *c, struct mime_part *p)
 static void set_type(struct part_changes *c, struct mime_part *p, struct str type, struct str charset)
 {
     part_set_field(c, p, str_lit("Content-Type"),
-                   arena_printf(c->m->arena, "%.*s; charset=%.*s%.*s", STR(type), STR(charset),
-                                STR(other_params(c, p))));
+                   arena_printf(c->m->arena, "%.*s; charset=%.*s%.*s", STR(type), STR(charset), STR(other_params(c, p))));
     if (!p->parent)
         part_set_field(c, p, str_lit("MIME-Version"), str_lit("1.0"));
 }
@@ -257,7 +258,8 @@ void part_set_text(struct part_changes *c, struct mime_part *p, struct str text)
     part_set_text_as(c, p, p->type, text);
 }
 
-/* --- adding ----------------------------------------------------------------------------------------------------------------- */
+/* --- adding
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 /* Offset behind the last (or of the first) place where the tag begins, SIZE_MAX = nowhere. */
 static size_t find_tag(struct str html, struct str tag, bool last)
@@ -346,8 +348,8 @@ void part_add_text(struct part_changes *c, struct mime_part *p, struct str text,
         (e == PLAIN && !part_is_ascii(octets))) {
         struct str now = mime_text(c->mime, p);
 
-        part_set_text(c, p, above ? part_joined(a, text, now)
-                                  : part_joined(a, part_joined(a, now, line_end_for(now, PLAIN)), text));
+        part_set_text(
+            c, p, above ? part_joined(a, text, now) : part_joined(a, part_joined(a, now, line_end_for(now, PLAIN)), text));
         return;
     }
     if (e == QUOTED)

@@ -1,8 +1,8 @@
 /*
  * Filling variables in. See variables.h.
  *
- * Called by actions and engines. Owns nothing: values are made in the message's arena. A value that is not known is empty; one
- * that is too long is cut.
+ * Called by actions and engines. Owns nothing: values are made in the message's arena. A value that is not known is empty;
+ * one that is too long is cut.
  */
 #include "policy/variables.h"
 

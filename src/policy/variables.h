@@ -1,9 +1,9 @@
 /*
- * Variables in the texts of filters, notifications and disclaimers: $Subject, $EnvelopeFrom, $filenames ... Names in any case;
- * $Header['Name'] for any field; $$ is one dollar; what is no variable stays as it is. The list is spec/variables.def.
+ * Variables in the texts of filters, notifications and disclaimers: $Subject, $EnvelopeFrom, $filenames ... Names in any
+ * case; $Header['Name'] for any field; $$ is one dollar; what is no variable stays as it is. The list is spec/variables.def.
  *
- * Called by actions and by engines that write texts. What comes from the message has no line ends or other controls left, and
- * is escaped where the text is HTML; the result is bounded.
+ * Called by actions and by engines that write texts. What comes from the message has no line ends or other controls left,
+ * and is escaped where the text is HTML; the result is bounded.
  */
 #ifndef POLICY_VARIABLES_H
 #define POLICY_VARIABLES_H

@@ -20,7 +20,8 @@ static bool is_over(const struct message *m)
 {
     const struct outcome *o = &m->outcome;
 
-    return o->later.n || o->final == FINAL_DROP || o->final == FINAL_BOUNCE || o->final == FINAL_DELIVER || o->new_recipients.n || o->has_new_sender;
+    return o->later.n || o->final == FINAL_DROP || o->final == FINAL_BOUNCE || o->final == FINAL_DELIVER ||
+           o->new_recipients.n || o->has_new_sender;
 }
 
 static bool runs(const struct message *m, const struct stage *s)

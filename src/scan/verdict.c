@@ -97,13 +97,13 @@ static void split_many(struct message *m, const struct carried *c, struct str de
     for (size_t i = RESULTS_MAX; i < m->n_recipients; i += RESULTS_MAX) {
         size_t n = m->n_recipients - i < RESULTS_MAX ? m->n_recipients - i : RESULTS_MAX;
 
-        message_copy(m, &(struct verdict_copy){.kind = COPY_SPLIT,
-                                               .by = m->carried.policy.n ? policy_name_shown(m->carried.policy)
-                                                                        : str_lit("DEFAULT"),
-                                               .same_sender = 1,
-                                               .indices = indices_of(m, i, n),
-                                               .carried = octets,
-                                               .destination = destination});
+        message_copy(
+            m, &(struct verdict_copy){.kind = COPY_SPLIT,
+                                      .by = m->carried.policy.n ? policy_name_shown(m->carried.policy) : str_lit("DEFAULT"),
+                                      .same_sender = 1,
+                                      .indices = indices_of(m, i, n),
+                                      .carried = octets,
+                                      .destination = destination});
     }
 }
 
