@@ -3,7 +3,7 @@
  * Conditions have tests of their own; here every filter is `true`.
  */
 #include "policy/content.h"
-#include "policy/filters.h"
+#include "policy/filter_run.h"
 #include "policy/judge_testing.h"
 #include "policy/mail_policy.h"
 
@@ -35,7 +35,7 @@ static void run(struct judge *j, bool content, const char *actions, const char *
 
     judge_compiled(j, settings);
     judge_message(j, "ann@x.test", "bob@ours.test eve@ours.test", message);
-    filter_run_begin(&r, content, str_lit("inbound"));
+    filter_run_begin(&r, content, str_lit("inbound"), action_do);
     r.filter = str_lit("F");
     while (str_split(&rest, '\n', &one)) {
         struct filter_action *a = arena_new(&j->arena, struct filter_action);
@@ -180,7 +180,7 @@ static void test_edits(void **state)
         judge_compiled(&j, settings);
         judge_message(&j, "ann@x.test", "bob@ours.test", message);
         j.world.opinion = opinion;
-        filter_run_begin(&r, false, STR_NONE);
+        filter_run_begin(&r, false, STR_NONE, action_do);
         r.filter = str_lit("F");
         if (filter_parse_action(&j.arena, str_c(rewrites[i].actions), &a, &e) != RC_OK)
             fail_msg("%s: %s", rewrites[i].actions, e.text);

@@ -8,7 +8,7 @@
 
 #include "policy/compiled.h"
 #include "policy/filter_eval.h"
-#include "policy/filters.h"
+#include "policy/filter_run.h"
 #include "policy/mail_policy.h"
 
 enum { MATCH_AND = 1 };
@@ -45,7 +45,7 @@ void content_run(struct message *m)
 
     if (!all || !m->policy || m->policy->content != POLICY_STAGE_YES || message_skips(m, SKIP_CONTENT))
         return;
-    filter_run_begin(&r, true, m->env->outgoing ? str_lit("outbound") : str_lit("inbound"));
+    filter_run_begin(&r, true, m->env->outgoing ? str_lit("outbound") : str_lit("inbound"), action_do);
     for (size_t i = 0; i < all->n && !r.ended; i++) {
         const struct content_filter *f = &all->items[i];
 
