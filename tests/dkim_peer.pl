@@ -32,9 +32,8 @@ my @forms = ('relaxed/relaxed', 'simple/simple', 'relaxed/simple', 'simple/relax
 my $n = 0;
 for my $path (sort glob "$dir/*.eml") {
     my ($name) = $path =~ m{([^/]+)\.eml$};
-    local $/;
     open my $f, '<:raw', $path or die;
-    my $data = <$f>;
+    my $data = do { local $/; <$f> };
     if ($mode eq 'sign') {
         my $s = Mail::DKIM::Signer->new(Algorithm => 'rsa-sha256', Method => $forms[$n++ % 4], Domain => 'peer.example',
                                         Selector => 'peer', KeyFile => "$dir/private");

@@ -35,6 +35,10 @@ enum board_gauge {
     GAUGE_CACHE_EXPIRED,
     GAUGE_DNS_OUTSTANDING, /* asked, no answer yet */
     GAUGE_OLDEST_MID,
+    GAUGE_QUARANTINE_MESSAGES, /* policy, virus, outbreak, file analysis, unclassified */
+    GAUGE_QUARANTINE_KB,
+    GAUGE_SPAM_MESSAGES,
+    GAUGE_SPAM_KB,
     GAUGE_COUNT
 };
 

@@ -1,32 +1,44 @@
 /*
- * A strict reader of JSON. See json_read.h.
+ * Reads JSON. See json_read.h.
  *
- * Called by whoever gets JSON from outside: the answers of scan engines. Owns nothing. The check is recursive descent with a
- * depth limit; what passes it can be walked by counting brackets and skipping strings.
+ * Called by whoever gets JSON from outside without a library. Owns nothing: nodes and decoded strings lie in the arena. A text
+ * that is no JSON gives RC_SYNTAX with the octet where it stops to be.
  */
 #include "base/json_read.h"
 
-#include <math.h>
-#include <stdlib.h>
+struct reader {
+    struct arena *a;
+    struct str in;
+    size_t at;
+    unsigned depth;
+    struct err *e;
+};
 
-static const struct json NOTHING = {{NULL, 0}};
+static enum rc value(struct reader *r, struct json *out);
 
-static struct str skip_space(struct str s)
+static enum rc bad(struct reader *r, const char *what)
 {
-    while (s.n && strchr(" \t\r\n", s.p[0]) && s.p[0])
-        s = str_from(s, 1);
-    return s;
+    return err_set(r->e, RC_SYNTAX, "JSON at octet %zu: %s", r->at, what);
 }
 
-/* Octets of the UTF-8 sequence that s begins with, 0 when it is none (RFC 3629). */
+static enum rc no_room(struct reader *r)
+{
+    return err_set(r->e, RC_NO_MEMORY, "JSON: out of memory");
+}
+
+static int peek(struct reader *r)
+{
+    while (r->at < r->in.n && (r->in.p[r->at] == ' ' || r->in.p[r->at] == '\t' || r->in.p[r->at] == '\n' || r->in.p[r->at] == '\r'))
+        r->at++;
+    return r->at < r->in.n ? (unsigned char)r->in.p[r->at] : -1;
+}
+
 static size_t utf8_length(struct str s)
 {
-    unsigned char c = (unsigned char)s.p[0], next = s.n > 1 ? (unsigned char)s.p[1] : 0;
+    unsigned char c = (unsigned char)s.p[0], d = s.n > 1 ? (unsigned char)s.p[1] : 0;
     size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
 
-    if (!n || n > s.n)
-        return 0;
-    if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f))
+    if (n > s.n || (c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) || (c == 0xf4 && d > 0x8f))
         return 0;
     for (size_t i = 1; i < n; i++)
         if (((unsigned char)s.p[i] & 0xc0) != 0x80)
@@ -34,299 +46,288 @@ static size_t utf8_length(struct str s)
     return n;
 }
 
-/* Octets of the string that s begins with, quotes included; 0 = none. */
-static size_t string_length(struct str s)
+static size_t put_utf8(char *to, uint32_t c)
 {
-    size_t i = 1;
-
-    if (s.n < 2 || s.p[0] != '"')
-        return 0;
-    while (i < s.n && s.p[i] != '"') {
-        size_t n = (unsigned char)s.p[i] < 0x20 ? 0 : utf8_length(str_from(s, i));
-        uint64_t code;
-
-        if (s.p[i] == '\\') {
-            n = i + 1 < s.n && s.p[i + 1] && strchr("\"\\/bfnrtu", s.p[i + 1]) ? 2 : 0;
-            if (n && s.p[i + 1] == 'u')
-                n = s.n - i >= 6 && str_hex(str_of(s.p + i + 2, 4), &code) ? 6 : 0;
-        }
-        if (!n)
-            return 0;
-        i += n;
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
     }
-    return i < s.n ? i + 1 : 0;
+    if (c < 0x800) {
+        to[0] = (char)(0xc0 | c >> 6);
+        to[1] = (char)(0x80 | (c & 63));
+        return 2;
+    }
+    if (c < 0x10000) {
+        to[0] = (char)(0xe0 | c >> 12);
+        to[1] = (char)(0x80 | (c >> 6 & 63));
+        to[2] = (char)(0x80 | (c & 63));
+        return 3;
+    }
+    to[0] = (char)(0xf0 | c >> 18);
+    to[1] = (char)(0x80 | (c >> 12 & 63));
+    to[2] = (char)(0x80 | (c >> 6 & 63));
+    to[3] = (char)(0x80 | (c & 63));
+    return 4;
 }
 
-static size_t digits(struct str s)
+static bool hex4(struct reader *r, uint32_t *out)
+{
+    uint64_t v;
+
+    if (r->in.n - r->at < 4 || !str_hex(str_of(r->in.p + r->at, 4), &v))
+        return false;
+    r->at += 4;
+    *out = (uint32_t)v;
+    return true;
+}
+
+/* Behind "\u". */
+static enum rc escape_unicode(struct reader *r, char *to, size_t *n)
+{
+    uint32_t c, low;
+
+    if (!hex4(r, &c))
+        return bad(r, "four hexadecimal digits expected");
+    if (c >= 0xdc00 && c < 0xe000)
+        return bad(r, "half of a surrogate pair");
+    if (c >= 0xd800 && c < 0xdc00) {
+        if (r->in.n - r->at < 6 || r->in.p[r->at] != '\\' || r->in.p[r->at + 1] != 'u')
+            return bad(r, "half of a surrogate pair");
+        r->at += 2;
+        if (!hex4(r, &low) || low < 0xdc00 || low > 0xdfff)
+            return bad(r, "half of a surrogate pair");
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+    }
+    *n += put_utf8(to + *n, c);
+    return RC_OK;
+}
+
+static enum rc escape(struct reader *r, char *to, size_t *n)
+{
+    static const char from[] = "\"\\/bfnrt", is[] = "\"\\/\b\f\n\r\t";
+    char c = r->at < r->in.n ? r->in.p[r->at++] : '\0';
+    const char *found = c ? strchr(from, c) : NULL;
+
+    if (c == 'u')
+        return escape_unicode(r, to, n);
+    if (!found)
+        return bad(r, "unknown escape");
+    to[(*n)++] = is[found - from];
+    return RC_OK;
+}
+
+/* The decoded form is never longer than the written one. */
+static enum rc string(struct reader *r, struct str *out)
+{
+    size_t begin = ++r->at, end = begin, n = 0;
+    char *to;
+
+    while (end < r->in.n && r->in.p[end] != '"')
+        end += r->in.p[end] == '\\' ? 2 : 1;
+    if (end >= r->in.n)
+        return bad(r, "string without end");
+    to = arena_alloc(r->a, end - begin + 1);
+    if (!to)
+        return no_room(r);
+    while (r->at < end) {
+        size_t length;
+
+        if ((unsigned char)r->in.p[r->at] < 32)
+            return bad(r, "control character in a string");
+        if (r->in.p[r->at] == '\\') {
+            r->at++;
+            TRY(escape(r, to, &n));
+            continue;
+        }
+        length = utf8_length(str_from(str_first(r->in, end), r->at));
+        if (!length)
+            return bad(r, "not UTF-8");
+        memcpy(to + n, r->in.p + r->at, length);
+        n += length;
+        r->at += length;
+    }
+    if (r->at != end)
+        return bad(r, "string without end");
+    r->at++;
+    *out = str_of(to, n);
+    return RC_OK;
+}
+
+static size_t digits(struct reader *r)
 {
     size_t n = 0;
 
-    while (n < s.n && ascii_digit(s.p[n]))
+    while (r->at < r->in.n && ascii_digit(r->in.p[r->at])) {
+        r->at++;
         n++;
+    }
     return n;
 }
 
-static size_t number_length(struct str s)
+static bool take(struct reader *r, const char *any)
 {
-    size_t i = s.n && s.p[0] == '-', n = digits(str_from(s, i));
-
-    if (!n || (n > 1 && s.p[i] == '0'))
-        return 0;
-    i += n;
-    if (i < s.n && s.p[i] == '.') {
-        n = digits(str_from(s, i + 1));
-        if (!n)
-            return 0;
-        i += n + 1;
-    }
-    if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
-        i++;
-        if (i < s.n && (s.p[i] == '+' || s.p[i] == '-'))
-            i++;
-        n = digits(str_from(s, i));
-        if (!n)
-            return 0;
-        i += n;
-    }
-    return i;
-}
-
-static bool check(struct str *s, unsigned depth);
-
-/* Behind the opening bracket. */
-static bool check_items(struct str *s, bool object, unsigned depth)
-{
-    char close = object ? '}' : ']';
-
-    *s = skip_space(str_from(*s, 1));
-    if (s->n && s->p[0] == close) {
-        *s = str_from(*s, 1);
-        return true;
-    }
-    for (;;) {
-        size_t n = object ? string_length(*s) : 0;
-
-        if (object) {
-            if (!n)
-                return false;
-            *s = skip_space(str_from(*s, n));
-            if (!s->n || s->p[0] != ':')
-                return false;
-            *s = skip_space(str_from(*s, 1));
-        }
-        if (!check(s, depth + 1))
-            return false;
-        *s = skip_space(*s);
-        if (!s->n || (s->p[0] != ',' && s->p[0] != close))
-            return false;
-        if (s->p[0] == close)
-            break;
-        *s = skip_space(str_from(*s, 1));
-    }
-    *s = str_from(*s, 1);
+    if (r->at >= r->in.n || !strchr(any, r->in.p[r->at]) || !r->in.p[r->at])
+        return false;
+    r->at++;
     return true;
 }
 
-static size_t word_length(struct str s)
+static enum rc number(struct reader *r, struct json *out)
 {
-    static const char *const words[] = {"null", "true", "false"};
+    size_t begin = r->at, first;
+
+    take(r, "-");
+    first = r->at;
+    if (!digits(r) || (r->in.p[first] == '0' && r->at - first > 1))
+        return bad(r, "no number");
+    if (take(r, ".") && !digits(r))
+        return bad(r, "digits expected");
+    if (take(r, "eE")) {
+        take(r, "+-");
+        if (!digits(r))
+            return bad(r, "digits expected");
+    }
+    out->type = JSON_NUMBER;
+    out->text = str_of(r->in.p + begin, r->at - begin);
+    return RC_OK;
+}
+
+static bool has_key(const struct json *o, struct str key)
+{
+    for (const struct json *m = o->first; m; m = m->next)
+        if (str_eq(m->key, key))
+            return true;
+    return false;
+}
+
+/* One element of an array or member of an object; appended behind *last. */
+static enum rc element(struct reader *r, struct json *o, struct json **last)
+{
+    struct json *v = arena_new(r->a, struct json);
+
+    if (!v)
+        return no_room(r);
+    if (o->type == JSON_OBJECT) {
+        if (peek(r) != '"')
+            return bad(r, "a key expected");
+        TRY(string(r, &v->key));
+        if (o->n >= JSON_KEYS || has_key(o, v->key))
+            return bad(r, o->n >= JSON_KEYS ? "too many keys" : "a key twice");
+        if (peek(r) != ':')
+            return bad(r, "a colon expected");
+        r->at++;
+    }
+    TRY(value(r, v));
+    if (*last)
+        (*last)->next = v;
+    else
+        o->first = v;
+    *last = v;
+    o->n++;
+    return RC_OK;
+}
+
+static enum rc elements(struct reader *r, struct json *out, char close)
+{
+    struct json *last = NULL;
+
+    if (++r->depth > JSON_DEPTH)
+        return bad(r, "nested too deep");
+    r->at++;
+    if (peek(r) != close) {
+        for (;;) {
+            int c;
+
+            TRY(element(r, out, &last));
+            c = peek(r);
+            if (c == close)
+                break;
+            if (c != ',')
+                return bad(r, "a comma or the end expected");
+            r->at++;
+        }
+    }
+    r->at++;
+    r->depth--;
+    return RC_OK;
+}
+
+static enum rc word(struct reader *r, struct json *out)
+{
+    static const struct {
+        struct str text;
+        enum json_type type;
+    } words[] = {{{"null", 4}, JSON_NULL}, {{"false", 5}, JSON_FALSE}, {{"true", 4}, JSON_TRUE}};
 
     for (size_t i = 0; i < 3; i++)
-        if (str_starts(s, str_c(words[i])))
-            return strlen(words[i]);
-    return 0;
-}
-
-/* One value off the front of *s. */
-static bool check(struct str *s, unsigned depth)
-{
-    size_t n;
-
-    if (!s->n || depth > JSON_DEPTH)
-        return false;
-    if (s->p[0] == '{' || s->p[0] == '[')
-        return check_items(s, s->p[0] == '{', depth);
-    n = s->p[0] == '"' ? string_length(*s) : ascii_alpha(s->p[0]) ? word_length(*s) : number_length(*s);
-    *s = str_from(*s, n);
-    return n > 0;
-}
-
-bool json_whole(struct str text, struct json *out)
-{
-    struct str rest = skip_space(text), value = rest;
-
-    if (!check(&rest, 0) || skip_space(rest).n)
-        return false;
-    out->text = str_first(value, value.n - rest.n);
-    return true;
-}
-
-enum json_type json_type(struct json v)
-{
-    switch (v.text.n ? v.text.p[0] : 0) {
-    case 0:
-        return JSON_NONE;
-    case '{':
-        return JSON_OBJECT;
-    case '[':
-        return JSON_ARRAY;
-    case '"':
-        return JSON_STRING;
-    case 'n':
-        return JSON_NULL;
-    case 't':
-        return JSON_TRUE;
-    case 'f':
-        return JSON_FALSE;
-    default:
-        return JSON_NUMBER;
-    }
-}
-
-/* Length of the checked value that s begins with. */
-static size_t value_length(struct str s)
-{
-    size_t depth = 0, i = 0;
-
-    if (!s.n || !strchr("{[", s.p[0]))
-        return s.n && s.p[0] == '"' ? string_length(s) : s.n && ascii_alpha(s.p[0]) ? word_length(s) : number_length(s);
-    do {
-        if (s.p[i] == '"') {
-            i += string_length(str_from(s, i));
-            continue;
+        if (str_starts(str_from(r->in, r->at), words[i].text)) {
+            out->type = words[i].type;
+            r->at += words[i].text.n;
+            return RC_OK;
         }
-        if (s.p[i] == '{' || s.p[i] == '[')
-            depth++;
-        if (s.p[i] == '}' || s.p[i] == ']')
-            depth--;
-        i++;
-    } while (depth && i < s.n);
-    return i;
+    return bad(r, "a value expected");
 }
 
-bool json_next(struct json *rest, struct str *name_out, struct json *value_out)
+static enum rc value(struct reader *r, struct json *out)
 {
-    struct str s = rest->text;
-    size_t n;
-    bool object = s.n && (s.p[0] == '{' || (s.p[0] == ',' && s.p[s.n - 1] == '}'));
+    int c = peek(r);
+    size_t begin = r->at;
 
-    if (!s.n || !strchr("{[,", s.p[0]))
-        return false;
-    s = skip_space(str_from(s, 1));
-    *name_out = STR_NONE;
-    if (!s.n || s.p[0] == '}' || s.p[0] == ']')
-        return false;
-    if (object) {
-        n = string_length(s);
-        *name_out = str_of(s.p + 1, n - 2);
-        s = skip_space(str_from(s, n));
-        s = skip_space(str_from(s, 1)); /* the colon */
-    }
-    n = value_length(s);
-    value_out->text = str_first(s, n);
-    rest->text = skip_space(str_from(s, n));
-    return true;
-}
-
-struct json json_member(struct json object, const char *name)
-{
-    struct json rest = object, value;
-    struct str found;
-
-    if (json_type(object) != JSON_OBJECT)
-        return NOTHING;
-    while (json_next(&rest, &found, &value))
-        if (str_eq(found, str_c(name)))
-            return value;
-    return NOTHING;
-}
-
-bool json_number(struct json v, double *out)
-{
-    char text[64];
-    double d;
-
-    if (json_type(v) != JSON_NUMBER || v.text.n >= sizeof text)
-        return false;
-    memcpy(text, v.text.p, v.text.n);
-    text[v.text.n] = '\0';
-    d = strtod(text, NULL);
-    if (!isfinite(d))
-        return false;
-    *out = d;
-    return true;
-}
-
-static void put_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_addc(out, (char)c);
-    } else if (c < 0x800) {
-        buf_addc(out, (char)(0xc0 | c >> 6));
-        buf_addc(out, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        buf_addc(out, (char)(0xe0 | c >> 12));
-        buf_addc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_addc(out, (char)(0x80 | (c & 0x3f)));
+    if (c == '"') {
+        out->type = JSON_STRING;
+        TRY(string(r, &out->text));
+    } else if (c == '{' || c == '[') {
+        out->type = c == '{' ? JSON_OBJECT : JSON_ARRAY;
+        TRY(elements(r, out, c == '{' ? '}' : ']'));
+    } else if (c == '-' || (c >= '0' && c <= '9')) {
+        TRY(number(r, out));
     } else {
-        buf_addc(out, (char)(0xf0 | c >> 18));
-        buf_addc(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        buf_addc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_addc(out, (char)(0x80 | (c & 0x3f)));
+        TRY(word(r, out));
     }
+    out->raw = str_of(r->in.p + begin, r->at - begin);
+    return RC_OK;
 }
 
-static uint32_t unit(struct str s)
+enum rc json_read(struct arena *a, struct str in, const struct json **out, struct err *e)
 {
-    uint64_t code = 0;
+    struct reader r = {.a = a, .in = in, .e = e};
+    struct json *v = arena_new(a, struct json);
 
-    str_hex(str_of(s.p + 2, 4), &code);
-    return (uint32_t)code;
+    if (!v)
+        return no_room(&r);
+    TRY(value(&r, v));
+    if (peek(&r) != -1)
+        return bad(&r, "text behind the value");
+    *out = v;
+    return RC_OK;
 }
 
-/* \uXXXX at the front of s, with its second half when it is a surrogate; how long that was. */
-static size_t put_escape(struct str s, struct buf *out)
+const struct json *json_get(const struct json *v, const char *key)
 {
-    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    const char *simple = strchr(from, s.p[1]);
-    uint32_t c;
-
-    if (s.p[1] != 'u') {
-        buf_addc(out, simple && *simple ? to[simple - from] : s.p[1]);
-        return 2;
-    }
-    c = unit(s);
-    if (c >= 0xd800 && c < 0xdc00 && s.n >= 12 && s.p[6] == '\\' && s.p[7] == 'u') {
-        uint32_t low = unit(str_from(s, 6));
-
-        if (low >= 0xdc00 && low < 0xe000) {
-            put_utf8(out, 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00));
-            return 12;
-        }
-    }
-    put_utf8(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
-    return 6;
+    if (!v || v->type != JSON_OBJECT)
+        return NULL;
+    for (const struct json *m = v->first; m; m = m->next)
+        if (str_eq(m->key, str_c(key)))
+            return m;
+    return NULL;
 }
 
-struct str json_string(struct arena *a, struct json v)
+bool json_u64(const struct json *v, uint64_t *out)
 {
-    struct str s, copy;
-    struct buf out;
+    uint64_t n;
 
-    if (json_type(v) != JSON_STRING)
-        return STR_NONE;
-    s = str_of(v.text.p + 1, v.text.n - 2);
-    if (str_find(s, '\\') == s.n)
-        return s;
-    out = BUF(s.n + 1);
-    while (s.n) {
-        size_t n = s.p[0] == '\\' ? put_escape(s, &out) : 1;
+    if (!v || v->type != JSON_NUMBER || !str_u64(v->text, &n) || n >= 1ULL << 53)
+        return false;
+    *out = n;
+    return true;
+}
 
-        if (s.p[0] != '\\')
-            buf_addc(&out, s.p[0]);
-        s = str_from(s, n);
-    }
-    copy = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return copy.p ? copy : STR_NONE;
+struct str json_str_of(const struct json *v)
+{
+    return v && v->type == JSON_STRING ? v->text : STR_NONE;
+}
+
+bool json_is(const struct json *v, enum json_type type)
+{
+    return v && v->type == type;
 }

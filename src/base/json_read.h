@@ -1,34 +1,35 @@
 /*
- * Reading JSON (RFC 8259) strictly and without a tree: values are views into the text, looked at on demand.
- *
- * json_whole() checks the whole text once (syntax, depth, UTF-8); after it returned true, the other functions may walk it
- * without looking for errors, and give nothing for what is not there.
+ * Reading JSON (RFC 8259) into a tree of views. Strict: UTF-8 only, no surrogates alone, no trailing text, no key twice at
+ * one level of an object; at most JSON_DEPTH levels. What the arena's cap allows is the limit of size.
  */
 #ifndef BASE_JSON_READ_H
 #define BASE_JSON_READ_H
 
 #include "base/arena.h"
-#include "base/buf.h"
+#include "base/err.h"
 
-enum { JSON_DEPTH = 32 };
+enum { JSON_DEPTH = 32, JSON_KEYS = 1000 /* of one object */ };
 
-enum json_type { JSON_NONE, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/* One value, as it stands in the text. */
 struct json {
-    struct str text;
+    enum json_type type;
+    struct str raw;           /* as it stands in the text, quotes included */
+    struct str text;          /* STRING: decoded; NUMBER: as written */
+    struct str key;           /* of a member of an object, decoded */
+    const struct json *first; /* ARRAY, OBJECT */
+    const struct json *next;  /* the one behind this in its array or object */
+    size_t n;                 /* elements */
 };
 
-/* Is this one JSON value and nothing behind it? *out is the value. */
-bool json_whole(struct str text, struct json *out);
-enum json_type json_type(struct json v);
-/* Member of an object by name (names with escapes are never found; the first of several); JSON_NONE when there is none. */
-struct json json_member(struct json object, const char *name);
-/* Walks the members of an object or the values of an array (name empty): *rest begins as the value itself. */
-bool json_next(struct json *rest, struct str *name_out, struct json *value_out);
-/* A finite number; false when it is none. */
-bool json_number(struct json v, double *out);
-/* A string with its escapes undone, UTF-8, in the arena when it has any; empty when it is none. */
-struct str json_string(struct arena *a, struct json v);
+/* The whole text must be one value. RC_SYNTAX, RC_NO_MEMORY. Views point into `in` or the arena. */
+enum rc json_read(struct arena *a, struct str in, const struct json **out, struct err *e);
+/* Member of an object; NULL when there is none or `v` is NULL or no object. */
+const struct json *json_get(const struct json *v, const char *key);
+/* A whole number from 0 below 2^53; false for anything else (also NULL). */
+bool json_u64(const struct json *v, uint64_t *out);
+/* The string, or empty. */
+struct str json_str_of(const struct json *v);
+bool json_is(const struct json *v, enum json_type type);
 
 #endif

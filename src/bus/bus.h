@@ -88,6 +88,9 @@ void bus_send_all(struct bus *b, enum role role, enum bus_type type, const void 
 /* A message that wants an answer. `fn` runs exactly once, unless it was cancelled. Returns the call's number (never 0). */
 uint64_t bus_call(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, uint64_t timeout_ms,
                   bus_reply_fn *fn, void *ctx);
+/* The same with a descriptor, which is duplicated. */
+uint64_t bus_call_fd(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, int fd, uint64_t timeout_ms,
+                     bus_reply_fn *fn, void *ctx);
 void bus_cancel(struct bus *b, uint64_t call);
 void bus_reply(struct bus *b, struct bus_peer *to, uint64_t call, enum bus_type type, const void *msg);
 /* More than 1 MiB waits for this peer. */

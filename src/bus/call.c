@@ -70,17 +70,23 @@ static struct call *call_new(struct bus *b)
     return c;
 }
 
-uint64_t bus_call(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, uint64_t timeout_ms,
-                  bus_reply_fn *fn, void *ctx)
+uint64_t bus_call_fd(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, int fd, uint64_t timeout_ms,
+                     bus_reply_fn *fn, void *ctx)
 {
     struct call *c = call_new(b);
     struct frame f = {.type = (uint16_t)type, .flags = FRAME_CALL, .call = c->id};
 
     c->fn = fn;
     c->ctx = ctx;
-    c->to = bus_queue(b, to, &f, msg, -1) ? (struct peer *)to : NULL;
+    c->to = bus_queue(b, to, &f, msg, fd) ? (struct peer *)to : NULL;
     loop_timer_set(b->loop, &c->timer, c->to ? timeout_ms : 0, call_late, c);
     return c->id;
+}
+
+uint64_t bus_call(struct bus *b, struct bus_peer *to, enum bus_type type, const void *msg, uint64_t timeout_ms,
+                  bus_reply_fn *fn, void *ctx)
+{
+    return bus_call_fd(b, to, type, msg, -1, timeout_ms, fn, ctx);
 }
 
 void bus_cancel(struct bus *b, uint64_t id)

@@ -225,6 +225,16 @@ struct conf_domain_profile {
 struct conf_signing {
 #include "spec/settings/signing.def"
 };
+struct conf_quarantine {
+    struct str name;
+#include "spec/settings/quarantine.def"
+};
+struct conf_spam_quarantine {
+#include "spec/settings/spam_quarantine.def"
+};
+struct conf_quarantine_service {
+#include "spec/settings/quarantine_service.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;

@@ -63,15 +63,32 @@ enum rc conf_item_defaults(struct arena *a, const struct conf_section *s, void *
     return RC_OK;
 }
 
-enum rc conf_draft_always(struct conf_draft *d, struct err *e)
+static enum rc make_always(struct conf_draft *d, const struct conf_section *s, struct str name, struct str settings,
+                           struct err *e)
 {
+    struct str one;
     void *item;
 
-    for (size_t i = 0; i < conf_sections_n; i++) {
-        struct str rest = str_c(conf_sections[i].always), name;
+    if (conf_item_index(&d->conf, s, name) != SIZE_MAX)
+        return RC_OK;
+    TRY(conf_draft_item(d, s, name, &item, e));
+    while (settings.n && str_split(&settings, ',', &one)) {
+        size_t cut = str_find(one, '=');
+        const struct conf_setting *f = conf_setting_find(s, str_first(one, cut));
 
-        while (str_word(&rest, &name))
-            TRY(conf_draft_item(d, &conf_sections[i], name, &item, e));
+        must(f);
+        TRY(conf_value_set(&d->arena, item, f, str_from(one, cut + 1), e));
+    }
+    return RC_OK;
+}
+
+enum rc conf_draft_always(struct conf_draft *d, struct err *e)
+{
+    for (size_t i = 0; i < conf_sections_n; i++) {
+        struct str rest = str_c(conf_sections[i].always), name, settings;
+
+        while (conf_always_next(&rest, &name, &settings))
+            TRY(make_always(d, &conf_sections[i], name, settings, e));
     }
     return RC_OK;
 }
@@ -209,7 +226,7 @@ static enum rc remove_item(struct conf_draft *d, const struct conf_path *p, stru
 
     if (i == SIZE_MAX)
         return err_set(e, RC_NOT_FOUND, "%.*s does not exist", STR(str_first(path, 150)));
-    if (conf_item_always(p->section, p->name))
+    if (conf_always(p->section, p->name))
         return err_set(e, RC_NOT_PERMITTED, "%.*s always exists", STR(str_first(path, 150)));
     less.items = conf_list_room(&d->arena, p->section, less.n);
     if (!less.items)

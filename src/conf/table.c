@@ -283,6 +283,21 @@ static const struct conf_setting rows_signing[] = {
 #include "spec/settings/signing.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_quarantine
+static const struct conf_setting rows_quarantine[] = {
+#include "spec/settings/quarantine.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_spam_quarantine
+static const struct conf_setting rows_spam_quarantine[] = {
+#include "spec/settings/spam_quarantine.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_quarantine_service
+static const struct conf_setting rows_quarantine_service[] = {
+#include "spec/settings/quarantine_service.def"
+    {.name = NULL}};
+#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false
@@ -304,6 +319,29 @@ const struct conf_section conf_sections[] = {
 #undef SECTION
 };
 const size_t conf_sections_n = sizeof conf_sections / sizeof *conf_sections;
+
+bool conf_always_next(struct str *rest, struct str *name_out, struct str *settings_out)
+{
+    struct str item;
+    size_t cut;
+
+    if (!rest->n || !str_split(rest, '|', &item))
+        return false;
+    cut = str_find(item, ':');
+    *name_out = str_first(item, cut);
+    *settings_out = str_from(item, cut + 1);
+    return true;
+}
+
+bool conf_always(const struct conf_section *s, struct str name)
+{
+    struct str rest = str_c(s->always), one, settings;
+
+    while (conf_always_next(&rest, &one, &settings))
+        if (str_eqi(one, name))
+            return true;
+    return false;
+}
 
 const struct conf_section *conf_section_find(struct str name)
 {
@@ -379,16 +417,6 @@ const void *conf_item(const struct conf *c, const struct conf_section *s, size_t
     if (!s->list)
         return (const char *)c + s->offset;
     return (const char *)conf_list_get(c, s).items + i * s->size;
-}
-
-bool conf_item_always(const struct conf_section *s, struct str name)
-{
-    struct str rest = str_c(s->always), word;
-
-    while (str_word(&rest, &word))
-        if (str_eqi(name, word))
-            return true;
-    return false;
 }
 
 struct str conf_item_name(const struct conf_section *s, const void *item)

@@ -40,6 +40,11 @@ extern const size_t conf_sections_n;
 const struct conf_section *conf_section_find(struct str name);
 const struct conf_setting *conf_setting_find(const struct conf_section *s, struct str name);
 
+/* Does the table say that this item always exists? */
+bool conf_always(const struct conf_section *s, struct str name);
+/* Cuts the next of them off: its name and its own defaults "SETTING=VALUE,...". */
+bool conf_always_next(struct str *rest, struct str *name_out, struct str *settings_out);
+
 /* Names of the enums as the tables spell them. */
 const char *conf_type_name(enum conf_type t);
 const char *conf_apply_name(enum conf_apply a);
@@ -49,8 +54,6 @@ const char *conf_level_name(enum conf_level l);
 size_t conf_items(const struct conf *c, const struct conf_section *s);
 const void *conf_item(const struct conf *c, const struct conf_section *s, size_t i);
 struct str conf_item_name(const struct conf_section *s, const void *item); /* empty for ONE */
-/* Does the item of this name always exist? */
-bool conf_item_always(const struct conf_section *s, struct str name);
 /* Index of the item with this name, or SIZE_MAX. */
 size_t conf_item_index(const struct conf *c, const struct conf_section *s, struct str name);
 

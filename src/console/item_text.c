@@ -40,7 +40,7 @@ static enum rc remove_all(struct conf_draft *d, const struct conf_section *s, st
     for (size_t i = conf_items(&d->conf, s); i-- > 0 && rc == RC_OK;) {
         struct str name = conf_item_name(s, conf_item(&d->conf, s, i));
 
-        if (conf_item_always(s, name))
+        if (conf_always(s, name))
             continue;
         buf_clear(&path);
         conf_path_format(s, name, NULL, &path);

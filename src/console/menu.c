@@ -210,7 +210,7 @@ static enum rc op_clear(struct session *s, const struct menu *m)
     for (size_t n = conf_items(session_conf(s), section); n-- > 0;) {
         struct str name = arena_str(&s->arena, conf_item_name(section, conf_item(session_conf(s), section, n)));
 
-        if (!conf_item_always(section, name))
+        if (!conf_always(section, name))
             menu_delete(s, m, name);
     }
     return RC_OK;

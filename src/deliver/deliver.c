@@ -172,6 +172,7 @@ void deliver_free(struct deliver *d)
         arena_done(&p->arena);
         buf_done(&p->body);
         buf_done(&p->carried_octets);
+        buf_done(&p->meta);
         free(p);
     }
     spool_reader_free(d->reader);

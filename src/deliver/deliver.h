@@ -26,6 +26,7 @@ struct deliver_options {
     struct board *board;
     struct dns_asker *ask; /* owned by the caller */
     const char *spool;     /* directory of the spool */
+    const char *holder;    /* socket file of the local quarantines (CPQ) */
     unsigned column;       /* index of this process: its board slots and gauges */
 };
 

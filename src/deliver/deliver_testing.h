@@ -40,6 +40,8 @@ struct fake_session {
 
 struct world {
     char dir[64];
+    const char *holder; /* socket file of a quarantine; set before world_start() */
+    const char *meta;   /* of the next work() */
     struct loop *loop;
     struct board *board;
     struct conf_source *conf;
@@ -254,7 +256,8 @@ HELPER static void world_start(struct world *w, const char *server_address, cons
                                                            .events = w->events,
                                                            .board = w->board,
                                                            .ask = w->ask,
-                                                           .spool = w->dir},
+                                                           .spool = w->dir,
+                                                           .holder = w->holder},
                                  &w->deliver, &e),
                      RC_OK);
 }
@@ -275,8 +278,9 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
     struct envelope env = {.sender = str_lit("me@gw.test"), .recipients = list, .flow_policy = str_c(w->flow_policy)};
     struct spool_body *b = spool_body_new(w->writer);
     struct str rest = str_c(recipients), word;
-    struct buf envelope = BUF(1 << 16), indices = BUF(1000);
+    struct buf envelope = BUF(1 << 16), indices = BUF(1000), carried = BUF(1 << 16);
 
+    carried_encode(&(struct carried){.meta = str_c(w->meta)}, &carried);
     while (str_word(&rest, &word)) {
         buf_put_varint(&indices, env.n_recipients);
         list[env.n_recipients++] = (struct recipient){.address = word};
@@ -297,7 +301,9 @@ HELPER static void work(struct world *w, uint64_t mid, const char *destination, 
                                         .offset = w->ref.offset,
                                         .attempt = 1,
                                         .destination = str_c(destination),
-                                        .recipients = buf_str(&indices)});
+                                        .recipients = buf_str(&indices),
+                                        .carried = buf_str(&carried)});
+    buf_done(&carried);
     buf_done(&envelope);
     buf_done(&indices);
 }

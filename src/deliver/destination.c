@@ -62,6 +62,7 @@ struct destination *destination_get(struct deliver *d, struct str name)
     to->name = str_of(to + 1, name.n);
     to->hash = hash;
     to->d = d;
+    to->quarantine = holder_is(to->name, &to->class);
     row = destination_settings(deliver_conf(d), name);
     to->limit = row ? row->max_connections : 1;
     arena_init(&to->arena, 1024, ROUTE_ARENA);
@@ -241,6 +242,8 @@ void destination_pump(struct destination *to)
 {
     if (!to->pending.n || to->state == DESTINATION_RESOLVING || to->held || to->d->stopping)
         return;
+    if (to->quarantine)
+        holder_hops(to);
     if (to->state == DESTINATION_NEW || (stale(to) && !to->n_starting)) {
         to->state = DESTINATION_RESOLVING;
         resolve_start(to);

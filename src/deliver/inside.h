@@ -11,6 +11,7 @@
 
 #include "deliver/deliver.h"
 #include "mail/carried.h"
+#include "mail/cpq_meta.h"
 #include "net/socket.h"
 #include "smtp/client.h"
 #include "spool/rope.h"
@@ -51,6 +52,8 @@ struct piece {
     struct buf signature;   /* fields that signing put in front (sign.c) */
     uint64_t content_bytes; /* of what follows them: job.body_bytes is both */
     uint32_t recipients[PIECE_RECIPIENTS];
+    size_t n_recipients;
+    struct buf meta;           /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
 };
@@ -104,6 +107,8 @@ struct destination {
     uint64_t hops_until_ms, conf_version;
     struct str auth_profile, auth_user, auth_password;
     bool auth_plain_text, touched;
+    bool quarantine; /* not a domain: its mail goes to the holder by CPQ (holder.c) */
+    enum cpq_class class;
     bool held; /* its connections are being closed: none is opened, nothing is tried again */
     struct destination *touched_next;
 };
@@ -111,6 +116,7 @@ struct destination {
 struct link {
     struct smtp_client_setup setup;
     struct smtp_client_options options;
+    struct smtp_client_cpq cpq;
     struct link *next, *prev;
     struct destination *to;
     struct smtp_client *client;
@@ -119,6 +125,7 @@ struct link {
     struct address_ip ip, local;
     struct arena arena; /* strings of options */
     uint64_t dcid;
+    uint64_t rcid; /* of a link to the local spam quarantine */
     bool starting; /* counted in n_starting */
     bool idle;     /* counted in n_idle */
     bool woken;    /* counted in n_woken: has been told of work, has not asked for it yet */
@@ -175,11 +182,28 @@ void outcome_results(struct deliver *d, struct piece *p, uint64_t dcid, const st
 /* The same result for all recipients, without a connection. */
 void outcome_all(struct deliver *d, struct piece *p, enum result_class class, enum result_reason reason,
                  const char *enhanced, struct str text);
+/* The word to queue alone, without log lines. */
+void outcome_tell(struct deliver *d, struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n);
+/* `same` for each recipient of the piece; returns how many. */
+size_t outcome_fill(const struct piece *p, struct delivery_result *r, const struct delivery_result *same);
 /* Nothing was tried or nothing answered: all recipients stay. */
 void outcome_connection(struct deliver *d, struct piece *p, const char *enhanced, struct str text);
 /* The record or its body is not what the spool promised (C6): the queue gives it up and says so. */
 void outcome_damaged(struct deliver *d, struct piece *p);
 void outcome_destination_down(struct destination *to, struct str reason, bool permanent);
+
+/* holder.c: the.cpq.host and the.euq.queue, the quarantines of this machine. */
+bool holder_is(struct str name, enum cpq_class *class_out);
+/* Its one hop: the socket file. */
+void holder_hops(struct destination *to);
+struct conversation *holder_connect(struct link *l);
+/* The metadata of a loaded piece. */
+enum rc holder_prepare(struct deliver *d, struct piece *p, struct err *e);
+void holder_connected(struct link *l);
+void holder_begin(struct link *l, const struct piece *p);
+/* Nothing ever bounces there: what was not taken stays. */
+void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
+void holder_failed(struct link *l, const struct piece *p, struct str why);
 
 /* facts.c: what `hoststatus` shows of a destination, told to queue. */
 void facts_resolved(struct destination *to, struct str mx);

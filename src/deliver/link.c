@@ -48,6 +48,10 @@ static void on_connected(void *ctx, struct smtp_client *cl)
     char local[46], remote[46];
 
     l->client = cl;
+    if (l->to->quarantine) {
+        holder_connected(l);
+        return;
+    }
     conversation_addresses(smtp_client_conversation(cl), &l->local, &l->ip);
     l->dcid = board_next(d->o.board, NUMBER_DCID);
     event(d->o.events, delivery_connection, .dcid = l->dcid, .local_ip = ip_text(&l->local, local),
@@ -100,6 +104,10 @@ static void on_begin(void *ctx, struct smtp_client *cl, struct smtp_job *job)
     struct piece *p = piece_of(job);
 
     (void)cl;
+    if (l->to->quarantine) {
+        holder_begin(l, p);
+        return;
+    }
     buf_clear(&d->rids);
     for (size_t i = 0; i < job->n_recipients; i++)
         buf_put_varint(&d->rids, job->recipients[i]);
@@ -137,7 +145,10 @@ static void on_done(void *ctx, struct smtp_client *cl, struct smtp_job *job, con
     (void)cl;
     for (size_t i = 0; i < n && !l->useful; i++)
         l->useful = r[i].class == RESULT_DELIVERED || r[i].class == RESULT_BOUNCED;
-    outcome_results(l->to->d, piece_of(job), l->dcid, r, n);
+    if (l->to->quarantine)
+        holder_results(l, piece_of(job), r, n);
+    else
+        outcome_results(l->to->d, piece_of(job), l->dcid, r, n);
 }
 
 static void on_tls(void *ctx, struct smtp_client *cl, bool ok, struct str why)
@@ -198,7 +209,10 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     struct piece *p = f->job ? piece_of(f->job) : NULL;
 
     (void)cl;
-    connection_error(l, f);
+    if (to->quarantine)
+        holder_failed(l, p ? p : to->pending.first, f->text);
+    else
+        connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
     else if (p && p->tries < PIECE_TRIES && !to->held)
@@ -364,8 +378,11 @@ bool link_open(struct destination *to, size_t hop)
     to->n_starting++;
     d->n_links++;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, 1);
-    l->conversation = conversation_connect(d->o.loop, &h->ip, source_address(c, &h->ip, &source) ? &source : NULL,
-                                           c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
+    if (to->quarantine)
+        l->conversation = holder_connect(l);
+    else
+        l->conversation = conversation_connect(d->o.loop, &h->ip, source_address(c, &h->ip, &source) ? &source : NULL,
+                                               c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
     if (!l->conversation) {
         l->hop_bad = true;
         l->failed_text = str_lit("out of memory");
@@ -373,7 +390,7 @@ bool link_open(struct destination *to, size_t hop)
         on_closed(l, NULL);
         return false;
     }
-    if (l->options.tls != SMTP_TLS_NONE)
+    if (l->options.tls != SMTP_TLS_NONE && !to->quarantine)
         set_tls(l, h, row ? row->tls : TLS_MODE_PREFERRED);
     return true;
 }

@@ -83,7 +83,7 @@ static void uncertain_event(struct deliver *d, struct piece *p, uint64_t dcid, c
         event(d->o.events, delivery_uncertain, .dcid = dcid, .mid = p->mid, .rids = buf_str(&d->rids));
 }
 
-static void tell_queue(struct deliver *d, struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n)
+void outcome_tell(struct deliver *d, struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n)
 {
     struct board_slot *slot = slot_of(d, p);
 
@@ -113,24 +113,24 @@ void outcome_results(struct deliver *d, struct piece *p, uint64_t dcid, const st
     delivered_events(d, p, dcid, r, n);
     failed_events(d, p, dcid, r, n);
     uncertain_event(d, p, dcid, r, n);
-    tell_queue(d, p, 0, r, n);
+    outcome_tell(d, p, 0, r, n);
 }
 
-static size_t fill(const struct piece *p, struct delivery_result *r, const struct delivery_result *same)
+size_t outcome_fill(const struct piece *p, struct delivery_result *r, const struct delivery_result *same)
 {
-    for (size_t i = 0; i < p->job.n_recipients; i++) {
+    for (size_t i = 0; i < p->n_recipients; i++) {
         r[i] = *same;
         r[i].recipient = p->recipients[i];
     }
-    return p->job.n_recipients;
+    return p->n_recipients;
 }
 
 void outcome_all(struct deliver *d, struct piece *p, enum result_class class, enum result_reason reason,
                  const char *enhanced, struct str text)
 {
     struct delivery_result r[PIECE_RECIPIENTS];
-    size_t n =
-        fill(p, r, &(struct delivery_result){.class = class, .reason = reason, .enhanced = str_c(enhanced), .text = text});
+    size_t n = outcome_fill(
+        p, r, &(struct delivery_result){.class = class, .reason = reason, .enhanced = str_c(enhanced), .text = text});
 
     if (p->envelope.n_recipients == 0 && piece_load(d, p, NULL) != RC_OK) /* the addresses, for the `bounces` log */
         p->envelope = (struct envelope){0};
@@ -140,16 +140,17 @@ void outcome_all(struct deliver *d, struct piece *p, enum result_class class, en
 void outcome_connection(struct deliver *d, struct piece *p, const char *enhanced, struct str text)
 {
     struct delivery_result r[PIECE_RECIPIENTS];
-    size_t n = fill(p, r,
-                    &(struct delivery_result){
-                        .class = RESULT_DELAYED, .reason = REASON_NETWORK, .enhanced = str_c(enhanced), .text = text});
+    size_t n =
+        outcome_fill(p, r,
+                     &(struct delivery_result){
+                         .class = RESULT_DELAYED, .reason = REASON_NETWORK, .enhanced = str_c(enhanced), .text = text});
 
-    tell_queue(d, p, 1, r, n);
+    outcome_tell(d, p, 1, r, n);
 }
 
 void outcome_damaged(struct deliver *d, struct piece *p)
 {
-    tell_queue(d, p, 2, NULL, 0);
+    outcome_tell(d, p, 2, NULL, 0);
 }
 
 void outcome_destination_down(struct destination *to, struct str reason, bool permanent)

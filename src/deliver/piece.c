@@ -37,6 +37,7 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
         p->body = BUF(PIECE_BODY);
         p->carried_octets = BUF(CARRIED_MAX);
         p->signature = BUF(SIGNATURE_MAX);
+        p->meta = BUF(CPQ_META_MAX);
     }
     buf_clear(&p->carried_octets);
     buf_add(&p->carried_octets, w->carried);
@@ -52,6 +53,7 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
     p->job = (struct smtp_job){.envelope = &p->envelope, .recipients = p->recipients};
     while (list.n && p->job.n_recipients < PIECE_RECIPIENTS && get_varint(&list, &index))
         p->recipients[p->job.n_recipients++] = (uint32_t)index;
+    p->n_recipients = p->job.n_recipients;
     return p;
 }
 
@@ -106,6 +108,8 @@ void piece_free(struct deliver *d, struct piece *p)
     buf_clear(&p->signature);
     buf_shrink(&p->signature, CARRIED_KEEP);
     arena_reset(&p->arena);
+    buf_clear(&p->meta);
+    buf_shrink(&p->meta, PIECE_BODY);
     p->next = d->free_pieces;
     d->free_pieces = p;
 }
@@ -224,7 +228,7 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
     if (p->head.mid != p->mid)
         return err_set(e, RC_CORRUPT, "record holds another message");
     TRY(envelope_decode(&p->arena, octets, &p->envelope, e));
-    for (size_t i = 0; i < p->job.n_recipients; i++)
+    for (size_t i = 0; i < p->n_recipients; i++)
         if (p->recipients[i] >= p->envelope.n_recipients)
             return err_set(e, RC_CORRUPT, "no such recipient in the envelope");
     p->crc = 0;
@@ -236,7 +240,7 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
     TRY(load_edits(d, p, e));
     p->content_bytes = p->job.body_bytes;
     TRY(read_small(d, p, e));
-    return piece_sign(d, p, e);
+    return p->to && p->to->quarantine ? holder_prepare(d, p, e) : piece_sign(d, p, e);
 }
 
 /* The client reads from the start on, without gaps. The end is asked for at once, since only there the CRC is checked. */

@@ -92,10 +92,13 @@ struct auth_arc {
 
 struct auth_results {
     struct auth_spf spf_helo, spf_mailfrom;
+    struct auth_spf spf_pra;  /* purported responsible address, where the mail flow policy wants it */
+    struct str spf_pra_field; /* the field it came from */
     const struct auth_dkim *dkim;
     size_t n_dkim;
     bool dkim_checked;
     struct auth_dmarc dmarc;
+    bool dmarc_bypassed; /* by the settings: not checked */
     struct auth_arc arc;
     bool arc_checked;
 };

@@ -26,6 +26,7 @@ static const struct member {
     {11 << 1 | TEXT, offsetof(struct carried, holds)},
     {12 << 1 | TEXT, offsetof(struct carried, encrypt)},
     {13 << 1 | NUMBER, offsetof(struct carried, original_mid)},
+    {14 << 1 | TEXT, offsetof(struct carried, release)},
 };
 
 enum { MEMBERS = sizeof members / sizeof *members };

@@ -51,12 +51,14 @@ struct carried {
     struct str policy; /* name of the mail policy; empty = not chosen */
     struct str route;  /* alternate mail host, "host" or "host:port" or "[ip]"; empty = by the recipient's domain */
     struct str bounce_profile, source_interface;
-    struct str tags;       /* lines: tag-message */
-    struct str edits;      /* mail/edits.h, over the stored octets */
-    struct str meta;       /* holds: JSON object of central.md 7.3 without size and sha256; empty = no hold */
-    struct str spam;       /* a spam quarantine verdict that applies after other quarantines: "positive 97" */
-    struct str holds;      /* lines "quarantine\treason" of the hold, for the log */
-    struct str encrypt;    /* encryption profile, applied at delivery */
+    struct str tags;    /* lines: tag-message */
+    struct str edits;   /* mail/edits.h, over the stored octets */
+    struct str meta;    /* holds: JSON object of central.md 7.3 without size and sha256; empty = no hold */
+    struct str spam;    /* a spam quarantine verdict that applies after other quarantines: "positive 97" */
+    struct str holds;   /* lines "quarantine\treason" of the hold, for the log */
+    struct str encrypt; /* encryption profile, applied at delivery */
+    struct str
+        release; /* of one that left quarantine: the JSON object `release` of central.md 7.3, whose edits scan makes */
     uint64_t original_mid; /* of a released message, 0 = none */
 };
 

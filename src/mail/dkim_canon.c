@@ -213,19 +213,66 @@ static void relaxed_line(struct dkim_canon_body *b, struct str line)
     }
 }
 
+/* Is there a tab or two spaces in a row? May say yes of a line without. */
+static bool needs_work(const char *p, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    size_t i = 0;
+
+    for (; i + 9 <= n; i += 8) {
+        uint64_t here, next, tab;
+
+        memcpy(&here, p + i, 8);
+        memcpy(&next, p + i + 1, 8);
+        tab = here ^ ones * '\t';
+        here ^= ones * ' ';
+        next ^= ones * ' ';
+        /* the top bit of each octet that is zero now (and of some above one) */
+        if (((here - ones) & ~here & (next - ones) & ~next & tops) | ((tab - ones) & ~tab & tops))
+            return true;
+    }
+    for (; i < n; i++)
+        if (p[i] == '\t' || (p[i] == ' ' && i + 1 < n && p[i + 1] == ' '))
+            return true;
+    return false;
+}
+
+/* A line that came as a whole, as nearly all do: most go on as they are but for blanks at the end. */
+static bool relaxed_plain(struct dkim_canon_body *b, struct str line)
+{
+    if (b->cr || b->space || b->inside)
+        return false;
+    if (line.n && line.p[line.n - 1] == '\r')
+        line.n--;
+    while (line.n && is_blank(line.p[line.n - 1]))
+        line.n--;
+    if (line.n && needs_work(line.p, line.n))
+        return false;
+    if (line.n) {
+        settle(b);
+        put(b, line);
+    }
+    line_end(b);
+    return true;
+}
+
 void dkim_canon_add(struct dkim_canon_body *b, struct str octets)
 {
     while (octets.n) {
         size_t lf = str_find(octets, '\n');
         struct str line = str_first(octets, lf);
+        bool whole = lf < octets.n;
 
-        if (b->canon == DKIM_RELAXED)
-            relaxed_line(b, line);
-        else
+        if (b->canon == DKIM_SIMPLE)
             simple_line(b, line);
+        else if (whole && relaxed_plain(b, line))
+            whole = false; /* its end is done too */
+        else
+            relaxed_line(b, line);
+        if (whole)
+            line_end(b);
         if (lf == octets.n)
             return;
-        line_end(b);
         octets = str_from(octets, lf + 1);
     }
 }

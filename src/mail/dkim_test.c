@@ -156,7 +156,7 @@ static void canonical_forms(void **state)
     }
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         for (int canon = 0; canon < 2; canon++) {
-            for (size_t step = 1; step < 8; step++) { /* however it is cut */
+            for (size_t step = 1; step <= 64; step += step < 8 ? 1 : 56) { /* however it is cut */
                 struct str rest = str_c(bodies[i].in);
                 struct dkim_canon_body *c = arena_new(&arena, struct dkim_canon_body);
 

@@ -17,6 +17,7 @@ enum {
     DMARC_ROW_BYTES = 16384,       /* one row as a line */
     DMARC_TALLY_ROWS = 500000,     /* different rows counted at once */
     DMARC_TALLY_BYTES = 256 << 20, /* their octets */
+    DMARC_REPORT_ROWS = 50000,     /* in one report */
 };
 
 /* What a report says of one message, or of many that are alike. */
@@ -53,11 +54,6 @@ void dmarc_tally_free(struct dmarc_tally *t); /* NULL is fine */
 /* False: beyond the limits, the line is not counted (dmarc_tally_lost() tells how many). */
 bool dmarc_tally_add(struct dmarc_tally *t, struct str line);
 uint64_t dmarc_tally_lost(const struct dmarc_tally *t);
-/* Domains in alphabetical order, each with its rows, most frequent first: call with at = 0 first; false at the end. The rows
- * lie in the arena. Lines that do not read are passed over. */
-bool dmarc_tally_next(struct dmarc_tally *t, struct arena *a, size_t *at, struct str *domain_out,
-                      const struct dmarc_row **rows_out, size_t *n_out);
-
 struct dmarc_report {
     struct str organization, email, contact; /* who reports */
     struct str receiver;                     /* our host name, part of the file name and the report id */
@@ -67,6 +63,12 @@ struct dmarc_report {
     size_t n;
     uint64_t omitted; /* messages left out for the size */
 };
+
+/* Sorts: domains in alphabetical order, each with its rows, most frequent first. Nothing may be added afterwards. */
+void dmarc_tally_sort(struct dmarc_tally *t);
+/* Domain by domain (sorted, *at = 0 first; false at the end): fills domain, rows, n and omitted of a report. At most
+ * DMARC_REPORT_ROWS rows, which lie in the arena; lines that do not read are passed over. */
+bool dmarc_tally_next(const struct dmarc_tally *t, struct arena *a, size_t *at, struct dmarc_report *out);
 
 /* "example.org.1700000000.1700086399@gw.example.net": the same for the same report again. */
 void dmarc_report_id(const struct dmarc_report *r, struct buf *out);

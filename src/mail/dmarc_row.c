@@ -258,25 +258,34 @@ static int by_domain_and_count(const void *a, const void *b)
     return order ? order : x->count != y->count ? (x->count < y->count ? 1 : -1) : str_cmp(x->line, y->line);
 }
 
-bool dmarc_tally_next(struct dmarc_tally *t, struct arena *a, size_t *at, struct str *domain_out,
-                      const struct dmarc_row **rows_out, size_t *n_out)
+void dmarc_tally_sort(struct dmarc_tally *t)
 {
-    struct dmarc_row *rows;
-    size_t first = *at, n = 0;
-
-    if (!t->sorted && t->n)
+    if (t->n)
         qsort(t->items, t->n, sizeof *t->items, by_domain_and_count);
     t->sorted = true;
+}
+
+bool dmarc_tally_next(const struct dmarc_tally *t, struct arena *a, size_t *at, struct dmarc_report *out)
+{
+    struct dmarc_row *rows;
+    size_t first = *at, n = 0, most;
+
+    must(t->sorted);
     if (first >= t->n)
         return false;
     while (*at < t->n && str_eq(domain_word(t->items[*at].line), domain_word(t->items[first].line)))
         ++*at;
-    rows = arena_array(a, struct dmarc_row, *at - first);
-    for (size_t i = first; rows && i < *at; i++)
-        if (dmarc_row_read(a, t->items[i].line, &rows[n], NULL) == RC_OK)
+    most = *at - first < DMARC_REPORT_ROWS ? *at - first : DMARC_REPORT_ROWS;
+    rows = arena_array(a, struct dmarc_row, most);
+    out->omitted = 0;
+    for (size_t i = first; i < *at; i++) {
+        if (rows && n < most && dmarc_row_read(a, t->items[i].line, &rows[n], NULL) == RC_OK)
             rows[n++].count = t->items[i].count;
-    *domain_out = n ? rows[0].domain : STR_NONE;
-    *rows_out = rows;
-    *n_out = n;
+        else
+            out->omitted += t->items[i].count;
+    }
+    out->domain = n ? rows[0].domain : STR_NONE;
+    out->rows = rows;
+    out->n = n;
     return true;
 }

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* --- start --- */
@@ -106,6 +107,45 @@ struct conversation *conversation_connect(struct loop *l, const struct address_i
     if (s->error)
         socket_make_ready(s);
     return s->c;
+}
+
+static int start_connect_unix(struct socket *s, const char *path)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+    if (s->fd < 0)
+        return errno;
+    if (strlen(path) >= sizeof sa.sun_path)
+        return ENAMETOOLONG;
+    strncpy(sa.sun_path, path, sizeof sa.sun_path - 1);
+    if (connect(s->fd, (struct sockaddr *)&sa, sizeof sa) != 0)
+        return errno == EAGAIN ? ECONNREFUSED : errno; /* its queue of connections is full */
+    return watch(s) ? 0 : errno;
+}
+
+struct conversation *conversation_connect_unix(struct loop *l, const char *path, uint64_t timeout_ms,
+                                               const struct conversation_kind *kind, void *ctx)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct socket *s = socket_new(l, fd, kind, NULL, ctx);
+
+    if (!s)
+        return NULL;
+    s->state = SOCKET_CONNECTING;
+    s->error = start_connect_unix(s, path);
+    s->wait_ms = timeout_ms ? loop_now_ms(l) + timeout_ms : 0;
+    socket_arm(s);
+    if (s->error)
+        socket_make_ready(s);
+    return s->c;
+}
+
+uid_t socket_peer_uid(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && n == sizeof who ? who.uid : (uid_t)-1;
 }
 
 /* --- from outside --- */

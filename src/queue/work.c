@@ -149,7 +149,8 @@ static enum put put_message(struct queue *q, struct scanner *s, unsigned i, uint
     return PUT_OK;
 }
 
-/* Most messages to hand over at once: all workers shall have their share, since one that waits for an engine keeps what it has. */
+/* Most messages to hand over at once: all workers shall have their share, since one that waits for an engine keeps what it
+ * has. */
 static uint64_t batch_now(const struct queue *q)
 {
     uint64_t most = conf_now(q->conf)->queue.scan_batch, share = (q->n_work + q->n_scanners - 1) / q->n_scanners;

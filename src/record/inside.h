@@ -4,6 +4,8 @@
 
 #include "event/merge.h"
 #include "record/alerts.h"
+#include "record/dmarc_rows.h"
+#include "record/dmarc_send.h"
 #include "record/machine.h"
 #include "record/record.h"
 #include "record/state.h"
@@ -37,6 +39,8 @@ struct record {
     struct cef *cef; /* NULL: no subscription of that type */
     struct buf cef_line;
     uint64_t cef_forgotten; /* that were told of */
+    struct dmarc_rows dmarc;
+    struct dmarc_send *dmarc_send;
     struct machine_load machine;
     struct saved_state saved; /* only while starting */
     struct save save;
@@ -62,6 +66,9 @@ void save_done(void *ctx);
 
 /* verbs.c: answers BUS_verb_call. */
 void verbs_register(struct record *r);
+
+/* record.c: some file is due for a roll-over. */
+bool record_due(struct record *r);
 
 struct status_view record_view(const struct record *r);
 

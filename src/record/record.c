@@ -101,17 +101,31 @@ static void tell_forgotten(struct record *r)
 
 /* --- a round -------------------------------------------------------------------------------------------------------- */
 
+/* Lines of both kinds into their files; the events behind them are not read on until that was done. */
+static bool write_all(struct record *r)
+{
+    bool done = subscriptions_write(r->logs, NULL) == RC_OK;
+
+    return logfile_write(&r->dmarc.file, NULL) == RC_OK && done;
+}
+
+bool record_due(struct record *r)
+{
+    uint64_t now_s = clock_wall_ms() / 1000;
+
+    return dmarc_rows_due(&r->dmarc, now_s) | subscriptions_due(r->logs, now_s);
+}
+
 bool record_round(struct record *r, uint64_t now_ns)
 {
     struct event_record rec;
-    struct err e = ERR_NONE;
     size_t n = 0;
     bool more = false;
 
     r->before_ms = r->now_ms;
     r->now_ms = now_ns / 1000000;
     if (r->stuck || r->unsaved) {
-        r->stuck = subscriptions_write(r->logs, &e) != RC_OK;
+        r->stuck = !write_all(r);
         if (r->stuck)
             return false;
     }
@@ -123,6 +137,8 @@ bool record_round(struct record *r, uint64_t now_ns)
         subscriptions_show(r->logs, &rec);
         if (r->cef)
             consolidate(r, &rec);
+        if (rec.type == EVENT_dmarc_row)
+            dmarc_rows_add(&r->dmarc, event_as(&rec, dmarc_row)->line);
         alerts_take(r->alerts, r->conf ? conf_now(r->conf) : NULL, r->logs->renderer, &rec, r->now_ms);
         if (rec.type != EVENT_status_line)
             r->active_ms = r->now_ms;
@@ -134,7 +150,7 @@ bool record_round(struct record *r, uint64_t now_ns)
     watch_backlog(r);
     if (n) {
         r->changed = true;
-        r->stuck = subscriptions_write(r->logs, &e) != RC_OK;
+        r->stuck = !write_all(r);
     }
     return more && !r->stuck;
 }
@@ -212,8 +228,7 @@ static void on_timer(void *ctx)
 {
     struct record *r = ctx;
     uint64_t now_ns = clock_mono_ns();
-    bool due = subscriptions_due(r->logs, clock_wall_ms() / 1000),
-         wait = due && !r->roll_refused && !r->stuck && !r->unsaved, more = false;
+    bool due = record_due(r), wait = due && !r->roll_refused && !r->stuck && !r->unsaved, more = false;
 
     if (wait)
         ; /* neither clock of the rounds moves: what comes meanwhile is neither read nor synced */
@@ -236,6 +251,7 @@ static void settings_changed(void *ctx, const struct conf *now, const struct con
     (void)old;
     subscriptions_apply(r->logs, now, state_log, &r->saved);
     wire_cef(r, STR_NONE);
+    dmarc_rows_apply(&r->dmarc, now, NULL);
     r->changed = true;
     r->saved_ms = 0; /* the lengths of new files, soon */
 }
@@ -305,8 +321,10 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     r->log_dir = join(home, "log");
     mkdir(dir, 0750);
     r->merge = event_merge_new(dir);
-    free(dir);
     event_merge_on_damage(r->merge, on_damage, r);
+    dmarc_rows_init(&r->dmarc, dir);
+    free(dir);
+    r->dmarc_send = dmarc_send_new(loop, bus, conf, events, r->dmarc.file.dir);
     r->counters = counters_new();
     r->logs = subscriptions_new(r->log_dir);
     r->logs->rolled = on_rolled;
@@ -317,6 +335,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     start_state(r);
     subscriptions_apply(r->logs, conf ? conf_now(conf) : NULL, state_log, &r->saved);
     wire_cef(r, r->saved.cef);
+    dmarc_rows_apply(&r->dmarc, conf ? conf_now(conf) : NULL, &r->saved.dmarc);
     state_done(&r->saved);
     machine_read(&r->machine, board, r->log_dir);
     r->unsaved = record_save(r, NULL) != RC_OK;
@@ -330,6 +349,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
         if (board)
             board_store(&board->events_dirty, 1);
         again_in(r, 0);
+        dmarc_send_look(r->dmarc_send);
     }
     return r;
 }
@@ -339,7 +359,7 @@ static void stop_when_saved(void *ctx)
     struct record *r = ctx;
     uint64_t now_ns = clock_mono_ns();
 
-    if (r->save.running) {
+    if (r->save.running || !dmarc_send_stop(r->dmarc_send)) {
         loop_timer_set(r->loop, &r->timer, STOP_POLL_MS, stop_when_saved, r);
         return;
     }
@@ -368,6 +388,8 @@ void record_free(struct record *r)
     counters_free(r->counters);
     alerts_free(r->alerts);
     cef_free(r->cef);
+    dmarc_rows_done(&r->dmarc);
+    dmarc_send_free(r->dmarc_send);
     buf_done(&r->cef_line);
     subscriptions_free(r->logs);
     buf_done(&r->save.content);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "record/inside.h"
 #include "record/state.h"
 
 #include <dirent.h>
@@ -241,6 +242,14 @@ static void roll_over_asked_for(void **state)
 
 enum { MESSAGES = 12, LATE = 4 }; /* a message ends as the fourth after it begins: over saves and kills */
 
+static const char *row_of(uint64_t mid)
+{
+    static char row[40];
+
+    snprintf(row, sizeof row, "example.org row-%llu", (unsigned long long)mid);
+    return row;
+}
+
 static void emit_all(void)
 {
     struct events *queue = process("queue", stamp), *receive = process("receive", stamp);
@@ -250,6 +259,7 @@ static void emit_all(void)
 
         stamp_ns = mid * 1000000000;
         event(ev, message_ready, .mid = mid, .bytes = 10, .icid = 1, .recipients = 2);
+        event(ev, dmarc_row, .mid = mid, .line = str_c(row_of(mid)));
         if (mid > LATE)
             event(ev, message_finished, .mid = mid - LATE);
         if (mid % 4 == 0)
@@ -273,8 +283,10 @@ static void work(void)
     for (uint64_t second = 3; second <= MESSAGES + 3; second += 3) {
         record_round(r, second * 1000000000 - 1);
         record_round(r, second * 1000000000);
-        if (second == 6)
+        if (second == 6) {
             record_roll_now(r, STR_NONE);
+            r->dmarc.end_now = true;
+        }
         if (second != 9)
             record_save(r, NULL);
     }
@@ -351,6 +363,27 @@ static void check_consolidated(const char *fault)
     assert_int_equal(next, MESSAGES - LATE + 1);
 }
 
+/* One row a message in the files of the DMARC reports, of which one ended, with its begin and end. */
+static void check_rows(const char *fault)
+{
+    char want[60];
+    uint64_t next = 1;
+    bool ended = false;
+    struct str rest = str_c(log_text("../events/dmarc")), line;
+
+    while (str_split(&rest, '\n', &line)) {
+        ended = ended || str_starts(line, str_lit("#end 17952"));
+        if (!line.n || line.p[0] == '#')
+            continue;
+        snprintf(want, sizeof want, "%s", row_of(next++));
+        if (!str_eq(line, str_c(want)))
+            print_error("%s: %s\n%s", fault, want, text.p);
+        assert_true(str_eq(line, str_c(want)));
+    }
+    assert_int_equal(next, MESSAGES + 1);
+    assert_true(ended);
+}
+
 static void once_each_whatever_dies(void **state)
 {
     static const char *const points[] = {"log.write",     "record.state", "record.sync",  "log.roll",
@@ -361,7 +394,8 @@ static void once_each_whatever_dies(void **state)
 
     (void)state;
     clock_test_set(1795255206000ull, 0);
-    start_conf("log.mail_logs.type=mail\nlog.status.type=status\nlog.cef.type=consolidated_event\n");
+    start_conf("log.mail_logs.type=mail\nlog.status.type=status\nlog.cef.type=consolidated_event\n"
+               "dmarc.report=yes\n");
     gone(NULL);
     for (size_t p = 0; p < sizeof points / sizeof *points; p++)
         for (size_t a = 0; a < sizeof actions / sizeof *actions; a++) {
@@ -378,6 +412,7 @@ static void once_each_whatever_dies(void **state)
                 assert_false(child(NULL));
                 check_once_each(fault);
                 check_consolidated(fault);
+                check_rows(fault);
                 gone(NULL);
                 if (a >= 2)
                     break; /* errors do not kill: once is enough */

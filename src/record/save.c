@@ -15,9 +15,9 @@ static void collect_unsynced(struct record *r)
 {
     struct save *s = &r->save;
 
-    s->n_fds = event_merge_unsynced(r->merge, s->fds, SYNC_MOST - SUBSCRIPTIONS_MOST);
-    for (size_t i = 0; i < r->logs->n; i++) {
-        struct logfile *l = &r->logs->items[i]->file;
+    s->n_fds = event_merge_unsynced(r->merge, s->fds, SYNC_MOST - SUBSCRIPTIONS_MOST - 1);
+    for (size_t i = 0; i <= r->logs->n; i++) {
+        struct logfile *l = i < r->logs->n ? &r->logs->items[i]->file : &r->dmarc.file;
         int fd = l->unsynced && l->fd >= 0 ? dup(l->fd) : -1;
 
         l->unsynced = false;
@@ -30,14 +30,15 @@ bool save_begin(struct record *r)
 {
     struct save *s = &r->save;
 
-    if (s->running || r->stuck || subscriptions_waiting(r->logs))
+    if (s->running || r->stuck || subscriptions_waiting(r->logs) || r->dmarc.file.out.n)
         return false;
     s->running = true;
     s->roll = subscriptions_roll_begin(r->logs, clock_wall_ms() / 1000);
+    s->roll |= dmarc_rows_roll_begin(&r->dmarc, clock_wall_ms() / 1000);
     s->events_to_ms = r->before_ms;
     s->rc = RC_OK;
     buf_clear(&s->content);
-    state_build(r->merge, r->counters, r->logs, r->cef, r->born_ms, &s->content);
+    state_build(r->merge, r->counters, r->logs, r->cef, &r->dmarc.file.state, r->born_ms, &s->content);
     collect_unsynced(r);
     r->changed = false;
     r->saved_ms = r->now_ms;
@@ -76,7 +77,9 @@ void save_done(void *ctx)
     event_merge_saved(r->merge);
     if (s->roll) {
         subscriptions_roll(r->logs);
-        r->roll_refused = subscriptions_due(r->logs, clock_wall_ms() / 1000); /* tried again after the next save */
+        if (dmarc_rows_roll(&r->dmarc))
+            dmarc_send_look(r->dmarc_send);
+        r->roll_refused = record_due(r); /* tried again after the next save */
         r->changed = true;
     }
 }

@@ -13,7 +13,7 @@ static const uint32_t MAGIC = 0x31434552u;
 enum { STATE_MAX = 4 << 20 };
 
 void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, const struct cef *cef,
-                 uint64_t born_ms, struct buf *out)
+                 const struct logfile_state *dmarc, uint64_t born_ms, struct buf *out)
 {
     struct buf part = BUF(STATE_MAX), rest = BUF(STATE_MAX);
 
@@ -37,6 +37,9 @@ void state_build(struct event_merge *m, const struct counters *c, const struct s
     if (cef)
         cef_save(cef, &part);
     buf_put_str(&rest, buf_str(&part));
+    buf_put_varint(&rest, dmarc->start_s);
+    buf_put_varint(&rest, dmarc->length);
+    buf_put_varint(&rest, dmarc->roll_to_s);
     buf_put_u32(out, MAGIC);
     buf_put_u32(out, crc32c(0, buf_str(&rest)));
     buf_add(out, buf_str(&rest));
@@ -74,6 +77,9 @@ enum rc state_read(const char *path, struct event_merge *m, struct counters *c, 
         return err_set(e, RC_CORRUPT, "%s", path);
     if (!get_str(&in, &out->cef)) /* written before there was such a part */
         out->cef = STR_NONE;
+    if (!get_varint(&in, &out->dmarc.start_s) || !get_varint(&in, &out->dmarc.length) ||
+        !get_varint(&in, &out->dmarc.roll_to_s))
+        out->dmarc = (struct logfile_state){0};
     return RC_OK;
 }
 

@@ -113,14 +113,32 @@ static void verb_displayalerts(struct record *r, struct str user, struct str arg
     alerts_show(r->alerts, most, &a->text, &a->json);
 }
 
+static void verb_dmarcreports(struct record *r, struct str user, struct str arg, struct str more, struct answer *a)
+{
+    (void)user;
+    (void)more;
+    if (arg.n && !str_eqi(arg, str_lit("status")) && !str_eqi(arg, str_lit("send"))) {
+        a->rc = RC_SYNTAX;
+        return;
+    }
+    if (!r->dmarc.keep) {
+        buf_add(&a->text, str_lit("DMARC reports are off (dmarcconfig).\n"));
+        return;
+    }
+    if (str_eqi(arg, str_lit("send"))) {
+        r->dmarc.end_now = r->changed = true;
+        r->saved_ms = 0;
+        if (!r->save.running)
+            record_save(r, NULL);
+    }
+    dmarc_send_state(r->dmarc_send, &a->text);
+}
+
 static const struct {
     const char *name;
     void (*fn)(struct record *r, struct str user, struct str arg, struct str more, struct answer *a);
-} verbs[] = {{"status", verb_status},
-             {"rollovernow", verb_rollovernow},
-             {"resetcounters", verb_resetcounters},
-             {"rate", verb_rate},
-             {"displayalerts", verb_displayalerts}};
+} verbs[] = {{"status", verb_status}, {"rollovernow", verb_rollovernow},     {"resetcounters", verb_resetcounters},
+             {"rate", verb_rate},     {"displayalerts", verb_displayalerts}, {"dmarcreports", verb_dmarcreports}};
 
 static void on_verb(void *ctx, const struct bus_in *in)
 {

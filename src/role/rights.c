@@ -44,6 +44,7 @@ static const struct home_right {
     {ROLE_shell, "log", 'r'},          {ROLE_shell, "configuration", 'w'}, {ROLE_shell, "captures", 'w'},
     {ROLE_web, "keys", 'r'},           {ROLE_push, PUSH_KEY, 'w'},         {ROLE_push, "log", 'r'},
     {ROLE_push, PUSH_KEY_PUBLIC, 'w'}, {ROLE_push, "push", 'w'},           {ROLE_snmp, "snmp", 's'},
+    {ROLE_quarantine, "quarantine", 's'}, {ROLE_quarantine, "run/cpq", 's'},
     {ROLE_clock, "clock", 's'},        {ROLE_deliver, "keys/ca", 'r'},     {ROLE_capture, "captures", 'w'},
     {ROLE_lookup, "keys/ca", 'r'},
 };

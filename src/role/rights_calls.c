@@ -90,8 +90,9 @@ static const struct {
 } sockets[ROLE_COUNT + 1] = {
     [ROLE_COUNT] = {{AF_INET, AF_INET6, AF_NETLINK}}, /* sessions: tools of the network */
     [ROLE_control] = {{AF_UNIX}},
-    [ROLE_deliver] = {{AF_INET, AF_INET6}},
+    [ROLE_deliver] = {{AF_INET, AF_INET6, AF_UNIX}},
     [ROLE_lookup] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
+    [ROLE_quarantine] = {{AF_UNIX}},
     [ROLE_shell] = {{AF_INET, AF_INET6, AF_NETLINK}},
     [ROLE_push] = {{AF_INET, AF_INET6, AF_NETLINK}},
     [ROLE_snmp] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},

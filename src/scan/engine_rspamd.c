@@ -10,6 +10,9 @@
 #include "scan/http_reply.h"
 #include "scan/scale.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 #include <inttypes.h>
 
 enum { HEADERS_MAX = 256 << 10, REPLY_MAX = HTTP_HEAD_MAX + HTTP_BODY_MAX, RECIPIENTS_TOLD = 100 };
@@ -84,25 +87,42 @@ double rspamd_scale(double score, double required, struct str action)
     return ours > 49 ? 49 : ours;
 }
 
-static enum rc read_symbols(struct arena *a, struct json all, struct spam_answer *out, struct err *e)
+/* A finite number; false when it is none. */
+static bool number(const struct json *v, double *out)
 {
-    struct json rest = all, value, options, option;
+    char text[64], *end;
+
+    if (!json_is(v, JSON_NUMBER) || v->raw.n >= sizeof text)
+        return false;
+    memcpy(text, v->raw.p, v->raw.n);
+    text[v->raw.n] = '\0';
+    *out = strtod(text, &end);
+    return *end == '\0' && isfinite(*out);
+}
+
+static const struct json *read_object(struct arena *a, struct str text)
+{
+    const struct json *all;
+
+    return json_read(a, text, &all, NULL) == RC_OK && json_is(all, JSON_OBJECT) ? all : NULL;
+}
+
+static enum rc read_symbols(struct arena *a, const struct json *all, struct spam_answer *out, struct err *e)
+{
     struct spam_symbol *symbols = arena_array(a, struct spam_symbol, SYMBOLS_MAX);
-    struct str name, none;
 
     if (!symbols)
         return err_set(e, RC_NO_MEMORY, "no room for symbols");
-    while (out->n_symbols < SYMBOLS_MAX && json_next(&rest, &name, &value)) {
-        struct spam_symbol *s = &symbols[out->n_symbols];
+    for (const struct json *v = all->first; v && out->n_symbols < SYMBOLS_MAX; v = v->next) {
+        struct spam_symbol *s = &symbols[out->n_symbols++];
+        const struct json *options = json_get(v, "options");
 
-        if (json_type(value) != JSON_OBJECT || !name.n)
+        if (!json_is(v, JSON_OBJECT) || !v->key.n)
             return err_set(e, RC_SYNTAX, "the answer has a symbol that is none");
-        s->name = name;
-        json_number(json_member(value, "score"), &s->score);
-        options = json_member(value, "options");
-        if (json_type(options) == JSON_ARRAY && json_next(&options, &none, &option))
-            s->option = json_string(a, option);
-        out->n_symbols++;
+        s->name = v->key;
+        number(json_get(v, "score"), &s->score);
+        if (json_is(options, JSON_ARRAY))
+            s->option = json_str_of(options->first);
     }
     out->symbols = symbols;
     return RC_OK;
@@ -110,26 +130,25 @@ static enum rc read_symbols(struct arena *a, struct json all, struct spam_answer
 
 enum rc rspamd_answer_read(struct arena *a, struct str text, struct spam_answer *out, struct err *e)
 {
-    struct json all, symbols, skipped;
+    const struct json *all = read_object(a, text), *symbols;
 
     *out = (struct spam_answer){0};
-    if (!json_whole(text, &all) || json_type(all) != JSON_OBJECT)
+    if (!all)
         return err_set(e, RC_SYNTAX, "the answer is no JSON object");
-    out->action = json_string(a, json_member(all, "action"));
-    if (!json_number(json_member(all, "score"), &out->raw) ||
-        !json_number(json_member(all, "required_score"), &out->required) || !out->action.n)
+    out->action = json_str_of(json_get(all, "action"));
+    if (!number(json_get(all, "score"), &out->raw) || !number(json_get(all, "required_score"), &out->required) ||
+        !out->action.n)
         return err_set(e, RC_SYNTAX, "the answer lacks score, required_score or action");
     if (out->required <= 0 || out->required > 1e6 || out->raw < -1e6 || out->raw > 1e6)
         return err_set(e, RC_SYNTAX, "the answer has a score that makes no sense");
     if (str_eqi(out->action, str_lit("soft reject")))
         return err_set(e, RC_SYNTAX, "the engine wants the message later (greylisting or a limit of its own is on)");
-    skipped = json_member(all, "is_skipped");
-    symbols = json_member(all, "symbols");
-    out->skipped = json_type(skipped) == JSON_TRUE;
+    symbols = json_get(all, "symbols");
+    out->skipped = json_is(json_get(all, "is_skipped"), JSON_TRUE);
     out->score = rspamd_scale(out->raw, out->required, out->action);
-    if (json_type(symbols) == JSON_NONE)
+    if (!symbols)
         return RC_OK;
-    if (json_type(symbols) != JSON_OBJECT)
+    if (!json_is(symbols, JSON_OBJECT))
         return err_set(e, RC_SYNTAX, "the answer's symbols are no object");
     return read_symbols(a, symbols, out, e);
 }
@@ -199,35 +218,37 @@ enum rc rspamd_learn(void *ctx, const struct engine_io *io, struct err *e)
 {
     struct learn_talk *t = ctx;
     struct http_reply reply;
-    struct json all;
+    const struct json *all;
 
     TRY(ask_controller(t->arena, io, t->spam ? "POST /learnspam" : "POST /learnham", t->password, t->message, &reply, e));
-    if (!json_whole(reply.body, &all) || json_type(all) != JSON_OBJECT)
+    all = read_object(t->arena, reply.body);
+    if (!all)
         return err_set(e, RC_SYNTAX, "the answer is no JSON object");
-    t->taken = reply.status == 200 && json_type(json_member(all, "success")) == JSON_TRUE;
-    t->why = json_string(t->arena, json_member(all, "error"));
+    t->taken = reply.status == 200 && json_is(json_get(all, "success"), JSON_TRUE);
+    t->why = json_str_of(json_get(all, "error"));
     if (!t->taken && reply.status >= 500)
         return err_set(e, RC_SYNTAX, "HTTP status %u %.*s", reply.status, STR(str_first(t->why, 100)));
     return RC_OK;
 }
 
-static uint64_t count(struct json all, const char *name)
+static uint64_t count(const struct json *all, const char *name)
 {
     double d = 0;
 
-    return json_number(json_member(all, name), &d) && d >= 0 && d < 1e15 ? (uint64_t)d : 0;
+    return number(json_get(all, name), &d) && d >= 0 && d < 1e15 ? (uint64_t)d : 0;
 }
 
 enum rc rspamd_stat(void *ctx, const struct engine_io *io, struct err *e)
 {
     struct stat_talk *t = ctx;
     struct http_reply reply;
-    struct json all;
+    const struct json *all;
 
     TRY(ask_controller(t->arena, io, "GET /stat", t->password, STR_NONE, &reply, e));
-    if (reply.status != 200 || !json_whole(reply.body, &all) || json_type(all) != JSON_OBJECT)
+    all = reply.status == 200 ? read_object(t->arena, reply.body) : NULL;
+    if (!all)
         return err_set(e, RC_SYNTAX, "the answer is no JSON object");
-    t->version = json_string(t->arena, json_member(all, "version"));
+    t->version = json_str_of(json_get(all, "version"));
     t->scanned = count(all, "scanned");
     t->learned = count(all, "learned");
     t->uptime_s = count(all, "uptime");

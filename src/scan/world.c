@@ -68,6 +68,7 @@ void world_init(struct scan_world *w)
     w->calls.ctx = w;
     w->calls.in_group = in_group;
     w->dns = dns_asker_new(w->bus, w->loop);
+    w->auth = world_auth_new(w);
     conf_on_change(w->conf, conf_changed, w);
 }
 
@@ -75,6 +76,7 @@ void world_done(struct scan_world *w)
 {
     engines_free(w->engines);
     engine_dial_free(w->dial);
+    world_auth_free(w->auth);
     dns_asker_free(w->dns);
     compiled_free(w->compiled);
 }

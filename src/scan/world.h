@@ -11,6 +11,7 @@
 #include "policy/compiled.h"
 #include "policy/message.h"
 #include "scan/engines.h"
+#include "scan/world_auth.h"
 
 /* What the anti-spam engine said about the message at hand, for later stages. */
 struct spam_seen {
@@ -28,6 +29,7 @@ struct scan_world {
     struct dns_asker *dns;
     struct compiled *compiled; /* of the newest snapshot */
     struct message_world calls;
+    struct world_auth *auth;
     struct engine_dial *dial;
     struct engines *engines;
     struct spam_seen spam;

@@ -25,6 +25,13 @@ struct smtp_job {
     bool has_dot; /* a line begins with a dot: stuffing needed */
     bool has_8bit, has_8bit_header;
     bool has_bare; /* bare CR or LF, or NUL: BDAT with BINARYMIME or not at all */
+    struct str meta; /* CPQ: the metadata (XMETA) */
+};
+
+/* What the connection says of itself in XCPQ HELLO (central.md 7.2). */
+struct smtp_client_cpq {
+    struct str class_name; /* "pvo" ... */
+    struct str serial, role, version;
 };
 
 /* How to talk to this next hop. Strings and the struct live as long as the conversation. */
@@ -38,6 +45,8 @@ struct smtp_client_options {
     uint64_t greeting_ms, command_ms, block_ms, dot_ms, idle_ms;
     uint64_t max_messages;   /* of this connection */
     uint64_t max_recipients; /* of one transaction */
+    /* Speak CPQ: XCPQ HELLO behind EHLO, XMETA behind the recipients, all recipients in one transaction or none. NULL = SMTP. */
+    const struct smtp_client_cpq *cpq;
 };
 
 /* Where a connection ended that cannot go on. */

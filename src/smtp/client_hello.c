@@ -16,11 +16,10 @@ static const struct {
 } EXTENSIONS[] = {
     {{"SIZE", 4}, CAP_SIZE},         {{"8BITMIME", 8}, CAP_8BITMIME}, {{"PIPELINING", 10}, CAP_PIPELINING},
     {{"STARTTLS", 8}, CAP_STARTTLS}, {{"CHUNKING", 8}, CAP_CHUNKING}, {{"BINARYMIME", 10}, CAP_BINARYMIME},
-    {{"SMTPUTF8", 8}, CAP_SMTPUTF8}, {{"DSN", 3}, CAP_DSN},
+    {{"SMTPUTF8", 8}, CAP_SMTPUTF8}, {{"DSN", 3}, CAP_DSN},           {{"XCPQ", 4}, CAP_XCPQ},
 };
 
-/* Reads a reply or says what to return: UNAVAILABLE waits on, nonsense and 421 give up. */
-static bool reply_or(struct smtp_client *cl, step_fn *fn, uint64_t ms, struct step *step_out)
+bool client_reply_or(struct smtp_client *cl, step_fn *fn, uint64_t ms, struct step *step_out)
 {
     enum rc rc = client_reply_read(cl);
 
@@ -64,7 +63,7 @@ static struct step on_greeting(struct conversation *c)
     struct smtp_client *cl = client_of(c);
     struct step step;
 
-    if (!reply_or(cl, on_greeting, cl->o->greeting_ms, &step))
+    if (!client_reply_or(cl, on_greeting, cl->o->greeting_ms, &step))
         return step;
     if (cl->reply.code / 100 != 2)
         return refused(cl);
@@ -100,10 +99,15 @@ static void learn(struct smtp_client *cl, struct str line)
         cl->peer_max_size = 0;
 }
 
-static struct step mail_ready(struct smtp_client *cl)
+struct step client_mail_ready(struct smtp_client *cl)
 {
     cl->h->ready(cl->ctx, cl);
     return step_goto(client_ready);
+}
+
+static struct step mail_ready(struct smtp_client *cl)
+{
+    return cl->o->cpq ? client_cpq_hello(cl) : client_mail_ready(cl);
 }
 
 static struct step authenticate(struct smtp_client *cl);
@@ -131,7 +135,7 @@ static struct step on_ehlo(struct conversation *c)
     struct str rest, line;
     struct step step;
 
-    if (!reply_or(cl, on_ehlo, cl->o->command_ms, &step))
+    if (!client_reply_or(cl, on_ehlo, cl->o->command_ms, &step))
         return step;
     if (cl->reply.code / 100 == 5 && !c->tls && cl->o->tls != SMTP_TLS_REQUIRED)
         return say_hello(cl, "HELO ", on_helo);
@@ -149,7 +153,7 @@ static struct step on_helo(struct conversation *c)
     struct smtp_client *cl = client_of(c);
     struct step step;
 
-    if (!reply_or(cl, on_helo, cl->o->command_ms, &step))
+    if (!client_reply_or(cl, on_helo, cl->o->command_ms, &step))
         return step;
     if (cl->reply.code / 100 != 2)
         return refused(cl);
@@ -163,7 +167,7 @@ static struct step on_starttls(struct conversation *c)
     struct smtp_client *cl = client_of(c);
     struct step step;
 
-    if (!reply_or(cl, on_starttls, cl->o->command_ms, &step))
+    if (!client_reply_or(cl, on_starttls, cl->o->command_ms, &step))
         return step;
     if (cl->reply.code != 220) {
         cl->h->tls(cl->ctx, cl, false, cl->reply.text);
@@ -251,7 +255,7 @@ static struct step on_auth_user(struct conversation *c)
     struct smtp_client *cl = client_of(c);
     struct step step;
 
-    if (!reply_or(cl, on_auth_user, cl->o->command_ms, &step))
+    if (!client_reply_or(cl, on_auth_user, cl->o->command_ms, &step))
         return step;
     if (cl->reply.code != 334)
         return auth_refused(cl);
@@ -263,7 +267,7 @@ static struct step on_auth_password(struct conversation *c)
     struct smtp_client *cl = client_of(c);
     struct step step;
 
-    if (!reply_or(cl, on_auth_password, cl->o->command_ms, &step))
+    if (!client_reply_or(cl, on_auth_password, cl->o->command_ms, &step))
         return step;
     if (cl->reply.code != 334)
         return auth_refused(cl);
@@ -275,7 +279,7 @@ static struct step on_auth_end(struct conversation *c)
     struct smtp_client *cl = client_of(c);
     struct step step;
 
-    if (!reply_or(cl, on_auth_end, cl->o->command_ms, &step))
+    if (!client_reply_or(cl, on_auth_end, cl->o->command_ms, &step))
         return step;
     if (cl->reply.code != 235)
         return auth_refused(cl);

@@ -23,7 +23,8 @@ enum {
     CAP_SMTPUTF8 = 64,
     CAP_DSN = 128,
     CAP_AUTH_PLAIN = 256,
-    CAP_AUTH_LOGIN = 512
+    CAP_AUTH_LOGIN = 512,
+    CAP_XCPQ = 1024
 };
 
 struct client_reply {
@@ -41,7 +42,7 @@ struct client_rcpt {
 };
 
 /* Reply awaited in the transaction. */
-enum client_expect { EXPECT_RSET, EXPECT_MAIL, EXPECT_RCPT, EXPECT_DATA, EXPECT_EMPTY_DOT, EXPECT_DOT };
+enum client_expect { EXPECT_RSET, EXPECT_MAIL, EXPECT_RCPT, EXPECT_META, EXPECT_DATA, EXPECT_EMPTY_DOT, EXPECT_DOT };
 
 struct smtp_client {
     struct conversation c; /* first */
@@ -99,6 +100,17 @@ struct step client_ready(struct conversation *c);
 
 /* client_hello.c */
 step_fn client_greeting;
+/* Reads a reply or says what to return: UNAVAILABLE waits on, nonsense and 421 give up. */
+bool client_reply_or(struct smtp_client *cl, step_fn *fn, uint64_t ms, struct step *step_out);
+struct step client_mail_ready(struct smtp_client *cl);
+
+/* client_cpq.c */
+/* EHLO (and TLS) are done: XCPQ HELLO, then as client_mail_ready(). */
+struct step client_cpq_hello(struct smtp_client *cl);
+void client_cpq_put_meta(struct smtp_client *cl);
+/* One was refused: none is sent. */
+struct step client_cpq_refused(struct smtp_client *cl);
+struct step client_cpq_on_meta(struct smtp_client *cl);
 
 /* client_send.c */
 struct step client_begin(struct smtp_client *cl);

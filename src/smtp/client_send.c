@@ -108,7 +108,7 @@ static void put_mail(struct smtp_client *cl)
         buf_add(out, str_lit(" SIZE="));
         buf_add_u64(out, cl->job->body_bytes);
     }
-    if (cl->bdat)
+    if (cl->job->has_bare)
         buf_add(out, str_lit(" BODY=BINARYMIME"));
     else if (cl->job->has_8bit && (cl->caps & CAP_8BITMIME))
         buf_add(out, str_lit(" BODY=8BITMIME"));
@@ -173,7 +173,9 @@ static void put_group(struct smtp_client *cl)
         return;
     for (size_t i = rcpt_from(cl, cl->batch_from); i < cl->batch_to; i = rcpt_from(cl, i + 1))
         put_rcpt(cl, i);
-    if (!cl->bdat)
+    if (cl->o->cpq)
+        client_cpq_put_meta(cl);
+    else if (!cl->bdat)
         buf_add(&cl->c.out, str_lit("DATA\r\n"));
 }
 
@@ -194,7 +196,7 @@ struct step client_next_batch(struct smtp_client *cl)
         client_job_done(cl);
         return step_goto(client_ready);
     }
-    if (n - cl->batch_from > most)
+    if (n - cl->batch_from > most && !cl->o->cpq)
         cl->batch_to = cl->batch_from + most;
     cl->batch_open = 0;
     cl->expect_rcpt = cl->batch_from;
@@ -215,7 +217,7 @@ struct step client_next_batch(struct smtp_client *cl)
 
 struct step client_begin(struct smtp_client *cl)
 {
-    cl->bdat = cl->job->has_bare;
+    cl->bdat = cl->job->has_bare || cl->o->cpq;
     judge(cl);
     cl->batch_from = cl->batch_to = 0;
     cl->h->begin(cl->ctx, cl, cl->job);
@@ -258,6 +260,14 @@ static struct step on_mail(struct smtp_client *cl)
 
 static struct step all_rcpts_answered(struct smtp_client *cl)
 {
+    if (cl->o->cpq) {
+        if (!cl->piped && cl->batch_open == cl->batch_to - cl->batch_from)
+            client_cpq_put_meta(cl);
+        else if (!cl->piped)
+            return client_cpq_refused(cl);
+        cl->expect = EXPECT_META;
+        return step_goto(client_on_reply);
+    }
     if (cl->piped && !cl->bdat) {
         cl->expect = EXPECT_DATA;
         return step_goto(client_on_reply);
@@ -330,6 +340,7 @@ struct step client_on_reply(struct conversation *c)
     static struct step (*const ON[])(struct smtp_client *) = {
         [EXPECT_RSET] = on_rset, [EXPECT_MAIL] = on_mail,           [EXPECT_RCPT] = on_rcpt,
         [EXPECT_DATA] = on_data, [EXPECT_EMPTY_DOT] = on_empty_dot, [EXPECT_DOT] = on_dot,
+        [EXPECT_META] = client_cpq_on_meta,
     };
     struct smtp_client *cl = client_of(c);
     enum rc rc = client_reply_read(cl);

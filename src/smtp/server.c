@@ -68,6 +68,8 @@ void smtp_server_forget(struct smtp_server *s)
     s->data.left = 0;
     s->data.rc = RC_OK;
     s->sender = (struct smtp_mail){0};
+    if (s->extra)
+        s->extra->forget(s);
     arena_reset(&s->message);
 }
 
@@ -114,13 +116,41 @@ static bool has_control(struct str line)
     return false;
 }
 
+/* A command of the protocol on top; step.what is STEP_READ and next NULL when there is none of that name. */
+static struct step run_extra(struct smtp_server *s, struct str name, struct str args)
+{
+    for (size_t i = 0; i < s->extra->n_commands; i++)
+        if (str_eqi(s->extra->commands[i].name, name))
+            return s->extra->commands[i].run(s, args);
+    return step_read(NULL, 0);
+}
+
+static struct step ended_by_bare(struct smtp_server *s, struct str line)
+{
+    smtp_server_bad(s, RC_LINE_TOO_LONG, "bare CR or LF, or another control character, in a command", line);
+    s->how = SMTP_END_CLOSED;
+    return step_end();
+}
+
 static struct step run(struct smtp_server *s, struct str line)
 {
     size_t n = str_find(line, ' ');
     const struct command *k = command_find(str_first(line, n));
     struct str args = str_trim(str_from(line, n));
+    enum rc rc;
 
     s->code = 0;
+    if (s->strict && has_control(line))
+        return ended_by_bare(s, line);
+    if (s->extra) {
+        struct step step = run_extra(s, str_first(line, n), args);
+
+        if (step.what != STEP_READ || step.next)
+            return step;
+        rc = k && k->run != smtp_command_bdat ? s->extra->permits(s, k->name) : RC_OK;
+        if (rc != RC_OK)
+            return smtp_server_bad(s, rc, NULL, line);
+    }
     if (!k)
         return smtp_server_bad(s, RC_UNKNOWN_COMMAND, NULL, line);
     if (has_control(line))

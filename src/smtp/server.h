@@ -101,6 +101,20 @@ struct smtp_server_ctx {
 typedef enum smtp_next smtp_then_fn(struct smtp_server *s);
 typedef struct step smtp_finish_fn(struct smtp_server *s);
 
+/* A protocol that adds commands to SMTP and orders when which may come (CPQ: cpq_server.h). */
+struct smtp_extra_command {
+    struct str name;
+    struct step (*run)(struct smtp_server *s, struct str args);
+};
+struct smtp_extra {
+    const struct smtp_extra_command *commands;
+    size_t n_commands;
+    const char *const *offers; /* further lines of EHLO under TLS or on a local socket, NULL ends */
+    /* May this command come now? RC_OK, or what it is answered with. BDAT's octets are taken whatever the answer. */
+    enum rc (*permits)(struct smtp_server *s, struct str name);
+    void (*forget)(struct smtp_server *s); /* the transaction is over or was never there */
+};
+
 struct smtp_server {
     struct conversation c; /* first */
     const struct smtp_server_handler *handler;
@@ -114,6 +128,10 @@ struct smtp_server {
     enum address_mode addresses;
     bool tls_required, auth_required;
     bool reject_bare; /* bare CR, LF, NUL: 554 at the end instead of cleaning */
+    bool strict;      /* and the connection ends there, as it does after one in a command (500); lengths beyond ten times
+                         max_bytes end it too */
+    bool opaque;      /* BDAT octets are taken as they are, whatever BODY said */
+    const struct smtp_extra *extra;
 
     /* state, the room's own; handlers read it */
     struct smtp_peer peer;

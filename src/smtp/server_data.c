@@ -38,6 +38,10 @@ static struct step finish(struct smtp_server *s)
 
         smtp_refuse(s, rc, &s->data_err);
         smtp_server_reset(s, rc, &s->data_err);
+        if (s->strict && rc == RC_BARE_LINE_END) {
+            s->how = SMTP_END_CLOSED;
+            return step_end();
+        }
         return smtp_server_go_on();
     }
     return smtp_server_then(s, s->handler->data_end ? s->handler->data_end(s) : SMTP_DONE, ended);
@@ -137,7 +141,7 @@ static struct step chunk_may_come(struct smtp_server *s)
     if (s->code)
         return discard(s, RC_OK);
     s->data.on = true;
-    smtp_body_begin(&s->body, s->sender.body == BODY_BINARYMIME ? SMTP_BODY_RAW : SMTP_BODY_CHUNK);
+    smtp_body_begin(&s->body, s->opaque || s->sender.body == BODY_BINARYMIME ? SMTP_BODY_RAW : SMTP_BODY_CHUNK);
     return step_goto(read_chunk);
 }
 
@@ -152,6 +156,13 @@ struct step smtp_command_bdat(struct smtp_server *s, struct str args)
     if (size.n > 19 || !str_u64(size, &s->data.left) || (word.n && !str_eqi(word, str_lit("LAST"))))
         return smtp_server_bad(s, RC_SYNTAX, "expected BDAT size [LAST]", str_lit("BDAT"));
     s->data.last = word.n != 0;
+    if (s->strict && s->max_bytes && s->data.left / 10 > s->max_bytes) {
+        smtp_refuse_as(s, 421, str_lit("4.7.0"), str_lit("that length is beyond all sense"));
+        s->how = SMTP_END_CLOSED;
+        return step_end();
+    }
+    if (s->extra && s->extra->permits(s, str_lit("BDAT")) != RC_OK)
+        return discard(s, s->extra->permits(s, str_lit("BDAT")));
     if (s->tls_required && !s->c.tls)
         return discard(s, RC_TLS_REQUIRED);
     if (s->data.on)

@@ -41,6 +41,8 @@ static void add_offers(struct smtp_server *s)
         add_offer(out, false, "AUTH PLAIN LOGIN");
     if (s->offers & SMTP_OFFER_XCLIENT)
         add_offer(out, false, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+    for (size_t i = 0; s->extra && (!s->tls_required || s->c.tls) && s->extra->offers[i]; i++)
+        add_offer(out, false, s->extra->offers[i]);
     add_offer(out, false, "DSN");
     add_offer(out, true, "ENHANCEDSTATUSCODES");
 }

@@ -51,11 +51,11 @@ def test_relayed_mail_arrives_signed_and_verifies(t):
     wait_for('all', lambda: len(sink.messages) == 3)
     assert peer('verify', zone, sink.messages[2]['data']) == ['pass'], 'a Received line of ours broke a signature'
     shown = g.cli('domainkeysconfig keys print; domainkeysconfig keys publickey k1; settings show signing_key; showconfig', check=False)
-    secret = [m.group(1) for m in re.finditer(r'private_key\W+([^\s<]+)', shown)]
-    assert not [x for x in secret if len(x) > 16 and 'sealed' not in x], secret
+    private = ('MIIE', 'MC4CAQAwBQ', 'PRIVATE KEY')  # how the PKCS #8 forms of the two kinds begin, and PEM
+    assert not [x for x in private if x in shown], shown
     assert 'MII' in shown and zone['s1._domainkey.sender.test'].split('p=')[1] in shown
     for name in ('mail_logs', 'system_logs', 'cli_logs'):
-        assert 'BEGIN' not in g.log(name)
+        assert not [x for x in private if x in g.log(name)], name
 
 
 def refused(g, line, *reasons):

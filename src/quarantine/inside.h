@@ -1,0 +1,178 @@
+/*
+ * What the files of quarantine/ share. Not for other rooms.
+ *
+ *   incoming   a message on its way in: from the session to the segment, then to the index
+ *   hold       a message in one quarantine (class pvo)      entry   a message for one recipient (class spam)
+ *   leave      a release that queue has not taken yet
+ */
+#ifndef QUARANTINE_INSIDE_H
+#define QUARANTINE_INSIDE_H
+
+#include "mail/cpq_meta.h"
+#include "net/socket.h"
+#include "quarantine/index.h"
+#include "quarantine/quarantine.h"
+#include "quarantine/segment.h"
+
+enum { POOLS = 2 /* CPQ_PVO, CPQ_SPAM */, OPEN_SEGMENTS = 32, LEAVES_AT_ONCE = 32, DIGEST = 32 };
+
+enum hold_state { HOLD_HELD, HOLD_RELEASED, HOLD_DELETED };
+enum hold_action { HOLD_DELETE, HOLD_RELEASE }; /* as quarantine.action */
+enum decided_by { BY_HAND, BY_EXPIRY, BY_SPACE, BY_REMOVAL };
+
+struct incoming {
+    struct incoming *next;
+    struct arena arena; /* of meta */
+    struct str text;    /* metadata as it came */
+    struct cpq_meta meta;
+    struct buf body;
+    int big_fd; /* -1: the body is in `body` */
+    uint64_t big_number, body_bytes;
+    unsigned char digest[DIGEST];
+    uint64_t id, taken_ms, offset, bytes;
+    struct segment_name segment;
+    bool duplicate;
+    enum rc rc;
+    struct err err;
+    void (*done)(void *ctx, struct incoming *in); /* NULL: nobody waits any more */
+    void *ctx;
+};
+
+/* A message as the index knows it; strings are copies in an arena. */
+struct held {
+    uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes, serial_id;
+    struct str serial, host, sender, recipients, subject, names;
+};
+
+struct open_segment {
+    struct segment_name name;
+    int fd; /* -1 = free */
+    uint64_t end, used;
+};
+
+/* A log line that waits for its commit, or what is done to files behind it. */
+struct said {
+    enum { SAID_RELEASED, SAID_DELETED, SAID_LEFT, SAID_FINISHED, SAID_MOVED, SAID_DELAYED, SAID_SPAM_DELETED, SAID_REASON, SAID_REWRITTEN,
+           SAID_REINJECTED, SAID_COPIED, DO_MARK_GONE, DO_UNLINK_BIG } what;
+    uint64_t mid, number, seconds;
+    struct str name, text, user;
+    struct segment_name segment;
+};
+
+struct group;
+struct session;
+struct question;
+
+struct quarantine {
+    struct quarantine_options o;
+    struct sql sql;
+    struct listener_socket *listener;
+    struct session *sessions;
+    size_t n_sessions;
+    void *session_ctx; /* of every conversation */
+
+    /* store.c */
+    struct incoming *waiting, **waiting_end;
+    struct group *group; /* on its way to disk */
+    struct open_segment segments[OPEN_SEGMENTS];
+    uint64_t next_segment, next_big, clock;
+
+    /* decide.c */
+    struct arena said_arena;
+    struct said *said;
+    size_t n_said, said_room;
+    bool emptied; /* some segment file has nothing in it any more: unlinked behind the commit */
+
+    /* leave.c */
+    struct leaving_slot {
+        struct quarantine *q;
+        uint64_t id, call; /* id 0 = free */
+    } leaving[LEAVES_AT_ONCE];
+    struct loop_timer leave_timer;
+
+    struct loop_timer clock_timer;
+    uint64_t ticks;
+    unsigned space_told[POOLS]; /* percent of the last alert */
+    struct question *questions;
+    bool stopping;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+static inline const struct conf *quarantine_conf(const struct quarantine *q)
+{
+    return conf_now(q->o.conf);
+}
+
+/* store.c */
+enum rc hold_store_open(struct quarantine *q, struct err *e);
+void hold_store_close(struct quarantine *q);
+struct incoming *incoming_new(void);
+void incoming_free(struct incoming *in);
+/* Body octets; beyond SEGMENT_INLINE they go to a file of their own. */
+enum rc incoming_add(struct quarantine *q, struct incoming *in, struct str octets, struct err *e);
+/* in->done is called once, now or when it is on stable storage; it then owns `in`. */
+void store_add(struct quarantine *q, struct incoming *in);
+bool store_idle(const struct quarantine *q);
+/* The descriptor of a segment file, kept open; -1 with `e` filled. */
+int store_segment(struct quarantine *q, const struct segment_name *name, struct err *e);
+/* Files in which nothing is held any more are unlinked. Outside of a transaction. */
+void store_drop_empty(struct quarantine *q);
+/* Header, metadata (appended to meta) and where the body lies: a descriptor to close, an offset. */
+enum rc store_read(struct quarantine *q, const struct held *h, struct buf *meta, int *body_fd, uint64_t *body_offset,
+                   struct err *e);
+
+/* enter.c: rows of the index for one message; inside a transaction. */
+void enter_message(struct quarantine *q, uint64_t id, const struct cpq_meta *m, const unsigned char digest[DIGEST],
+                   const struct segment_name *segment, uint64_t offset, uint64_t bytes, bool big, uint64_t taken_ms);
+void enter_quarantines(struct quarantine *q, const struct conf *c);
+uint64_t enter_name(struct quarantine *q, struct str name);
+/* RC_OK: unknown key. RC_EXISTS: the same message is held or was (id_out). RC_CONFLICT: another one under the same number. */
+enum rc enter_key(struct quarantine *q, const struct cpq_meta *m, const unsigned char digest[DIGEST], uint64_t *id_out,
+                  bool *left_out);
+uint64_t enter_exit_day(struct quarantine *q, const struct cpq_meta *m, uint64_t now_ms);
+/* When and how a hold ends by itself, by the metadata or the settings of its quarantine. */
+uint64_t enter_hold_exit(const struct conf *c, const struct cpq_hold *h, uint64_t entered_ms);
+enum hold_action enter_hold_action(const struct conf *c, const struct cpq_hold *h);
+/* The quarantine of that name, else Unclassified. */
+const struct conf_quarantine *enter_quarantine(const struct conf *c, struct str name);
+uint64_t enter_spam_exit(const struct conf *c, const struct cpq_meta *m, uint64_t entered_ms);
+
+/* catch_up.c: what the segments hold and the index does not know. */
+enum rc catch_up(struct quarantine *q, struct err *e);
+
+/* decide.c: each is one durable transaction of its own, or part of one that decide_begin() opened. */
+void decide_begin(struct quarantine *q);
+enum rc decide_end(struct quarantine *q, struct err *e);
+bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *out);
+/* Releases or deletes a message from one quarantine. RC_NOT_FOUND when it is not held there. */
+enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine, enum hold_action action, enum decided_by by,
+                    struct str user);
+enum rc decide_delay(struct quarantine *q, uint64_t message, uint64_t quarantine, uint64_t until_ms, struct str user);
+enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struct str to, struct str user);
+enum rc decide_copy(struct quarantine *q, uint64_t message, struct str address, struct str user);
+enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action action, enum decided_by by, struct str user,
+                     bool safelist);
+/* A release was taken by queue as `mid`. */
+void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid);
+
+/* leave.c */
+void leave_init(struct quarantine *q);
+void leave_pump(struct quarantine *q);
+void leave_done(struct quarantine *q);
+
+/* expire.c */
+void expire_init(struct quarantine *q);
+/* Room for so many octets more in the pool of a class, by overflow if need be. */
+bool expire_make_room(struct quarantine *q, enum cpq_class class, uint64_t bytes);
+void expire_gauges(struct quarantine *q);
+
+/* session.c */
+void session_accept(void *ctx, int fd, const struct address_ip *peer);
+void sessions_end(struct quarantine *q);
+
+/* verbs.c */
+void quarantine_verbs_init(struct quarantine *q);
+void quarantine_verbs_done(struct quarantine *q);
+
+#endif

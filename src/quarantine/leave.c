@@ -1,0 +1,251 @@
+/*
+ * Releases on their way to queue: sent, and sent again until queue says that it has them.
+ *
+ * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the calls under way. A release is a row of
+ * the index until it was taken, so nobody's death loses it.
+ */
+#include "mail/carried.h"
+#include "quarantine/inside.h"
+
+#include <unistd.h>
+
+enum { AGAIN_MS = 15000, ANSWER_MS = 120000, LOOK_AT = 256 };
+
+struct leaving {
+    uint64_t id, message, copy;
+    struct str release, recipients;
+};
+
+static bool get(struct quarantine *q, uint64_t id, struct arena *a, struct leaving *out)
+{
+    sqlite3_stmt *st = sql_bind(&q->sql, Q_leave_get, "i", id);
+    bool there = sql_step(&q->sql, st);
+
+    if (there)
+        *out = (struct leaving){.id = id,
+                                .message = sql_u64(st, 0),
+                                .release = arena_str(a, sql_str(st, 2)),
+                                .recipients = arena_str(a, sql_str(st, 3)),
+                                .copy = sql_u64(st, 4)};
+    sqlite3_reset(st);
+    return there;
+}
+
+/* ---- where it goes on ------------------------------------------------------------------------------------------------ */
+
+static uint64_t number_of(const struct json *o, const char *key)
+{
+    uint64_t v = 0;
+
+    return json_u64(json_get(o, key), &v) ? v : 0;
+}
+
+/* What judging had gathered comes back with it; edits are in the content already. */
+static struct carried carried_of(const struct cpq_meta *m, const struct held *h, const struct json *release, bool copy)
+{
+    struct carried c = {.policy = m->mail_policy,
+                        .skip = number_of(m->pending, "skip"),
+                        .route = json_str_of(json_get(m->pending, "alt_host")),
+                        .bounce_profile = json_str_of(json_get(m->pending, "bounce_profile")),
+                        .source_interface = json_str_of(json_get(m->pending, "source_interface")),
+                        .tags = json_str_of(json_get(m->pending, "tags")),
+                        .encrypt = json_str_of(json_get(m->pending, "encrypt")),
+                        .spam = json_str_of(json_get(m->pending, "spam")),
+                        .original_mid = h->mid};
+
+    if (copy)
+        return (struct carried){.resume = RESUME_DELIVER};
+    if (h->class == CPQ_SPAM) {
+        c.resume = RESUME_DELIVER;
+        c.spam = STR_NONE;
+    } else {
+        c.resume = RESUME_RESCAN;
+        if (json_is(json_get(release, "resume"), JSON_TRUE) && number_of(m->pending, "resume"))
+            c.resume = number_of(m->pending, "resume");
+    }
+    return c;
+}
+
+static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
+{
+    size_t n = 0, room = 0;
+    struct str rest = coded, one;
+
+    while (get_str(&rest, &one))
+        room++;
+    *out = arena_array(a, struct recipient, room ? room : 1);
+    while (*out && n < room && get_str(&coded, &one))
+        (*out)[n++] = (struct recipient){.address = one};
+    return n;
+}
+
+static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct held *h, const struct leaving *l,
+                         struct buf *out)
+{
+    struct envelope env = m->envelope;
+    const struct json *release = NULL;
+    struct buf carried = BUF(ENVELOPE_BYTES);
+    struct recipient *list;
+    struct carried c;
+
+    json_read(a, l->release, &release, NULL);
+    c = carried_of(m, h, release, l->copy);
+    carried_encode(&c, &carried);
+    env.carried = buf_str(&carried);
+    env.parent_mid = h->mid;
+    if (l->recipients.n) {
+        env.n_recipients = list_of(a, l->recipients, &list);
+        env.recipients = list;
+    }
+    envelope_encode(&env, out);
+    buf_done(&carried);
+}
+
+/* ---- on the way -------------------------------------------------------------------------------------------------------- */
+
+static void on_taken(void *ctx, enum rc rc, const void *msg);
+
+static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const struct leaving *l, const struct held *h,
+                        struct bus_peer *to, struct err *e)
+{
+    struct buf meta = BUF(CPQ_META_MAX), envelope = BUF(2 * ENVELOPE_BYTES);
+    struct cpq_meta m;
+    struct arena a;
+    uint64_t offset = 0;
+    int fd = -1;
+    enum rc rc;
+
+    arena_init(&a, 4096, 64 << 20);
+    rc = store_read(q, h, &meta, &fd, &offset, e);
+    if (rc == RC_OK)
+        rc = cpq_meta_read(&a, buf_str(&meta), &m, e);
+    if (rc == RC_OK) {
+        put_envelope(&a, &m, h, l, &envelope);
+        slot->call = bus_call_fd(q->o.bus, to, BUS_release_new,
+                                 &(struct bus_release_new){.id = l->id,
+                                                           .old_mid = h->mid,
+                                                           .envelope = buf_str(&envelope),
+                                                           .offset = offset,
+                                                           .body_bytes = h->body_bytes},
+                                 fd, ANSWER_MS, on_taken, slot);
+    }
+    if (fd >= 0)
+        close(fd);
+    buf_done(&meta);
+    buf_done(&envelope);
+    arena_done(&a);
+    return rc;
+}
+
+static bool is_leaving(const struct quarantine *q, uint64_t id)
+{
+    for (size_t i = 0; i < LEAVES_AT_ONCE; i++)
+        if (q->leaving[i].id == id)
+            return true;
+    return false;
+}
+
+static struct leaving_slot *free_leaving(struct quarantine *q)
+{
+    for (size_t i = 0; i < LEAVES_AT_ONCE; i++)
+        if (!q->leaving[i].id)
+            return &q->leaving[i];
+    return NULL;
+}
+
+static void gone_already(struct quarantine *q, uint64_t id)
+{
+    sql_run(&q->sql, Q_leave_drop, "i", id);
+}
+
+static void again(void *ctx)
+{
+    leave_pump(ctx);
+}
+
+/* It is tried again a little later; other releases go on. */
+static void waits(struct quarantine *q, const struct held *h, const char *why)
+{
+    event(q->o.events, quarantine_release_waits, .mid = h ? h->mid : 0, .why = str_c(why));
+    loop_timer_set(q->o.loop, &q->leave_timer, AGAIN_MS, again, q);
+}
+
+static void on_taken(void *ctx, enum rc rc, const void *msg)
+{
+    struct leaving_slot *slot = ctx;
+    const struct bus_release_taken *m = msg;
+    struct quarantine *q = slot->q;
+    uint64_t id = slot->id;
+    enum rc result = rc != RC_OK ? rc : m->rc < RC_COUNT ? (enum rc)m->rc : RC_INTERNAL;
+
+    slot->id = slot->call = 0;
+    if (result == RC_OK)
+        decide_left(q, id, m->mid);
+    else if (result != RC_UNAVAILABLE || rc == RC_OK)
+        waits(q, NULL, rc_info(result)->text);
+    else
+        loop_timer_set(q->o.loop, &q->leave_timer, AGAIN_MS, again, q); /* queue is away: it says when it is back */
+}
+
+static bool start_one(struct quarantine *q, uint64_t id, struct bus_peer *to)
+{
+    struct leaving_slot *slot = free_leaving(q);
+    struct err e = ERR_NONE;
+    struct leaving l;
+    struct held h;
+    struct arena a;
+
+    if (!slot)
+        return false;
+    arena_init(&a, 4096, 4 << 20);
+    if (get(q, id, &a, &l)) {
+        *slot = (struct leaving_slot){.q = q, .id = id};
+        if (!held_get(q, l.message, &a, &h)) {
+            gone_already(q, id); /* a copy of what was deleted meanwhile */
+            slot->id = 0;
+        } else if (send_one(q, slot, &l, &h, to, &e) != RC_OK) {
+            slot->id = 0;
+            waits(q, &h, err_text(&e));
+        }
+    }
+    arena_done(&a);
+    return true;
+}
+
+void leave_pump(struct quarantine *q)
+{
+    struct bus_peer *to = q->o.bus ? bus_peer(q->o.bus, ROLE_queue, 0) : NULL;
+    uint64_t ids[LOOK_AT];
+    size_t n = 0;
+    sqlite3_stmt *st;
+
+    if (!to || q->stopping || q->sql.open || !free_leaving(q))
+        return;
+    st = sql_bind(&q->sql, Q_leave_list, "ii", (uint64_t)0, (uint64_t)LOOK_AT);
+    while (n < LOOK_AT && sql_step(&q->sql, st))
+        ids[n++] = sql_u64(st, 0);
+    sqlite3_reset(st);
+    for (size_t i = 0; i < n; i++)
+        if (!is_leaving(q, ids[i]) && !start_one(q, ids[i], to))
+            break;
+}
+
+static void on_peer(void *ctx, struct bus_peer *p)
+{
+    if (p->role == ROLE_queue)
+        leave_pump(ctx);
+}
+
+void leave_init(struct quarantine *q)
+{
+    if (q->o.bus)
+        bus_on_peer(q->o.bus, on_peer, NULL, q);
+}
+
+void leave_done(struct quarantine *q)
+{
+    loop_timer_cancel(q->o.loop, &q->leave_timer);
+    for (size_t i = 0; i < LEAVES_AT_ONCE; i++)
+        if (q->leaving[i].call)
+            bus_cancel(q->o.bus, q->leaving[i].call);
+}
