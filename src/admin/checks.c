@@ -11,6 +11,8 @@
 #include "conf/rules.h"
 #include "mail/address.h"
 #include "policy/alias.h"
+#include "policy/check.h"
+#include "policy/filters.h"
 #include "policy/hat.h"
 #include "policy/ip_table.h"
 #include "policy/masquerade.h"
@@ -108,9 +110,12 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
     TRY(conf_check(c, old, force, e));
     TRY(check_members(c, e));
     TRY(alias_check(c, e));
+    TRY(filters_check(c, e));
     TRY(check_signing(c, e));
     if (c->reputation.zone.n && !address_is_domain(c->reputation.zone, false))
         return err_set(e, RC_INVALID, "reputation.zone: is no domain name");
+    TRY(policies_check(c, e));
+    TRY(contents_check(c, e));
     arena_init(&a, 65536, SCRATCH_MAX);
     rc = check_access(&a, &c->access, e);
     for (size_t i = 0; i < c->listener.n && rc == RC_OK; i++)

@@ -96,6 +96,9 @@ struct conf_outbreak_rule {
     struct str name;
 #include "spec/settings/outbreak_rule.def"
 };
+struct conf_url {
+#include "spec/settings/url.def"
+};
 struct conf_receiving {
 #include "spec/settings/receiving.def"
 };
@@ -138,6 +141,22 @@ struct conf_alerts {
 struct conf_alert {
     struct str name;
 #include "spec/settings/alert.def"
+};
+struct conf_message_filter {
+    struct str name;
+#include "spec/settings/message_filter.def"
+};
+struct conf_address_list {
+    struct str name;
+#include "spec/settings/address_list.def"
+};
+struct conf_url_list {
+    struct str name;
+#include "spec/settings/url_list.def"
+};
+struct conf_file_hash_list {
+    struct str name;
+#include "spec/settings/file_hash_list.def"
 };
 struct conf_dictionary {
     struct str name;

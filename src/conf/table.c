@@ -98,6 +98,11 @@ static const struct conf_setting rows_outbreak_rule[] = {
 #include "spec/settings/outbreak_rule.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_url
+static const struct conf_setting rows_url[] = {
+#include "spec/settings/url.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_receiving
 static const struct conf_setting rows_receiving[] = {
 #include "spec/settings/receiving.def"
@@ -161,6 +166,26 @@ static const struct conf_setting rows_alerts[] = {
 #define OWNER conf_alert
 static const struct conf_setting rows_alert[] = {
 #include "spec/settings/alert.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_message_filter
+static const struct conf_setting rows_message_filter[] = {
+#include "spec/settings/message_filter.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_address_list
+static const struct conf_setting rows_address_list[] = {
+#include "spec/settings/address_list.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_url_list
+static const struct conf_setting rows_url_list[] = {
+#include "spec/settings/url_list.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_file_hash_list
+static const struct conf_setting rows_file_hash_list[] = {
+#include "spec/settings/file_hash_list.def"
     {.name = NULL}};
 #undef OWNER
 #define OWNER conf_dictionary

@@ -38,6 +38,10 @@ enum skip {
     SKIP_FILTERS = 64, /* message filters that follow */
     SKIP_DKIM = 128,   /* no signing */
     SKIP_SLBL = 256,
+    SKIP_MARKETING = 512, /* kinds of graymail */
+    SKIP_SOCIAL = 1024,
+    SKIP_BULK = 2048,
+    SKIP_AMP = 4096,      /* file reputation and analysis */
     SKIP_DIRECTORY = 8192 /* recipients and senders are what directories and tables made of them */
 };
 

@@ -108,7 +108,7 @@ struct str header_unfold(struct arena *a, struct str value, size_t max)
     return str_of(to, n);
 }
 
-static bool is_plain(struct str text)
+bool header_is_plain(struct str text)
 {
     for (size_t i = 0; i < text.n; i++)
         if ((unsigned char)text.p[i] >= 0x7f || (unsigned char)text.p[i] < 0x20)
@@ -120,7 +120,7 @@ void header_encode_word(struct str text, struct buf *out)
 {
     size_t line = 0;
 
-    if (is_plain(text)) {
+    if (header_is_plain(text)) {
         buf_add(out, text);
         return;
     }

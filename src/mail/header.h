@@ -27,6 +27,8 @@ size_t header_count(struct str message, struct str name, size_t stop_at);
 size_t header_length(struct str message);
 /* Value with folds removed and trimmed, at most max octets, copied to the arena. */
 struct str header_unfold(struct arena *a, struct str value, size_t max);
+/* Can the text stand in a field as it is: printable ASCII? */
+bool header_is_plain(struct str text);
 /* "=?utf-8?Q?...?=" with CR and LF made harmless: adds text as an RFC 2047 encoded word where it has non-ASCII octets. */
 void header_encode_word(struct str text, struct buf *out);
 /* RFC 5322 date-time in UTC, "Sun, 22 Nov 2026 02:26:38 +0000". */

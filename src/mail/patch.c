@@ -8,8 +8,6 @@
  */
 #include "mail/patch.h"
 
-#include "mail/header.h"
-
 struct patch_piece {
     struct str text;
     bool added; /* not from the original */
@@ -19,12 +17,22 @@ enum { FOLD_AT = 78 };
 
 void patch_init(struct patch *p, struct arena *a, struct str original)
 {
-    *p = (struct patch){.arena = a, .original = original, .current = original};
+    *p = (struct patch){.arena = a, .original = original, .current = original, .length = original.n};
     p->cap = 16;
     p->pieces = arena_array(a, struct patch_piece, p->cap);
     p->failed = !p->pieces;
     if (original.n && !p->failed)
         p->pieces[p->n++] = (struct patch_piece){original, false};
+}
+
+void patch_copy(struct patch *p, const struct patch *from)
+{
+    *p = *from;
+    p->pieces = arena_array(p->arena, struct patch_piece, p->cap);
+    if (p->pieces)
+        memcpy(p->pieces, from->pieces, p->n * sizeof *p->pieces);
+    else
+        p->failed = true;
 }
 
 bool patch_changed(const struct patch *p)
@@ -88,7 +96,7 @@ static size_t cut_at(struct patch *p, size_t offset)
 
 void patch_replace(struct patch *p, size_t offset, size_t length, struct str by)
 {
-    size_t whole = patch_octets(p).n, from, to, fill = by.n ? 1 : 0;
+    size_t whole = p->length, from, to, fill = by.n ? 1 : 0;
     struct str copy = by.n ? arena_str(p->arena, by) : STR_NONE;
 
     if (p->failed || offset > whole || length > whole - offset || (!length && !by.n))
@@ -103,6 +111,7 @@ void patch_replace(struct patch *p, size_t offset, size_t length, struct str by)
     p->n = p->n - (to - from) + fill;
     if (fill)
         p->pieces[from] = (struct patch_piece){copy, true};
+    p->length = whole - length + by.n;
     p->stale = true;
     p->changes++;
 }
@@ -129,13 +138,54 @@ static size_t fold_place(struct str line, size_t used)
     return used + line.n > FOLD_AT ? place : 0;
 }
 
+/* Where a word ends: at a space, of a quoted string behind its closing quote. */
+static size_t word_end(struct str value, size_t from)
+{
+    size_t to = from;
+
+    if (value.p[from] == '"')
+        for (to++; to < value.n && value.p[to] != '"'; to++)
+            to += value.p[to] == '\\' && to + 1 < value.n;
+    return to < value.n ? to + str_find(str_from(value, to), ' ') : value.n;
+}
+
+/* Words that are plain stay as they are (addresses among them), runs of others become encoded words. */
+static void put_words(struct str value, struct buf *out)
+{
+    size_t from = 0;
+
+    while (from < value.n) {
+        size_t to = from, end = from;
+        bool plain = true;
+
+        while (to < value.n) { /* a word, or as many as must be encoded one after the other */
+            size_t next = word_end(value, to);
+            struct str word = str_of(value.p + to, next - to);
+
+            if (to == from)
+                plain = header_is_plain(word);
+            else if (plain || header_is_plain(word))
+                break;
+            end = next;
+            to = next + 1;
+        }
+        if (plain)
+            buf_add(out, str_of(value.p + from, end - from));
+        else
+            header_encode_word(str_of(value.p + from, end - from), out);
+        if (end < value.n)
+            buf_addc(out, ' ');
+        from = end + 1;
+    }
+}
+
 static void put_field(struct buf *out, struct str name, struct str value)
 {
     struct buf words = BUF(1 << 20);
     struct str rest;
     size_t used = name.n + 2, at;
 
-    header_encode_word(value, &words);
+    put_words(value, &words);
     rest = buf_str(&words);
     buf_add(out, name);
     buf_add(out, str_lit(": "));
@@ -171,6 +221,32 @@ void patch_header_add(struct patch *p, struct str name, struct str value, bool f
     else
         patch_replace(p, first ? 0 : fields_end(patch_octets(p)), 0, buf_str(&field));
     buf_done(&field);
+}
+
+void patch_header_set(struct patch *p, struct header_field field, struct str value)
+{
+    struct buf b = BUF(2 << 20);
+
+    put_field(&b, field.name, value);
+    if (b.failed)
+        p->failed = true;
+    else
+        patch_replace_view(p, field.whole, buf_str(&b));
+    buf_done(&b);
+}
+
+void patch_header_put(struct patch *p, struct str name, struct str value)
+{
+    struct header_field f;
+
+    if (!header_find(patch_octets(p), name, &f)) {
+        patch_header_add(p, name, value, false);
+        return;
+    }
+    while (header_count(patch_octets(p), name, 2) > 1 && header_find(patch_octets(p), name, &f) && !p->failed)
+        patch_replace_view(p, f.whole, STR_NONE);
+    if (header_find(patch_octets(p), name, &f))
+        patch_header_set(p, f, value);
 }
 
 size_t patch_header_remove(struct patch *p, struct str name)

@@ -6,28 +6,61 @@
 #include "policy/compiled.h"
 
 #include "base/must.h"
+#include "policy/content.h"
 #include "policy/dictionary.h"
 #include "policy/dlp.h"
+#include "policy/filters.h"
+#include "policy/mail_policy.h"
 
 #include <stdlib.h>
 
 enum { COMPILED_MAX = 512 << 20 };
 
+static enum rc compile_words(struct compiled *c, struct err *e)
+{
+    return dictionaries_compile(c->arena, c->conf, &c->words, e);
+}
+
+static enum rc compile_dlp(struct compiled *c, struct err *e)
+{
+    return dlp_compile(c->arena, c->conf, c->words, &c->dlp, e);
+}
+
+static enum rc compile_filters(struct compiled *c, struct err *e)
+{
+    return filters_compile(c->arena, c->conf, &c->filters, e);
+}
+
+static enum rc compile_policies(struct compiled *c, struct err *e)
+{
+    return policies_compile(c->arena, c->conf, &c->policies, e);
+}
+
+static enum rc compile_contents(struct compiled *c, struct err *e)
+{
+    return contents_compile(c->arena, c->conf, &c->contents, e);
+}
+
+/* In order: what stands behind may use what stands before. */
+static enum rc (*const parts[])(struct compiled *c, struct err *e) = {
+    compile_words, compile_dlp, compile_filters, compile_policies, compile_contents,
+};
+
 enum rc compiled_new(const struct conf *conf, struct compiled **out, struct err *e)
 {
     struct compiled *c = calloc(1, sizeof *c);
-    enum rc rc;
+    enum rc rc = RC_OK;
 
     must(c);
     c->arena = calloc(1, sizeof *c->arena);
     must(c->arena);
     arena_init(c->arena, 16384, COMPILED_MAX);
     c->conf = conf;
-    rc = dictionaries_compile(c->arena, conf, &c->words, e);
-    if (rc == RC_OK)
-        rc = dlp_compile(c->arena, conf, c->words, &c->dlp, e);
-    else
-        dlp_compile(c->arena, conf, c->words, &c->dlp, NULL);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        enum rc one = parts[i](c, rc == RC_OK ? e : NULL);
+
+        rc = rc == RC_OK ? one : rc;
+    }
     *out = c;
     return rc;
 }

@@ -43,10 +43,28 @@ struct str message_octets(struct message *m)
     return patch_octets(&m->patch);
 }
 
+/* One part that nobody looked into. */
+static struct mime *no_room(struct message *m)
+{
+    m->outcome.overflow = true;
+    m->no_part = (struct mime_part){.path = str_lit("1"), .type = str_lit("application/octet-stream")};
+    m->no_mime = (struct mime){.arena = m->arena,
+                               .octets = patch_octets(&m->patch),
+                               .root = &m->no_part,
+                               .all = &m->no_part,
+                               .all_last = &m->no_part,
+                               .n_parts = 1,
+                               .cut = true,
+                               .cut_why = str_lit("no memory")};
+    return &m->no_mime;
+}
+
 struct mime *message_mime(struct message *m)
 {
     if (!m->mime_now || m->mime_changes != m->patch.changes) {
         m->mime_now = mime_read(m->arena, patch_octets(&m->patch));
+        if (!m->mime_now)
+            m->mime_now = no_room(m);
         m->mime_changes = m->patch.changes;
         m->content_done = false;
     }

@@ -17,7 +17,26 @@
 #include "policy/outcome.h"
 
 struct auth_results;
+struct filter_memory; /* policy/filter_eval.h */
 struct message;
+
+/* Questions to services outside (reputation, feeds, locations, counters of other messages). */
+enum opinion_kind {
+    OPINION_COUNTRY,  /* of an IP address: text = its country */
+    OPINION_URL,      /* score -10 to 10, text = category */
+    OPINION_DOMAIN,   /* of the sender's domain: text = verdict, number = days since it was registered */
+    OPINION_IMAGE,    /* of a picture (`of` = its octets): text = clean, suspect, inappropriate, unscannable */
+    OPINION_FEED_URL, /* known = it is in the threat feed `by` */
+    OPINION_FEED_DOMAIN,
+    OPINION_FEED_FILE, /* `of` = SHA-256 in hexadecimal digits */
+    OPINION_REPEATS    /* number = messages of the last hour with this header value; `by` = incoming, outgoing or both */
+};
+struct opinion {
+    bool known;
+    double score;
+    struct str text;
+    uint64_t number;
+};
 
 /* How judging reaches what lies outside: blocking calls of the worker, canned ones in tests. Every member may be NULL: then
  * the answer is "not known". */
@@ -33,6 +52,8 @@ struct message_world {
     uint64_t (*now_ms)(void *ctx); /* wall clock; NULL = the machine's */
     uint64_t (*random)(void *ctx, uint64_t below);
     uint64_t (*work_queue)(void *ctx); /* messages in the work queue */
+    /* What a service outside holds of something; leaves *out as it is (not known) when there is none. */
+    void (*opinion)(void *ctx, struct message *m, enum opinion_kind kind, struct str of, struct str by, struct opinion *out);
 };
 
 /* Compiled things of one snapshot (filters, patterns, dictionaries, policies): made at its first use, see policy/compiled.h.
@@ -58,6 +79,9 @@ struct message {
     struct mime *mime_now;                 /* use message_mime */
     uint64_t mime_changes;
     bool content_done;
+    struct mime no_mime; /* stands in when there is no room for reading the structure; the message is unscannable then */
+    struct mime_part no_part;
+    struct filter_memory *memory; /* what rules found out; made at the first use */
 };
 
 /* Sets a message up from its stored octets. `carried` of the envelope is decoded; its edits are applied. */
@@ -78,6 +102,12 @@ uint64_t message_now_ms(const struct message *m);
 /* Final actions: the first that is not NONE stays. `stage` is the word of the log ("filter 'x'", "antivirus" ...). */
 void message_final(struct message *m, enum final final, struct str stage, struct str bounce_text);
 void message_hold(struct message *m, const struct hold *h);
+/* Holds that came along with a message (carried.holds: lines "quarantine\treason") become holds of this pass. */
+void message_take_holds(struct message *m);
+/* The other way: lines of what holds it so far. */
+struct str message_hold_lines(struct message *m);
+/* "policy", "virus", "outbreak", "file-analysis", "unclassified" (central.md 7.3) of a quarantine. */
+struct str message_hold_kind(struct str quarantine);
 void message_spam_hold(struct message *m, struct str verdict, double score);
 /* The message cannot be judged now and waits in the work queue, which says why. */
 void message_later(struct message *m, struct str why);

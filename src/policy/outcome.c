@@ -57,6 +57,45 @@ void message_later(struct message *m, struct str why)
     m->outcome.later = why.n ? why : str_lit("a scanning engine is not available");
 }
 
+struct str message_hold_kind(struct str quarantine)
+{
+    static const char *const kinds[][2] = {
+        {"Virus", "virus"}, {"Outbreak", "outbreak"}, {"File Analysis", "file-analysis"}, {"Unclassified", "unclassified"}};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (str_eqi(quarantine, str_c(kinds[i][0])))
+            return str_c(kinds[i][1]);
+    return str_lit("policy");
+}
+
+struct str message_hold_lines(struct message *m)
+{
+    const struct outcome *o = &m->outcome;
+    struct str lines = STR_NONE;
+
+    for (size_t i = 0; i < o->n_holds; i++)
+        lines = arena_printf(m->arena, "%.*s%.*s\t%.*s\n", STR(lines), STR(o->holds[i].quarantine), STR(o->holds[i].reason));
+    return lines;
+}
+
+void message_take_holds(struct message *m)
+{
+    struct str rest = m->carried.holds, line;
+
+    m->carried.holds = STR_NONE;
+    while (str_split(&rest, '\n', &line)) {
+        size_t tab = str_find(line, '\t'), colon;
+        struct hold h = {.quarantine = str_first(line, tab), .reason = str_from(line, tab + 1)};
+
+        if (!h.quarantine.n)
+            continue;
+        colon = str_find(h.reason, ':');
+        h.kind = message_hold_kind(h.quarantine);
+        h.rule = str_from(h.reason, colon + 1);
+        message_hold(m, &h);
+    }
+}
+
 void message_spam_hold(struct message *m, struct str verdict, double score)
 {
     m->outcome.spam_hold = arena_printf(m->arena, "%.*s %.0f", STR(verdict), score);

@@ -6,6 +6,7 @@
  */
 #include "scan/pipeline.h"
 
+#include "policy/mail_policy.h"
 #include "scan/stage.h"
 #include "scan/world.h"
 
@@ -19,7 +20,8 @@ static bool is_over(const struct message *m)
 {
     const struct outcome *o = &m->outcome;
 
-    return o->later.n || o->final == FINAL_DROP || o->final == FINAL_BOUNCE || o->new_recipients.n || o->has_new_sender;
+    return o->later.n || o->final == FINAL_DROP || o->final == FINAL_BOUNCE || o->final == FINAL_DELIVER ||
+           o->new_recipients.n || o->has_new_sender;
 }
 
 static bool runs(const struct message *m, const struct stage *s)
@@ -29,9 +31,21 @@ static bool runs(const struct message *m, const struct stage *s)
     return m->carried.resume <= s->resume && !(m->carried.skip & s->skip);
 }
 
+/* A message that comes (back) with its policy: a split, a release, one under a new number. */
+static void take_along(struct message *m)
+{
+    if (m->carried.resume >= RESUME_POLICY && m->carried.policy.n && m->compiled && m->compiled->policies)
+        m->policy = policies_find(m->compiled->policies, m->carried.policy);
+    if (m->policy && m->carried.resume == RESUME_POLICY)
+        stage_policy_tell(m);
+    if (m->carried.holds.n && !m->carried.original_mid)
+        message_take_holds(m);
+}
+
 void pipeline_run(struct scan_world *w, struct message *m)
 {
     w->spam = (struct spam_seen){0};
+    take_along(m);
     for (size_t i = 0; i < sizeof stages / sizeof *stages && !is_over(m); i++)
         if (runs(m, &stages[i]))
             stages[i].judge(w, m);

@@ -11,6 +11,9 @@ struct stage {
     void (*judge)(struct scan_world *w, struct message *m);
 };
 
+/* stage_policy.c: the log line of a message's policy. */
+void stage_policy_tell(struct message *m);
+
 #define STAGE(name, resume, skip) void stage_##name(struct scan_world *w, struct message *m);
 #include "scan/stages.def"
 #undef STAGE

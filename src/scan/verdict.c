@@ -8,6 +8,7 @@
 #include "scan/pipeline.h"
 
 #include "mail/edits.h"
+#include "policy/policy_name.h"
 #include "scan/meta.h"
 #include "smtp/results.h"
 
@@ -72,23 +73,12 @@ static struct str copies_of(struct message *m)
     return take(m->arena, &b);
 }
 
-/* Lines "quarantine\treason" for the log of what stores it. */
-static struct str hold_lines(struct message *m)
-{
-    const struct outcome *o = &m->outcome;
-    struct str lines = STR_NONE;
-
-    for (size_t i = 0; i < o->n_holds; i++)
-        lines = arena_printf(m->arena, "%.*s%.*s\t%.*s\n", STR(lines), STR(o->holds[i].quarantine), STR(o->holds[i].reason));
-    return lines;
-}
-
 /* Everything that goes to the quarantines; where it goes on after release is what `c->resume` says. */
 static struct str put_holds(struct message *m, struct carried *c)
 {
     bool spam = m->outcome.n_holds == 0;
 
-    c->holds = hold_lines(m);
+    c->holds = message_hold_lines(m);
     c->spam = m->outcome.spam_hold;
     c->meta = meta_make(m, c);
     return spam ? str_lit("the.euq.queue") : str_lit("the.cpq.host");
@@ -107,12 +97,13 @@ static void split_many(struct message *m, const struct carried *c, struct str de
     for (size_t i = RESULTS_MAX; i < m->n_recipients; i += RESULTS_MAX) {
         size_t n = m->n_recipients - i < RESULTS_MAX ? m->n_recipients - i : RESULTS_MAX;
 
-        message_copy(m, &(struct verdict_copy){.kind = COPY_SPLIT,
-                                               .by = m->carried.policy.n ? m->carried.policy : str_lit("DEFAULT"),
-                                               .same_sender = 1,
-                                               .indices = indices_of(m, i, n),
-                                               .carried = octets,
-                                               .destination = destination});
+        message_copy(
+            m, &(struct verdict_copy){.kind = COPY_SPLIT,
+                                      .by = m->carried.policy.n ? policy_name_shown(m->carried.policy) : str_lit("DEFAULT"),
+                                      .same_sender = 1,
+                                      .indices = indices_of(m, i, n),
+                                      .carried = octets,
+                                      .destination = destination});
     }
 }
 
@@ -131,8 +122,8 @@ static void rewrite(struct message *m, const struct carried *c)
         copy.recipients = list_of(m, o->new_recipients);
     else
         copy.indices = indices_of(m, 0, m->n_recipients);
-    if (o->n_holds == 0)
-        rest.meta = STR_NONE;
+    rest.meta = STR_NONE;
+    rest.holds = message_hold_lines(m); /* they hold the new message */
     copy.carried = coded(m, &rest);
     message_copy(m, &copy);
 }
