@@ -124,6 +124,8 @@ static enum rc op_new(struct session *s, void *ctx)
         text = ask_next(s);
     else if (!ask_lines(s, "Enter filter script.", &text))
         return RC_INVALID;
+    if (ask_left(s))
+        return session_usage(s);
     n = add_all(s, text);
     if (n == SIZE_MAX)
         return RC_INVALID;

@@ -152,7 +152,7 @@ static void a_snapshot_has_the_filters_that_are_active_and_valid(void **state)
     assert_true(str_eq(c->items[0]->name, str_lit("first")));
     assert_true(str_eq(c->items[1]->name, str_lit("sixth")));
     assert_int_equal(filters_check(conf_now(source), &e), RC_SYNTAX);
-    assert_string_equal(e.text, "message_filter[fourth].text: line 1, column 51: expected ';', found '}'");
+    assert_string_equal(e.text, "message_filter[fourth].text: line 1, column 49: expected ';', found '}'");
     arena_done(&a);
     conf_source_free(source);
 }
