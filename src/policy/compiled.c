@@ -9,6 +9,7 @@
 #include "policy/content.h"
 #include "policy/dictionary.h"
 #include "policy/dlp.h"
+#include "policy/filter_gate.h"
 #include "policy/filters.h"
 #include "policy/mail_policy.h"
 
@@ -41,9 +42,24 @@ static enum rc compile_contents(struct compiled *c, struct err *e)
     return contents_compile(c->arena, c->conf, &c->contents, e);
 }
 
+/* The expressions of all filters, for one pass over a text. Without memory for it each is tried by itself. */
+static enum rc compile_gate(struct compiled *c, struct err *e)
+{
+    struct filter_gate *g = NULL;
+
+    TRY(filter_gate_begin(c->arena, &g, e));
+    for (size_t i = 0; c->filters && i < c->filters->n; i++)
+        filter_gate_add_block(g, &c->filters->items[i]->body);
+    if (c->contents)
+        contents_gather(c->contents, g);
+    TRY(filter_gate_end(g, e));
+    c->gate = g;
+    return RC_OK;
+}
+
 /* In order: what stands behind may use what stands before. */
 static enum rc (*const parts[])(struct compiled *c, struct err *e) = {
-    compile_words, compile_dlp, compile_filters, compile_policies, compile_contents,
+    compile_words, compile_dlp, compile_filters, compile_policies, compile_contents, compile_gate,
 };
 
 enum rc compiled_new(const struct conf *conf, struct compiled **out, struct err *e)

@@ -10,6 +10,7 @@
 
 #include "conf/conf.h"
 
+struct filter_gate;       /* expressions of all filters: policy/filter_gate.h */
 struct compiled_filters;  /* message filters: policy/filters.h */
 struct compiled_contents; /* content filters by name: policy/content.h */
 struct compiled_policies; /* mail policies in order: policy/mail_policy.h */
@@ -19,6 +20,7 @@ struct compiled_dlp;      /* DLP policies: policy/dlp.h */
 struct compiled {
     struct arena *arena;
     const struct conf *conf;
+    struct filter_gate *gate;
     struct compiled_filters *filters;
     struct compiled_contents *contents;
     struct compiled_policies *policies;

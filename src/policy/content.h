@@ -11,9 +11,12 @@
 #include "policy/message.h"
 
 struct compiled_contents;
+struct filter_gate;
 
 /* Filters with an error are left out (they were refused at commit); the first is told in *e: RC_INVALID. *out is set. */
 enum rc contents_compile(struct arena *a, const struct conf *c, struct compiled_contents **out, struct err *e);
+/* Adds their expressions to those that share one pass over a text (policy/filter_gate.h). */
+void contents_gather(const struct compiled_contents *all, struct filter_gate *g);
 /* Runs the filters of m->policy; records verdict and matches as a step "content filters". */
 void content_run(struct message *m);
 /* Disclaimers of the listener that took the message: above and below the text. */

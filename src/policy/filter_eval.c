@@ -4,16 +4,30 @@
  * Called by the runners of filters. Owns the memory of a message's answers, in its arena. Answers are forgotten when the
  * message changed or is judged for other recipients.
  */
+#include "policy/compiled.h"
+#include "policy/filter_gate.h"
 #include "policy/rules.h"
 
 #include "base/must.h"
 
-enum { ANSWERS = 512, SAID = 16, KEEP_FROM = 2 };
+enum { ANSWERS = 512, SAID = 16, KEEP_FROM = 2, SCANNED = 64 };
 
 struct answer {
     struct str form; /* p NULL = free */
     uint64_t key;
     bool yes;
+};
+
+/* Which words of the gate stand in a text. */
+struct scanned {
+    struct str text;
+    uint64_t *bits;
+};
+
+/* What a reader sees of a part. */
+struct visible {
+    const struct mime_part *part;
+    struct str text;
 };
 
 struct filter_memory {
@@ -27,6 +41,10 @@ struct filter_memory {
     struct str matched;
     const struct filter_regex *said[SAID]; /* expressions that gave up, and were logged */
     size_t n_said;
+    struct scanned scanned[SCANNED]; /* round and round */
+    size_t n_scanned;
+    struct visible visible[SCANNED];
+    size_t n_visible;
 };
 
 static rule_fn *const functions[] = {
@@ -50,6 +68,9 @@ struct filter_memory *rule_memory(struct message *m)
     if (k->changes != m->patch.changes || k->recipients != m->recipients || k->n_recipients != m->n_recipients) {
         memset(k->answers, 0, sizeof k->answers);
         k->n = 0;
+        k->n_scanned = k->n_visible = 0;
+        memset(k->visible, 0, sizeof k->visible);
+        memset(k->scanned, 0, sizeof k->scanned);
         k->changes = m->patch.changes;
         k->recipients = m->recipients;
         k->n_recipients = m->n_recipients;
@@ -155,6 +176,48 @@ uint64_t rule_count(struct message *m, const struct filter_regex *regex, struct 
             at++;
     }
     return n;
+}
+
+struct str *rule_visible(struct message *m, const struct mime_part *p)
+{
+    struct filter_memory *k = rule_memory(m);
+    struct visible *place = &k->visible[k->n_visible % SCANNED];
+
+    for (size_t i = 0; i < SCANNED; i++)
+        if (k->visible[i].part == p)
+            return &k->visible[i].text;
+    *place = (struct visible){p, STR_NONE};
+    k->n_visible++;
+    return &place->text;
+}
+
+/* The words that stand in the text; looked for once. NULL: not known. */
+static const uint64_t *words_in(struct message *m, struct str text)
+{
+    struct filter_memory *k = rule_memory(m);
+    const struct filter_gate *g = m->compiled->gate;
+    struct scanned *place = &k->scanned[k->n_scanned % SCANNED];
+
+    for (size_t i = 0; i < SCANNED; i++)
+        if (k->scanned[i].bits && k->scanned[i].text.p == text.p && k->scanned[i].text.n == text.n)
+            return k->scanned[i].bits;
+    place->bits = arena_array(m->arena, uint64_t, (filter_gate_words(g) + 63) / 64);
+    if (!place->bits)
+        return NULL;
+    place->text = text;
+    k->n_scanned++;
+    filter_gate_scan(g, text, place->bits);
+    return place->bits;
+}
+
+uint64_t rule_count_gated(struct message *m, const struct filter_regex *regex, struct str text, uint64_t most)
+{
+    size_t word = m->compiled && m->compiled->gate ? filter_gate_word(m->compiled->gate, regex) : SIZE_MAX;
+    const uint64_t *bits = word != SIZE_MAX && text.n ? words_in(m, text) : NULL;
+
+    if (bits && !(bits[word / 64] >> word % 64 & 1))
+        return 0;
+    return rule_count(m, regex, text, most);
 }
 
 bool rule_finds(struct message *m, const struct filter_regex *regex, struct str text)

@@ -24,6 +24,10 @@ struct filter_memory *rule_memory(struct message *m);
 bool rule_finds(struct message *m, const struct filter_regex *regex, struct str text);
 /* How often, counted up to `most`. */
 uint64_t rule_count(struct message *m, const struct filter_regex *regex, struct str text, uint64_t most);
+/* The same for expressions that many filters look for in one text: words they need are looked for in one pass first. */
+uint64_t rule_count_gated(struct message *m, const struct filter_regex *regex, struct str text, uint64_t most);
+/* Place where the visible text of a part is kept; p NULL = not made yet. */
+struct str *rule_visible(struct message *m, const struct mime_part *p);
 /* By the rule's comparison. */
 bool rule_compare(const struct filter_rule *r, double value);
 /* The operand's list has this word, letters of either case. */

@@ -37,9 +37,14 @@ static struct str source_text(struct mime *mime, struct mime_part *p)
 
 struct str rule_part_text(struct message *m, struct mime *mime, struct mime_part *p)
 {
-    struct str text = source_text(mime, p);
+    struct str *kept;
 
-    return is_html(p) ? mime_html_text(m->arena, text) : text;
+    if (!is_html(p))
+        return source_text(mime, p);
+    kept = rule_visible(m, p);
+    if (!kept->p)
+        *kept = mime_html_text(m->arena, source_text(mime, p));
+    return *kept;
 }
 
 enum where { IN_BODY = 1, IN_FILES = 2 };
@@ -54,9 +59,9 @@ static bool looked_at(const struct mime_part *p, enum where where)
 static uint64_t count_in_part(struct message *m, struct mime *mime, struct mime_part *p, const struct filter_regex *regex,
                               uint64_t most)
 {
-    uint64_t n = rule_count(m, regex, rule_part_text(m, mime, p), most);
+    uint64_t n = rule_count_gated(m, regex, rule_part_text(m, mime, p), most);
 
-    return n || !is_html(p) ? n : rule_count(m, regex, source_text(mime, p), most);
+    return n || !is_html(p) ? n : rule_count_gated(m, regex, source_text(mime, p), most);
 }
 
 /* Argument 0 is found as often as argument 1 says (1 when missing). */
@@ -127,7 +132,7 @@ bool rule_attachment_binary_contains(struct message *m, const struct filter_rule
     wanted = wanted ? wanted : 1;
     for (struct mime_part *p = mime->all; p && n < wanted; p = p->all_next)
         if (rule_is_file(p))
-            n += rule_count(m, regex, mime_body(mime, p), wanted - n);
+            n += rule_count_gated(m, regex, mime_body(mime, p), wanted - n);
     return n >= wanted;
 }
 
