@@ -173,6 +173,7 @@ void deliver_free(struct deliver *d)
         buf_done(&p->body);
         buf_done(&p->carried_octets);
         buf_done(&p->meta);
+        buf_done(&p->signature);
         free(p);
     }
     spool_reader_free(d->reader);

@@ -53,7 +53,7 @@ struct piece {
     uint64_t content_bytes; /* of what follows them: job.body_bytes is both */
     uint32_t recipients[PIECE_RECIPIENTS];
     size_t n_recipients;
-    struct buf meta;           /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
+    struct buf meta; /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
 };
