@@ -11,6 +11,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -158,6 +160,8 @@ static void every_case_of_the_published_suite_passes(void **state)
     struct err e = ERR_NONE;
 
     (void)state;
+    if (access("build/suites/rfc7208.txt", R_OK) != 0)
+        assert_int_equal(system("tools/spf-suite"), 0); /* setup was not run */
     if (io_read_file("build/suites/rfc7208.txt", &file, &e) != RC_OK)
         fail_msg("%s: tools/spf-suite makes it", err_text(&e));
     rest = buf_str(&file);

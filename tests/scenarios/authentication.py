@@ -16,14 +16,30 @@ def message(sender, forged=''):
     return ('%sFrom: <%s>\r\nTo: <bob@rcpt.test>\r\nSubject: hello\r\nMessage-ID: <1@x>\r\n\r\nhello\r\n' % (forged, sender)).encode()
 
 
+def sign(data):
+    """The message signed by python3-dkim for good.example, and the TXT record of its key."""
+    key = subprocess.run(['openssl', 'genrsa', '-traditional', '2048'], capture_output=True, check=True).stdout
+    public = subprocess.run(['openssl', 'rsa', '-pubout', '-outform', 'DER'], input=key, capture_output=True, check=True).stdout
+    field = subprocess.run(['/usr/bin/python3', '-c', 'import sys, dkim; d, k = sys.argv[1:]; sys.stdout.buffer.write('
+                            'dkim.sign(d.encode(), b"s1", b"good.example", k.encode()))', data.decode(), key.decode()],
+                           capture_output=True, check=True).stdout
+    record = 'v=DKIM1; p=' + base64.b64encode(public).decode()
+    return field + data, ' '.join('"%s"' % record[i:i + 200] for i in range(0, len(record), 200))
+
+
 def test_mail_is_authenticated_and_reported(t):
-    """SPF (RFC 7208), DMARC (RFC 9989), RFC 8601, RFC 9990: mail from the right host arrives with our Authentication-Results
-    and without a forged one; the same author from elsewhere is dropped as the settings say; both stand in an aggregate report,
-    valid by the schema, that goes to the owner of the domain."""
+    """SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 9989), RFC 8601, RFC 9990: mail from the right host arrives with our
+    Authentication-Results and without a forged one; the same author from elsewhere is dropped as the settings say, unless
+    python3-dkim signed the message. All of it stands in an aggregate report, valid by the schema, that goes to the owner of
+    the domain."""
     sink = t.sink()
-    nsd = t.nsd({'example': ZONE})
+    signed, record = sign(message('anna@good.example'))
+    nsd = t.nsd({'example': ZONE + 's1._domainkey.good TXT %s\n' % record})
     g = t.home(['listener.InboundMail.rat=ALL ACCEPT', 'dns.servers=127.0.0.1@%d' % nsd.port, 'dns.domain_servers=example 127.0.0.1@%d' % nsd.port,
-                'authentication.on_reject=drop', 'authentication.authserv_id=gw.example', 'dmarc.report=yes'], sink_port=sink.port)
+                'authentication.authserv_id=gw.example'], sink_port=sink.port)
+    assert 'are off' in g.cli('dmarcreports')
+    g.cli('mailauthconfig setup on_reject=drop; dmarcconfig setup report=yes; commit "authentication"')
+    assert 'No DMARC reports are being sent' in g.cli('dmarcreports')
 
     def send(ip, sender, data):
         c = Smtp(g.base + 25)
@@ -48,10 +64,15 @@ def test_mail_is_authenticated_and_reported(t):
     g.wait_log(r'MID \d+ DMARC: Verification failed')
     g.wait_log(r'Message aborted MID \d+ Dropped by DMARC')
     assert len(sink.messages) == 1
+    assert send('192.0.2.66', 'x@nobody.example', signed)[0] == 250
+    g.wait_log(r'MID \d+ DKIM: pass signature verified \(d=good\.example s=s1 i=@good\.example\)')
+    g.wait_log(r'MID \d+ DMARC: Message from domain good\.example, DMARC pass \(SPF aligned False, DKIM aligned True\)')
+    wait_for('the signed message', lambda: len(sink.messages) == 2)
+    assert sink.messages[1]['data'].endswith(signed)
     g.cli('dmarcreports send')
-    wait_for('the report', lambda: len(sink.messages) == 2)
-    assert sink.messages[1]['rcpts'] == ['reports@good.example'], sink.messages[1]
-    mail = email.message_from_bytes(sink.messages[1]['data'])
+    wait_for('the report', lambda: len(sink.messages) == 3)
+    assert sink.messages[2]['rcpts'] == ['reports@good.example'], sink.messages[2]
+    mail = email.message_from_bytes(sink.messages[2]['data'])
     assert 'Report Domain: good.example' in ' '.join(mail['Subject'].split()), mail['Subject']
     part = mail.get_payload()[1]
     assert part.get_content_type() == 'application/gzip' and part.get_filename().endswith('.xml.gz')
@@ -59,5 +80,5 @@ def test_mail_is_authenticated_and_reported(t):
     r = subprocess.run(['xmllint', '--noout', '--schema', os.path.join(TOP, 'tests/schemas/dmarc-rfc9990.xsd'), '-'], input=xml,
                        capture_output=True)
     assert r.returncode == 0, (r.stderr, xml)
-    assert xml.count(b'<record>') == 2 and b'<disposition>pass</disposition>' in xml and b'<disposition>reject</disposition>' in xml, xml
+    assert xml.count(b'<record>') == 3 and b'<disposition>pass</disposition>' in xml and b'<disposition>reject</disposition>' in xml, xml
     g.wait_log(r'Internal SMTP system successfully sent a message to reports@good\.example')

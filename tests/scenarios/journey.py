@@ -18,7 +18,7 @@ def test_a_message_reaches_the_sink_and_the_log(t):
     assert m['sender'] == 'a@sender.test' and m['rcpts'] == ['b@rcpt.test']
     head, body = m['data'].split(b'\r\n\r\n', 1)
     assert m['data'].endswith(MESSAGE), m['data']
-    assert m['data'].startswith(b'Received: from client.test'), head
+    assert m['data'].startswith(b'Authentication-Results: ') and b'\r\nReceived: from client.test' in head, head
     g.wait_log(r'Message finished MID \d+ done')
     g.wait_log(r'DCID \d+ close', seconds=20)
     log = g.log()
