@@ -109,9 +109,20 @@ static void hosts_sort(struct route_host *hosts, size_t n)
     }
 }
 
+/* "host:port" or "[address]:port": a next hop that judging named (alternate mail host), no domain: routes say nothing of it.
+ */
+static bool is_next_hop(struct str name)
+{
+    size_t colon = str_find_last(name, ':'), close = str_find_last(name, ']');
+    uint16_t port;
+
+    return colon < name.n && (close == name.n || close < colon) && port_read(str_from(name, colon + 1), &port);
+}
+
 void route_find(struct arena *a, const struct conf *c, struct str domain, struct route *out)
 {
-    const struct conf_route *row = route_row(c, domain);
+    bool direct = is_next_hop(domain);
+    const struct conf_route *row = direct ? NULL : route_row(c, domain);
     struct route r = {.kind = ROUTE_MX, .row = row};
 
     if (row) {
@@ -129,7 +140,7 @@ void route_find(struct arena *a, const struct conf *c, struct str domain, struct
         if (r.n)
             r.kind = ROUTE_HOSTS;
         hosts_sort(r.hosts, r.n);
-    } else if (str_starts(domain, str_lit("["))) { /* address literal, RFC 5321 4.1.3 */
+    } else if (direct || str_starts(domain, str_lit("["))) { /* address literal, RFC 5321 4.1.3 */
         enum route_kind kind;
 
         r.hosts = arena_must_alloc(a, sizeof *r.hosts);

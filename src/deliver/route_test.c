@@ -75,6 +75,36 @@ static void hosts_come_by_priority(void **state)
     conf_source_free(s);
 }
 
+/* A next hop that judging named is asked itself, whatever routes there are; without a port it is a domain like any other. */
+static void a_named_next_hop_needs_no_route(void **state)
+{
+    struct err e = ERR_NONE;
+    struct conf_source *s = conf_source_test("route[ALL].hosts=relay.test\n", &e);
+    static const struct {
+        const char *name, *host;
+        uint16_t port;
+    } cases[] = {{"mx.test:2525", "mx.test", 2525},
+                 {"[192.0.2.1]:26", "192.0.2.1", 26},
+                 {"[IPv6:2001:db8::1]:27", "2001:db8::1", 27},
+                 {"mx.test", "relay.test", 25},
+                 {"[IPv6:2001:db8::1]", "relay.test", 25},
+                 {"mx.test:x", "relay.test", 25}};
+    struct arena a;
+
+    (void)state;
+    arena_init(&a, 1024, 1 << 16);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct route r;
+
+        route_find(&a, conf_now(s), str_c(cases[i].name), &r);
+        assert_int_equal(r.n, 1);
+        assert_true(r.kind == ROUTE_HOSTS && str_eq(r.hosts[0].host, str_c(cases[i].host)));
+        assert_int_equal(r.hosts[0].port, cases[i].port);
+    }
+    arena_done(&a);
+    conf_source_free(s);
+}
+
 static void sts_patterns_match_one_label(void **state)
 {
     (void)state;
@@ -88,9 +118,8 @@ static void sts_patterns_match_one_label(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_nearest_row_holds),
-        cmocka_unit_test(hosts_are_read),
-        cmocka_unit_test(hosts_come_by_priority),
+        cmocka_unit_test(the_nearest_row_holds),        cmocka_unit_test(hosts_are_read),
+        cmocka_unit_test(hosts_come_by_priority),       cmocka_unit_test(a_named_next_hop_needs_no_route),
         cmocka_unit_test(sts_patterns_match_one_label),
     };
 

@@ -167,7 +167,7 @@ def test_in_the_work_queue(t):
     senders are masqueraded in envelope and header by directory and table; while the directory is away mail waits and is
     delivered when it is back."""
     inside, host = t.sink(), t.sink()
-    d = Slapd(people(person('hosty', mailLocalAddress='hosty@rcpt.test', mailHost='relay.test'),
+    d = Slapd(people(person('hosty', mailLocalAddress='hosty@rcpt.test', mailHost='127.0.0.1:%d' % host.port),
                      person('dave', mailLocalAddress='dave@public.test', mailRoutingAddress='dave@private.test')))
     t.things.append(d)
     g = t.home(OPEN + server('dir', d.port, 'timeout_ms=1s', 'cache_s=1s') + query('dir.accept', 'accept', 'dir', '(mail={a})') +
@@ -176,8 +176,7 @@ def test_in_the_work_queue(t):
                ['listener.InboundMail.' + s for s in ('ldap_accept=dir.accept', 'ldap_routing=dir.routing', 'ldap_masquerade=dir.masq',
                                                       'masquerade=@.old.test @new.test', 'masquerade_headers=sender,from,cc')] +
                ['bounce_profile.default.retry_first_ms=300'] +
-               ['route[%s].hosts=127.0.0.1:%d' % (x, inside.port) for x in ('rcpt.test', 'inside.test', 'free.test', 'private.test')] +
-               ['route[relay.test].hosts=127.0.0.1:%d' % host.port])
+               ['route[%s].hosts=127.0.0.1:%d' % (x, inside.port) for x in ('rcpt.test', 'inside.test', 'free.test', 'private.test')])
     c = g.smtp()
     text = b'From: "D" <dave@private.test>\r\nTo: ann@rcpt.test\r\nCc: Old One (x) <one@a.old.test>,\r\n two@b.old.test\r\nSubject: q\r\n\r\nhello\r\n'
     rcpts = ['ann@rcpt.test', 'nobody@rcpt.test', 'bob@rcpt.test', 'hosty@rcpt.test', 'nobody@free.test']
@@ -191,7 +190,7 @@ def test_in_the_work_queue(t):
     assert not got(inside)['dave@private.test']['sender'] and b'nobody@rcpt.test' in got(inside)['dave@private.test']['data']
     g.wait_log(r'LDAP: Bounce query dir\.accept MID \d+ RID \d+ address nobody@rcpt\.test')
     g.wait_log(r"LDAP: Reroute query dir\.routing MID \d+ RID \d+ address ann@rcpt\.test to \[\('ann@inside\.test', ''\)\]")
-    g.wait_log(r'LDAP: Mailhost query dir\.routing MID \d+ RID \d+ address hosty@rcpt\.test to relay\.test')
+    g.wait_log(r'LDAP: Mailhost query dir\.routing MID \d+ RID \d+ address hosty@rcpt\.test to 127\.0\.0\.1:%d' % host.port)
     g.wait_log(r"MID \d+ masquerading envelope sender from 'dave@private\.test' to 'dave@public\.test'")
     d.stop()
     n = len(inside.messages)
