@@ -33,7 +33,7 @@ def packed(files, level=6):
 
 
 def local(name, data, size=None, crc=None, method=8):
-    return struct.pack('<4sHHHHHIIIHH', b'PK\3\4', 20, 0, method, 0, 0, zlib.crc32(data) if crc is None else crc, len(data) if method else len(data),
+    return struct.pack('<4sHHHHHIIIHH', b'PK\3\4', 20, 0, method, 0, 0, zlib.crc32(data) if crc is None else crc, len(data),
                        size if size is not None else len(data), len(name), 0) + name + data
 
 
@@ -51,12 +51,12 @@ def raw_deflate(data, level=9):
     return c.compress(data) + c.flush()
 
 
-def zeros(n, head=b'', wbits=-15):
-    """n octets of zero (a multiple of 64 MiB) deflated, without ever having them."""
+def zeros(n):
+    """n octets of zero (a multiple of 16 MiB) deflated, without ever having them."""
     c = zlib.compressobj(9, zlib.DEFLATED, -15)
-    one = c.compress(bytes(64 << 20)) + c.flush(zlib.Z_FULL_FLUSH)
+    one = c.compress(bytes(16 << 20)) + c.flush(zlib.Z_FULL_FLUSH)
     last = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return one * (n >> 26) + last.flush()
+    return one * (n >> 24) + last.flush()
 
 
 def tnef(name, data):
@@ -142,14 +142,15 @@ def bombs():
         chain = packed([('r.zip', chain)])
     save('bomb-chain.zip', attached('r.zip', chain))
     kernel = raw_deflate(bytes(10 << 20))
-    body = local(b'k', kernel, 10 << 20, zlib.crc32(bytes(10 << 20)))
-    save('bomb-overlap.zip', attached('a.zip', body + end(1000, b''.join(central(b'k', kernel, 0, 10 << 20, zlib.crc32(bytes(10 << 20))) for i in range(1000)), len(body))))
+    crc = zlib.crc32(bytes(10 << 20))
+    body = local(b'k', kernel, 10 << 20, crc)
+    save('bomb-overlap.zip', attached('a.zip', body + end(1000, b''.join(central(b'k', kernel, 0, 10 << 20, crc) for i in range(1000)), len(body))))
     save('bomb-entries.zip', attached('a.zip', packed([('%d.txt' % i, b'x') for i in range(10000)])))
     z = zeros(2 << 30)
     save('bomb-zeros.gz', attached('a.gz', b'\x1f\x8b\x08\0\0\0\0\0\0\3' + z + bytes(8)))
     lz = local(b'zeros', z, 2 << 30, 0)
     save('bomb-zeros.zip', attached('a.zip', lz + end(1, central(b'zeros', z, 0, 1000, 0), len(lz))))
-    save('bomb-zeros.tar.xz', attached('a.tar.xz', lzma.compress(bytes(200 << 20), preset=0)))
+    save('bomb-zeros.tar.xz', attached('a.tar.xz', lzma.compress(bytes(40 << 20), preset=0)))
     save('bomb-parts', b'Content-Type: multipart/mixed; boundary=b\r\n\r\n' + b'--b\r\n\r\nx\r\n' * 10100 + b'--b--\r\n')
     save('bomb-levels', b''.join(b'Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n' % (i, i) for i in range(1000)))
     save('bomb-headers', b''.join(b'X-%d: y\r\n' % i for i in range(50000)) + b'\r\nx')

@@ -314,6 +314,21 @@ static struct str unfolded(struct arena *a, struct str v)
     return str_find(v, '\n') < v.n || str_find(v, '\r') < v.n ? header_unfold(a, v, v.n) : v;
 }
 
+/* With every backslash taken as an escape, as RFC 5322 has it. */
+static struct str unescaped(struct arena *a, struct str v)
+{
+    char *p = str_find(v, '\\') < v.n ? arena_alloc(a, v.n) : NULL;
+    size_t n = 0;
+
+    if (!p)
+        return v;
+    for (size_t i = 0; i < v.n; i++) {
+        i += v.p[i] == '\\' && i + 1 < v.n;
+        p[n++] = v.p[i];
+    }
+    return str_of(p, n);
+}
+
 size_t mime_params_all(struct arena *a, struct str raw, const struct mime_params *ps, struct str name, struct str *out,
                        size_t max)
 {
@@ -330,7 +345,9 @@ size_t mime_params_all(struct arena *a, struct str raw, const struct mime_params
         for (size_t k = 0; k < v.n; k++)
             if (mime_space(v.p[k]) && str_find(raw, '"') == raw.n)
                 v.n = k;
-        n = add_distinct(str_trim(unfolded(a, v)), out, n, max);
+        v = str_trim(unfolded(a, v));
+        n = add_distinct(unescaped(a, v), out, n, max);
+        n = add_distinct(v, out, n, max);
     }
     for (struct str rest = raw; n < max && next_by_search(&rest, name, &v);)
         n = add_distinct(str_trim(unfolded(a, v)), out, n, max);

@@ -102,6 +102,9 @@ static void every_reading_of_the_boundary(void **state)
          H "Content-Type: multipart/mixed; x=\"; boundary=a\"; "
            "boundary=b\r\n\r\n--a\r\n\r\nx\r\n--a--\r\n--b\r\n\r\ny\r\n--b--",
          "1 multipart/mixed duplicate_boundary\n1.1 text/plain\n1.2~2 text/plain\n", true},
+        {"an escape in the boundary",
+         H "Content-Type: multipart/mixed; boundary=\"b\\c\"\r\n\r\n--bc\r\nContent-Type: text/html\r\n\r\nx\r\n--bc--\r\n",
+         "1 multipart/mixed duplicate_boundary\n1.1~2 text/html\n", true},
         {"one boundary is the beginning of the other, and all is well",
          H "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/alternative; boundary=bb\r\n\r\n"
            "--bb\r\n\r\nx\r\n--bb--\r\n--b--",

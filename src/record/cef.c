@@ -59,7 +59,7 @@ static const struct fold {
     {EVENT_message_aborted, MESSAGE, "by_sender", CEF_ACTION_DETAILS, "Receiving aborted|Receiving aborted by sender"},
     {EVENT_message_dropped, MESSAGE, "by", CEF_ACTION_DETAILS,
      "Dropped by CASE|Dropped by antivirus|Dropped by amp|Dropped by filter|Dropped by blackhole listener|Dropped by alias|"
-     "Dropped by DMARC"},
+     "Dropped by DMARC|Dropped by scanning"},
     {EVENT_antispam_verdict, MESSAGE, "verdict", CEF_ANTISPAM,
      "NEGATIVE|SUSPECT|POSITIVE|BULK_MAIL|SOCIAL_MAIL|MARKETING_MAIL"},
     {EVENT_antivirus_verdict, MESSAGE, "result", CEF_ANTIVIRUS, "NEGATIVE|POSITIVE|ENCRYPTED|UNSCANNABLE|REPAIRED"},

@@ -194,6 +194,24 @@ static void lies_are_seen(void **state)
     assert_true(str_eq(f->sum.part, str_lit("1.2")));
 }
 
+/* GMime takes these for one part, others for a multipart. */
+static void readers_that_differ(void **state)
+{
+    static const char *const types[] = {"multipart", "\"multipart/mixed\""};
+    struct fix *f = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        buf_clear(&f->octets);
+        buf_addf(&f->octets, "Content-Type: %s; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n", types[i]);
+        look(f, &defaults);
+        assert_true(f->sum.ambiguous && flawed(f->m->root, MIME_FLAW_READERS_DIFFER));
+    }
+    buf_clear(&f->octets);
+    buf_addf(&f->octets, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n");
+    look(f, &defaults);
+    assert_false(f->sum.ambiguous);
+}
+
 static void documents(void **state)
 {
     struct fix *f = *state;
@@ -345,6 +363,7 @@ int main(void)
         T(the_virus_is_found_in_every_container),
         T(a_passphrase_is_a_verdict),
         T(lies_are_seen),
+        T(readers_that_differ),
         T(documents),
         T(the_settings_are_limits),
         cmocka_unit_test(bombs_end_in_bounded_time_and_memory),

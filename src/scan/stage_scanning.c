@@ -10,22 +10,26 @@
 #include "scan/world.h"
 
 enum action { ACTION_DELIVER, ACTION_QUARANTINE, ACTION_DROP, ACTION_BOUNCE };
+enum { DROPPED_BY_SCANNING = 7 }; /* its word in the event */
 
 static void act(struct message *m, uint64_t action, struct str verdict, struct str detail)
 {
     struct str stage = str_lit("scanning");
 
     message_step(m, stage, verdict, detail);
-    if (action == ACTION_DROP)
+    if (action == ACTION_DROP) {
+        if (m->outcome.final == FINAL_NONE)
+            event(m->events, message_dropped, .mid = m->mid, .by = DROPPED_BY_SCANNING);
         message_final(m, FINAL_DROP, stage, STR_NONE);
-    else if (action == ACTION_BOUNCE)
+    } else if (action == ACTION_BOUNCE) {
         message_final(m, FINAL_BOUNCE, stage, arena_printf(m->arena, "5.6.0 Message is %.*s", STR(verdict)));
-    else if (action == ACTION_QUARANTINE)
+    } else if (action == ACTION_QUARANTINE) {
         message_hold(m, &(struct hold){.quarantine = m->conf->scanning.quarantine,
                                        .kind = str_lit("policy"),
                                        .reason = arena_printf(m->arena, "scanning:%.*s", STR(verdict)),
                                        .rule = verdict,
                                        .matched = detail});
+    }
 }
 
 /* "bad_type,bare_cr" */
