@@ -6,6 +6,7 @@
  * anti-spam ignores them. A safelisted message skips anti-spam and graymail, nothing else; a blocklisted one goes to the
  * spam quarantine or ends, as the policy says.
  */
+#include "policy/mail_policy.h"
 #include "policy/slbl.h"
 #include "scan/actions.h"
 #include "scan/graymail.h"
@@ -39,9 +40,11 @@ static void split_off(struct message *m, const enum slbl_list *lists, enum slbl_
         if (lists[i] == which)
             buf_put_varint(&indices, m->recipients[i]);
     on.resume = RESUME_ANTISPAM;
+    on.holds = message_hold_lines(m);
+    on.meta = STR_NONE;
     if (indices.n)
         message_copy(m, &(struct verdict_copy){.kind = COPY_SPLIT_SLBL,
-                                               .by = m->carried.policy,
+                                               .by = policy_name_shown(m->carried.policy),
                                                .same_sender = 1,
                                                .indices = arena_str(m->arena, buf_str(&indices)),
                                                .carried = verdict_carried(m, &on)});
