@@ -415,7 +415,7 @@ class Engine:
         """Begins to start; wait() waits until it answers: several start at the same time."""
         self.out = open(os.path.join(self.dir, 'out'), 'ab')
         self.proc = subprocess.Popen([os.path.join(TOP, 'tools', 'engine'), self.kind, os.path.join(self.dir, 'd'), str(self.port), 'quick'],
-                                     stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL)
+                                     stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def answers(self):
         question, answer = self.ready[self.kind]
@@ -442,10 +442,11 @@ class Engine:
     def password(self):
         return open(os.path.join(self.dir, 'd', 'password')).read().strip()
 
-    def stop(self, sig=signal.SIGTERM):
+    def stop(self):
+        """At once, with all of its processes."""
         if self.proc.poll() is None:
-            self.proc.send_signal(sig)
-            self.proc.wait(20)
+            os.killpg(self.proc.pid, signal.SIGKILL)
+            self.proc.wait()
         self.out.close()
 
     def start(self):

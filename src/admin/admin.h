@@ -15,6 +15,7 @@ struct auth;
 struct lockouts;
 struct sessions;
 struct captures;
+struct slbl_store;
 
 /* Somebody who is logged in: lives as long as his connection to control. */
 struct admin_session {
@@ -44,6 +45,7 @@ struct admin {
     struct lockouts *lockouts;
     struct sessions *sessions;
     struct captures *captures;
+    struct slbl_store *slbl; /* slbl.h */
     unsigned char *seal_key; /* seal.c */
 };
 

@@ -6,6 +6,8 @@
  */
 #include "policy/firewall_find.h"
 
+#include "net/engine_address.h"
+
 #include <inttypes.h>
 
 enum {
@@ -279,7 +281,17 @@ void find_traps(struct finding *f)
             add_host(f, "", s->trap_targets.items[i], ':', firewall_usual_port(f->row), STR_NONE);
 }
 
-void find_watched_url(struct finding *f)
+/* Those on this machine need no firewall's leave. */
+static void add_engine(struct finding *f, bool on, struct str address, const char *setting)
+{
+    struct engine_address a;
+    char text[46];
+
+    if (on && engine_address_parse(address, &a) && !engine_address_local(&a))
+        finding_add(f, FIREWALL_OUT, "", a.ip.port, arena_str(f->a, ip_text(&a.ip, text)), str_c(setting));
+}
+
+static void watched_url(struct finding *f)
 {
     struct str url = f->c->snmp.url, host = str_from(url, str_find_str(url, str_lit("://")) + 3);
 
@@ -287,6 +299,18 @@ void find_watched_url(struct finding *f)
         return;
     host = str_first(host, str_find(host, '/'));
     add_host(f, "", host, ':', str_startsi(url, str_lit("https:")) ? 443 : 80, str_lit("snmp.url"));
+}
+
+void find_back_ends(struct finding *f)
+{
+    enum { RSPAMD, SPAMD }; /* choices of antispam.engine */
+    const struct conf_antispam *spam = &f->c->antispam;
+
+    add_engine(f, spam->enabled && spam->engine != SPAMD, spam->rspamd_address, "antispam.rspamd_address");
+    add_engine(f, spam->enabled && spam->engine != SPAMD, spam->rspamd_controller, "antispam.rspamd_controller");
+    add_engine(f, spam->enabled && spam->engine != RSPAMD, spam->spamd_address, "antispam.spamd_address");
+    add_engine(f, f->c->antivirus.enabled, f->c->antivirus.clamd_address, "antivirus.clamd_address");
+    watched_url(f);
 }
 
 void find_service(struct finding *f)

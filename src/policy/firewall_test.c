@@ -131,6 +131,11 @@ static void what_is_asked(void **state)
     assert_lines("FW-04", "log.l.retrieval=scp\nlog.l.host=logs\n", "22 TCP out logs (l)");
     assert_lines("FW-40", "log.l.retrieval=syslog\nlog.l.host=logs\nlog.l.port=1514\n", "1514 UDP out logs (l)");
     assert_lines("FW-40", "log.l.retrieval=syslog\nlog.l.host=logs\nlog.l.protocol=tls\n", "");
+    assert_non_null(strstr(lines_of("FW-55", "antispam.enabled=yes\nantispam.rspamd_address=192.0.2.9:11333\n", false),
+                           "11333 TCP out 192.0.2.9 (antispam.rspamd_address)"));
+    assert_non_null(strstr(lines_of("FW-55", "antivirus.enabled=yes\nantivirus.clamd_address=[2001:db8::9]:3310\n", false),
+                           "3310 TCP out 2001:db8::9 (antivirus.clamd_address)"));
+    assert_null(strstr(lines_of("FW-55", "antivirus.enabled=yes\nantispam.enabled=yes\n", false), "antivirus."));
     assert_non_null(strstr(lines_of("FW-55", "log.l.retrieval=syslog\nlog.l.host=logs\nlog.l.protocol=tls\n", false),
                            "6514 TCP out logs (l)"));
 }

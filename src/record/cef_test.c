@@ -109,6 +109,29 @@ static void line_of_a_delivered_message(void **state)
     assert_string_equal(finish(&modern, 5501), whole);
 }
 
+/* logs.md 11: the words of the engines' verdicts. */
+static void verdicts_of_engines(void **state)
+{
+    static const struct str chosen[] = {str_lit("ESAASVerdict"), str_lit("ESAAVVerdict"), str_lit("ESAGMVerdict"),
+                                        str_lit("ESAOFVerdict")};
+    static const char *const antispam[] = {"NEGATIVE", "SUSPECT", "POSITIVE", "BULK_MAIL", "SOCIAL_MAIL", "MARKETING_MAIL"};
+    static const char *const antivirus[] = {"NEGATIVE", "POSITIVE", "ENCRYPTED", "UNSCANNABLE", "REPAIRED"};
+    struct cef_form form = {.model = S("m"), .serial = S("s"), .keys = {chosen, 4}};
+    char want[300];
+
+    (void)state;
+    for (uint64_t i = 0; i < 6; i++) {
+        TAKE(message_start, .mid = 10 + i);
+        TAKE(antispam_verdict, .mid = 10 + i, .verdict = i);
+        TAKE(antivirus_verdict, .mid = 10 + i, .result = i % 5);
+        TAKE(graymail_verdict, .mid = 10 + i, .positive = i & 1);
+        TAKE(outbreak_verdict, .mid = 10 + i, .positive = !(i & 1));
+        snprintf(want, sizeof want, "|5|ESAASVerdict=%s ESAAVVerdict=%s ESAGMVerdict=%s ESAOFVerdict=%s", antispam[i],
+                 antivirus[i % 5], i & 1 ? "POSITIVE" : "NEGATIVE", i & 1 ? "NEGATIVE" : "POSITIVE");
+        assert_non_null(strstr(finish(&form, 10 + i), want));
+    }
+}
+
 /* logs.md 2: keys, serial and times of dialect classic; a message that goes out names the outbound interface; labels stand
  * with their value only; keys may be chosen. */
 static void dialect_direction_and_choice(void **state)
@@ -210,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(line_of_a_delivered_message, fresh, gone),
         cmocka_unit_test_setup_teardown(dialect_direction_and_choice, fresh, gone),
+        cmocka_unit_test_setup_teardown(verdicts_of_engines, fresh, gone),
         cmocka_unit_test_setup_teardown(ends_of_messages, fresh, gone),
         cmocka_unit_test_setup_teardown(kept_over_a_restart, fresh, gone),
         cmocka_unit_test_setup_teardown(oldest_are_forgotten, fresh, gone),

@@ -6,6 +6,7 @@
  * version wants.
  */
 #include "admin/admin.h"
+#include "admin/slbl.h"
 #include "base/must.h"
 #include "role/role.h"
 
@@ -196,6 +197,7 @@ static enum rc start(struct process *p, struct err *e)
     sessions_open(&c->admin);
     run_open(&c->admin);
     bus_on_peer(p->bus, peer_came, NULL, c);
+    TRY(slbl_open(&c->admin, e));
     captures_open(&c->admin); /* what it tells a new process comes after the snapshot */
     return control_socket_open(&c->admin, e);
 }

@@ -19,6 +19,9 @@ struct scan_world;
 void pipeline_run(struct scan_world *w, struct message *m);
 /* A message that killed workers: held in the quarantine for unscannable mail, without a look at it. */
 void pipeline_hold_unscannable(struct message *m);
+/* The coded form of `c` together with the changes made to the message so far: for copies of it (splits). Empty, and the
+ * message counts as unscannable, when it does not fit. */
+struct str verdict_carried(struct message *m, const struct carried *c);
 /* The verdict for queue; octets in the message's arena. RC_NO_MEMORY: more than a verdict can hold; then it is that of a
  * message held as unscannable. */
 void verdict_make(struct message *m, struct bus_scan_verdict *out);

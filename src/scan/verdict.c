@@ -47,6 +47,17 @@ static struct str coded(struct message *m, const struct carried *c)
     return take(m->arena, &b);
 }
 
+struct str verdict_carried(struct message *m, const struct carried *c)
+{
+    struct carried now = *c;
+    struct str octets = STR_NONE;
+
+    if (put_edits(m, &now))
+        octets = coded(m, &now);
+    m->outcome.overflow |= !octets.p;
+    return octets;
+}
+
 static struct str indices_of(struct message *m, size_t from, size_t n)
 {
     struct buf b = BUF(1 << 20);

@@ -6,6 +6,8 @@
  */
 #include "scan/world.h"
 
+#include "policy/slbl.h"
+
 #include "bus/ldap_ask.h"
 
 static void conf_changed(void *ctx, const struct conf *now, const struct conf *old)
@@ -66,10 +68,23 @@ static void engine_changed(void *ctx, enum engine_kind kind, bool up, struct str
         event(w->events, antispam_away, .engine = name, .why = why);
 }
 
+static void on_lists(void *ctx, const struct bus_in *in)
+{
+    const struct bus_slbl_lists *m = in->msg;
+    struct scan_world *w = ctx;
+    struct slbl *made = slbl_new(m->text);
+
+    if (!made)
+        return; /* those of before stay */
+    slbl_free(w->slbl);
+    w->slbl = made;
+}
+
 void world_init(struct scan_world *w)
 {
     struct engine_dialer dialer;
 
+    bus_on(w->bus, BUS_slbl_lists, on_lists, w);
     w->dial = engine_dial_new(w->bus);
     dialer = engine_dial_dialer(w->dial);
     w->engines = engines_new(&dialer, engine_changed, w);
@@ -83,6 +98,7 @@ void world_init(struct scan_world *w)
 
 void world_done(struct scan_world *w)
 {
+    slbl_free(w->slbl);
     engines_free(w->engines);
     engine_dial_free(w->dial);
     world_auth_free(w->auth);

@@ -35,6 +35,7 @@ struct scan_world {
     struct engine_dial *dial;
     struct engines *engines;
     struct spam_seen spam;
+    struct slbl *slbl; /* safelists and blocklists; NULL before they came */
 };
 
 /* Fills `w` (its first members are set) and keeps the compiled form up to date with the settings. */

@@ -40,7 +40,7 @@ def mid_of(g, subject):
 def lines_of(g, subject, last):
     """Texts of the log about the message, once the one that `last` matches is there."""
     mid = mid_of(g, subject)
-    g.wait_log(r'MID %d %s' % (mid, last) if not last.startswith('Message') else last % mid)
+    g.wait_log(r'MID %d %s' % (mid, last) if not last.startswith('Message') else last % mid, seconds=60)
     return [l.split(': ', 1)[1] for l in g.log().split('\n') if re.search(r'MID %d\b' % mid, l)]
 
 
