@@ -6,7 +6,6 @@
  */
 #include "policy/check.h"
 #include "policy/content_inside.h"
-#include "policy/filter_gate.h"
 #include "policy/filters.h"
 
 /* --- compiling
@@ -52,13 +51,6 @@ enum rc contents_compile(struct arena *a, const struct conf *c, struct compiled_
     }
     *out = all;
     return rc;
-}
-
-void contents_gather(const struct compiled_contents *all, struct filter_gate *g)
-{
-    for (size_t i = 0; i < all->n; i++)
-        for (size_t k = 0; k < all->items[i].n_conditions; k++)
-            filter_gate_add(g, all->items[i].conditions[k]);
 }
 
 /* Names in it lead somewhere. */

@@ -8,10 +8,18 @@
 
 #include "policy/compiled.h"
 #include "policy/filter_eval.h"
+#include "policy/filter_gate.h"
 #include "policy/filter_run.h"
 #include "policy/mail_policy.h"
 
 enum { MATCH_AND = 1 };
+
+void contents_gather(const struct compiled_contents *all, struct filter_gate *g)
+{
+    for (size_t i = 0; i < all->n; i++)
+        for (size_t k = 0; k < all->items[i].n_conditions; k++)
+            filter_gate_add(g, all->items[i].conditions[k]);
+}
 
 static bool applies(struct message *m, const struct content_filter *f)
 {
