@@ -1,8 +1,8 @@
 /*
  * What the index learns of a message that was stored: its row, words, holds or entries, key, and the sums.
  *
- * Called by store.c for new messages and by catch_up.c for those the index missed; inside a transaction. Owns nothing. Names of
- * quarantines that are not in the settings stand for Unclassified.
+ * Called by store.c for new messages and by catch_up.c for those the index missed; inside a transaction. Owns nothing. Names
+ * of quarantines that are not in the settings stand for Unclassified.
  */
 #include "quarantine/inside.h"
 
@@ -104,7 +104,8 @@ enum rc enter_key(struct quarantine *q, const struct cpq_meta *m, const unsigned
     return rc;
 }
 
-/* ---- a message ---------------------------------------------------------------------------------------------------------- */
+/* ---- a message ----------------------------------------------------------------------------------------------------------
+ */
 
 static struct str joined_recipients(struct arena *a, const struct envelope *env)
 {
@@ -166,7 +167,8 @@ static uint64_t enter_holds(struct quarantine *q, uint64_t id, const struct cpq_
     return n;
 }
 
-static uint64_t enter_entries(struct quarantine *q, uint64_t id, const struct cpq_meta *m, uint64_t received, uint64_t now_ms)
+static uint64_t enter_entries(struct quarantine *q, uint64_t id, const struct cpq_meta *m, uint64_t received,
+                              uint64_t now_ms)
 {
     uint64_t exit = enter_spam_exit(quarantine_conf(q), m, now_ms);
 
@@ -186,10 +188,11 @@ void enter_message(struct quarantine *q, uint64_t id, const struct cpq_meta *m, 
     arena_init(&a, 4096, 1 << 20);
     recipients = joined_recipients(&a, &m->envelope);
     names = joined_names(&a, m, &largest);
-    open = m->class == CPQ_SPAM ? enter_entries(q, id, m, received, taken_ms) : enter_holds(q, id, m, received, bytes, taken_ms);
-    sql_run(&q->sql, Q_message_add, "iiiiiiiiiissssiiiii", id, (uint64_t)m->class, segment->id, offset, (uint64_t)m->raw.n, m->size,
-            (uint64_t)big, serial, m->mid, host, m->envelope.sender, recipients, subject, names, largest, received, taken_ms,
-            open, bytes);
+    open = m->class == CPQ_SPAM ? enter_entries(q, id, m, received, taken_ms)
+                                : enter_holds(q, id, m, received, bytes, taken_ms);
+    sql_run(&q->sql, Q_message_add, "iiiiiiiiiissssiiiii", id, (uint64_t)m->class, segment->id, offset, (uint64_t)m->raw.n,
+            m->size, (uint64_t)big, serial, m->mid, host, m->envelope.sender, recipients, subject, names, largest, received,
+            taken_ms, open, bytes);
     sql_run(&q->sql, Q_text_add, "issss", id, m->envelope.sender, str_first(recipients, WORDS_MAX), subject,
             str_first(names, WORDS_MAX));
     sql_run(&q->sql, Q_key_add, "iiiibi", (uint64_t)m->class, serial, m->mid, id, str_of(digest, DIGEST),

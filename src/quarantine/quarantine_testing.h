@@ -1,6 +1,6 @@
 /*
- * A place for the tests of quarantine: the room with loop, board, settings and socket; a client that types CPQ; queue's end of the
- * bus.
+ * A place for the tests of quarantine: the room with loop, board, settings and socket; a client that types CPQ; queue's end
+ * of the bus.
  */
 #ifndef QUARANTINE_TESTING_H
 #define QUARANTINE_TESTING_H
@@ -35,7 +35,7 @@ struct place {
     uint64_t last_id, next_mid;
     char release[4000]; /* of the last: "resume <sender> recipients|body" */
     char uid[100];
-    struct carried carried; /* numbers only: its texts are gone */
+    struct carried carried;           /* numbers only: its texts are gone */
     char reply[200000], json[200000]; /* of the last verb */
     uint64_t reply_rc;
 };
@@ -83,7 +83,8 @@ HELPER static void on_reply(void *ctx, enum rc rc, const void *msg)
     p->answered++;
 }
 
-/* ---- the place --------------------------------------------------------------------------------------------------------- */
+/* ---- the place ---------------------------------------------------------------------------------------------------------
+ */
 
 HELPER static void place_open(struct place *p)
 {
@@ -186,7 +187,8 @@ HELPER static unsigned logged_times(struct place *p, const char *line)
     return n;
 }
 
-/* ---- a client ------------------------------------------------------------------------------------------------------------ */
+/* ---- a client ------------------------------------------------------------------------------------------------------------
+ */
 
 HELPER static int client(struct place *p)
 {
@@ -264,7 +266,8 @@ HELPER static void letter_meta(const struct letter *l, struct buf *out)
     unsigned char sum[32];
     char hex[65];
     struct recipient list[16];
-    struct envelope env = {.sender = str_c(l->from), .recipients = list, .uid = str_lit("U1"), .received_ms = clock_wall_ms()};
+    struct envelope env = {
+        .sender = str_c(l->from), .recipients = list, .uid = str_lit("U1"), .received_ms = clock_wall_ms()};
     struct str rest = str_c(l->to), word;
     struct arena a;
     struct cpq_facts f = {.serial = str_lit("SER1"),
@@ -322,8 +325,9 @@ HELPER static const char *post(struct place *p, const struct letter *l)
     return text;
 }
 
-#define HOLD(names) "{\"holds\":[" names "],\"hdr\":{\"from\":\"A <a@out.test>\",\"subject\":\"Your invoice\",\"message_id\":\"<1@x>\"}," \
-                    "\"attachments\":[{\"name\":\"invoice.zip\",\"size\":77}],\"future\":{\"kept\":[1,2]}}"
+#define HOLD(names) \
+    "{\"holds\":[" names "],\"hdr\":{\"from\":\"A <a@out.test>\",\"subject\":\"Your invoice\",\"message_id\":\"<1@x>\"}," \
+    "\"attachments\":[{\"name\":\"invoice.zip\",\"size\":77}],\"future\":{\"kept\":[1,2]}}"
 #define IN_POLICY "{\"quarantine\":\"Policy\",\"kind\":\"policy\",\"reason\":\"content filter:hold_invoices\"}"
 #define IN_VIRUS "{\"quarantine\":\"Virus\",\"kind\":\"virus\",\"reason\":\"a/v verdict:X\"}"
 
@@ -334,7 +338,7 @@ HELPER static uint64_t quarantine_id(struct place *p, const char *name)
 
 HELPER static uint64_t held_now(struct place *p, enum cpq_class class)
 {
-    return sql_number(&p->q->sql, Q_pool, 0, "i", (uint64_t)class);
+    return sql_number(&p->q->sql, Q_pool, 0, "i", (uint64_t) class);
 }
 
 HELPER static enum rc decide(struct place *p, uint64_t id, const char *name, enum hold_action action)
