@@ -148,7 +148,8 @@ bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *o
                              .open = sql_u64(st, 16),
                              .deleted = sql_u64(st, 17),
                              .bytes = sql_u64(st, 18),
-                             .serial_id = sql_u64(st, 19)};
+                             .serial_id = sql_u64(st, 19),
+                             .reasons = arena_str(a, sql_str(st, 20))};
     sqlite3_reset(st);
     return found;
 }
@@ -194,8 +195,8 @@ static void drop_message(struct quarantine *q, const struct held *h)
     }
     arena_done(&a);
     sql_run(&q->sql, Q_entry_drop_all, "i", h->id);
-    sql_run(&q->sql, Q_text_drop, "issss", h->id, h->sender, str_first(h->recipients, 2000), h->subject,
-            str_first(h->names, 2000));
+    sql_run(&q->sql, Q_text_drop, "isssss", h->id, h->sender, str_first(h->recipients, 2000), h->subject,
+            str_first(h->names, 2000), h->reasons);
     sql_run(&q->sql, Q_message_drop, "i", h->id);
     sql_run(&q->sql, Q_key_gone, "iiiii", h->class, h->serial_id, h->mid, clock_wall_ms(), h->id);
     sql_run(&q->sql, Q_segment_live, "ii", h->segment, (uint64_t)-1);

@@ -42,7 +42,7 @@ struct incoming {
 struct held {
     uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes,
         serial_id;
-    struct str serial, host, sender, recipients, subject, names;
+    struct str serial, host, sender, recipients, subject, names, reasons;
 };
 
 struct open_segment {

@@ -27,7 +27,8 @@ struct place {
     struct board *board;
     struct conf_source *conf;
     struct events *events;
-    struct bus *queue_bus, *bus;
+    struct bus *queue_bus, *bus, *control_bus;
+    struct bus_peer *from_control;
     struct bus_peer *to_quarantine;
     struct quarantine *q;
     bool refuse; /* queue's end takes nothing */
@@ -97,6 +98,10 @@ HELPER static void place_open(struct place *p)
     p->to_quarantine = bus_attach(p->queue_bus, fds[0], ROLE_quarantine, 0, 1);
     bus_attach(p->bus, fds[1], ROLE_queue, 0, 1);
     bus_on(p->queue_bus, BUS_release_new, on_release, p);
+    p->control_bus = bus_new(p->loop, ROLE_control, 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    p->from_control = bus_attach(p->control_bus, fds[0], ROLE_quarantine, 0, 1);
+    bus_attach(p->bus, fds[1], ROLE_control, 0, 1);
     if (quarantine_new(&(struct quarantine_options){.loop = p->loop,
                                                     .bus = p->bus,
                                                     .conf = p->conf,
@@ -122,6 +127,7 @@ HELPER static void place_close(struct place *p)
     quarantine_free(p->q);
     turns(p, 5);
     bus_free(p->queue_bus);
+    bus_free(p->control_bus);
     bus_free(p->bus);
     turns(p, 5);
 }
@@ -323,6 +329,31 @@ HELPER static const char *post(struct place *p, const struct letter *l)
     close(fd);
     turns(p, 5);
     return text;
+}
+
+/* The words as `user` types them; the text of the answer. */
+HELPER static const char *verb_as(struct place *p, const char *user, const char *line)
+{
+    struct buf args = BUF(100000);
+    struct str rest = str_c(line), verb = STR_NONE, word;
+    unsigned before = p->answered;
+    uint64_t until = clock_mono_ms() + 20000;
+
+    str_split(&rest, ' ', &verb);
+    while (rest.p && str_split(&rest, ' ', &word))
+        buf_put_str(&args, word);
+    bus_call(p->control_bus, p->from_control, BUS_verb_call,
+             &(struct bus_verb_call){.verb = verb, .args = buf_str(&args), .user = str_c(user)}, 60000, on_reply, p);
+    while (p->answered == before && clock_mono_ms() < until)
+        loop_turn(p->loop, true);
+    buf_done(&args);
+    turns(p, 5);
+    return p->reply;
+}
+
+HELPER static const char *verb(struct place *p, const char *line)
+{
+    return verb_as(p, "admin", line);
 }
 
 #define HOLD(names) \
