@@ -249,6 +249,14 @@ static void forget_keys(struct quarantine *q, uint64_t now)
         sql_run(&q->sql, Q_key_old, "i", now - keep);
 }
 
+bool expire_run(struct quarantine *q, uint64_t now)
+{
+    bool more = expire_holds(q, now) == PORTION;
+
+    more = expire_entries(q, now) == PORTION || more;
+    return expire_removed(q) == PORTION || more;
+}
+
 static void tick(void *ctx)
 {
     struct quarantine *q = ctx;
@@ -257,9 +265,7 @@ static void tick(void *ctx)
 
     if (q->stopping)
         return;
-    more = expire_holds(q, now) == PORTION;
-    more = expire_entries(q, now) == PORTION || more;
-    more = expire_removed(q) == PORTION || more;
+    more = expire_run(q, now);
     if (++q->ticks % KEYS_EVERY == 0)
         forget_keys(q, now);
     loop_timer_set(q->o.loop, &q->clock_timer, more ? SOON_MS : TICK_MS, tick, q);

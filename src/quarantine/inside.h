@@ -191,6 +191,8 @@ void expire_init(struct quarantine *q);
 /* Room for so many octets more in the pool of a class, by overflow if need be. */
 bool expire_make_room(struct quarantine *q, enum cpq_class class, uint64_t bytes);
 void expire_gauges(struct quarantine *q);
+/* What is due at `now`, a portion of it; true when there is more. */
+bool expire_run(struct quarantine *q, uint64_t now);
 
 /* session.c */
 void session_accept(void *ctx, int fd, const struct address_ip *peer);
