@@ -349,6 +349,7 @@ void cpq_server_begin(struct cpq_server *cs, const struct cpq_server_options *o)
     s->tls_required = !o->local;
     s->max_bytes = o->max_bytes;
     s->addresses = ADDRESS_LOOSE;
+    s->max_errors = 100;
     s->reject_bare = s->strict = s->opaque = true;
 }
 
