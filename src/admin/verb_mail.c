@@ -7,9 +7,18 @@
 
 enum { READ_ONLY = 2 }; /* index of user.role */
 
+enum { QUARANTINE_MS = 600000 };
+
 void verb_queue(struct verb_call *c)
 {
     verb_ask(c, ROLE_queue, c->verb->name, c->args);
+    verb_wait(c);
+}
+
+void verb_quarantine(struct verb_call *c)
+{
+    c->ask_ms = QUARANTINE_MS; /* a decision on very many messages takes its time */
+    verb_ask(c, ROLE_quarantine, c->verb->name, c->args);
     verb_wait(c);
 }
 

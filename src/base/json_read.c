@@ -1,8 +1,8 @@
 /*
  * Reads JSON. See json_read.h.
  *
- * Called by whoever gets JSON from outside without a library. Owns nothing: nodes and decoded strings lie in the arena. A text
- * that is no JSON gives RC_SYNTAX with the octet where it stops to be.
+ * Called by whoever gets JSON from outside without a library. Owns nothing: nodes and decoded strings lie in the arena. A
+ * text that is no JSON gives RC_SYNTAX with the octet where it stops to be.
  */
 #include "base/json_read.h"
 
@@ -28,7 +28,8 @@ static enum rc no_room(struct reader *r)
 
 static int peek(struct reader *r)
 {
-    while (r->at < r->in.n && (r->in.p[r->at] == ' ' || r->in.p[r->at] == '\t' || r->in.p[r->at] == '\n' || r->in.p[r->at] == '\r'))
+    while (r->at < r->in.n &&
+           (r->in.p[r->at] == ' ' || r->in.p[r->at] == '\t' || r->in.p[r->at] == '\n' || r->in.p[r->at] == '\r'))
         r->at++;
     return r->at < r->in.n ? (unsigned char)r->in.p[r->at] : -1;
 }

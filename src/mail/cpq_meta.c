@@ -9,7 +9,8 @@
 static const char *const class_names[CPQ_CLASS_COUNT] = {"pvo", "spam", "pvo-release", "spam-release"};
 static const char *const kind_names[CPQ_KIND_COUNT] = {"policy", "virus", "outbreak", "file-analysis", "unclassified"};
 static const char *const spam_verdicts[] = {"positive", "suspect", "blocklist", "marketing", "social", "bulk"};
-static const char *const body_names[] = {[BODY_7BIT] = "7BIT", [BODY_8BITMIME] = "8BITMIME", [BODY_BINARYMIME] = "BINARYMIME"};
+static const char *const body_names[] = {
+    [BODY_7BIT] = "7BIT", [BODY_8BITMIME] = "8BITMIME", [BODY_BINARYMIME] = "BINARYMIME"};
 
 static bool find_name(const char *const *names, size_t n, struct str name, size_t *out)
 {

@@ -24,8 +24,8 @@ bool cpq_kind_find(struct str name, enum cpq_kind *out);
 struct cpq_hold {
     struct str quarantine, reason, rule;
     uint64_t kind, level;
-    uint64_t exit;    /* 0 = by the quarantine's retention */
-    uint64_t action;  /* 1 release, 2 delete, 0 = the quarantine's own */
+    uint64_t exit;      /* 0 = by the quarantine's retention */
+    uint64_t action;    /* 1 release, 2 delete, 0 = the quarantine's own */
     struct str matched; /* raw JSON, may be empty */
 };
 
@@ -49,7 +49,7 @@ struct cpq_meta {
     const struct cpq_attachment *attachments;
     size_t n_attachments;
     struct str spam_verdict, spam_score;
-    uint64_t spam_exit;          /* 0 = by the setting */
+    uint64_t spam_exit;         /* 0 = by the setting */
     const struct json *pending; /* actions gathered and not yet applied; NULL = none */
     const struct json *release; /* NULL = none */
 };
@@ -67,8 +67,8 @@ struct cpq_facts {
     const struct envelope *envelope;
 };
 /* Appends the whole object to `out`: the members of `made` (an object or empty), then those of the facts that are not there.
- * Size, digest and envelope are always those of the facts. A message of class pvo without any hold is held in "Unclassified",
- * so nothing is lost for a missing reason. RC_SYNTAX when `made` is no object. */
+ * Size, digest and envelope are always those of the facts. A message of class pvo without any hold is held in
+ * "Unclassified", so nothing is lost for a missing reason. RC_SYNTAX when `made` is no object. */
 enum rc cpq_meta_complete(struct arena *a, struct str made, const struct cpq_facts *f, struct buf *out, struct err *e);
 
 /* "key":value with the comma before it where needed; text that is not UTF-8 as "key_b64". */

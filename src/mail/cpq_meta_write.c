@@ -8,8 +8,8 @@
 #include "mail/cpq_meta.h"
 
 /* Keys of scan's object that are not taken over: they say what is sent, and only the sender knows. */
-static const char *const ours[] = {"v",      "class", "serial", "mid", "env_from", "env_from_b64", "rcpts", "body",
-                                   "utf8",   "envid",  "envid_b64", "ret", "size",    "sha256"};
+static const char *const ours[] = {"v",    "class", "serial", "mid",       "env_from", "env_from_b64", "rcpts",
+                                   "body", "utf8",  "envid",  "envid_b64", "ret",      "size",         "sha256"};
 
 static bool is_utf8(struct str s)
 {
@@ -200,7 +200,10 @@ static void put_reason(struct buf *out, const struct json *made, enum cpq_class 
 
     if (class == CPQ_PVO && !(json_is(holds, JSON_ARRAY) && holds->n)) {
         comma(out);
-        buf_add(out, str_lit("\"holds\":[{\"quarantine\":\"Unclassified\",\"kind\":\"unclassified\",\"reason\":\"no reason given\"}]"));
+        buf_add(
+            out,
+            str_lit(
+                "\"holds\":[{\"quarantine\":\"Unclassified\",\"kind\":\"unclassified\",\"reason\":\"no reason given\"}]"));
     }
     if (class == CPQ_SPAM && !json_get(made, "spam")) {
         comma(out);

@@ -70,8 +70,8 @@ struct conversation *conversation_accept(struct loop *l, int fd, const struct co
 struct conversation *conversation_connect(struct loop *l, const struct address_ip *to, const struct address_ip *source,
                                           uint64_t timeout_ms, const struct conversation_kind *kind, struct tls_context *tls,
                                           void *ctx);
-/* The same to a socket file of this machine. Refused when there is none: RC_CONNECT. Addresses of such a conversation have no
- * family. */
+/* The same to a socket file of this machine. Refused when there is none: RC_CONNECT. Addresses of such a conversation have
+ * no family. */
 struct conversation *conversation_connect_unix(struct loop *l, const char *path, uint64_t timeout_ms,
                                                const struct conversation_kind *kind, void *ctx);
 /* The user at the other end of a socket file's connection; (uid_t)-1 when it cannot be told. */

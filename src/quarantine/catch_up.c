@@ -1,9 +1,10 @@
 /*
  * Brings the index up to what the segment files hold, at the start.
  *
- * Called by store.c. Owns nothing. Each file is read from the mark the index has for it, so a start after an orderly end reads
- * nothing. What the index knows already, and what has left (by its key or the mark in the record), is passed over. A place that
- * is no record is the tail of a group that was never acknowledged, or damage: it is skipped to the next page and said.
+ * Called by store.c. Owns nothing. Each file is read from the mark the index has for it, so a start after an orderly end
+ * reads nothing. What the index knows already, and what has left (by its key or the mark in the record), is passed over. A
+ * place that is no record is the tail of a group that was never acknowledged, or damage: it is skipped to the next page and
+ * said.
  */
 #include "quarantine/inside.h"
 
@@ -66,7 +67,8 @@ static void take(struct reading *r, const struct segment_name *name, uint64_t of
         return;
     }
     if (enter_key(q, &m, digest, &id, &left) != RC_EXISTS) { /* else held under another record, or it has left */
-        enter_message(q, h->id, &m, digest, name, offset, record_bytes(h) + (h->big ? h->body_bytes : 0), h->big, h->taken_ms);
+        enter_message(q, h->id, &m, digest, name, offset, record_bytes(h) + (h->big ? h->body_bytes : 0), h->big,
+                      h->taken_ms);
         r->found++;
     }
     arena_done(&a);
@@ -173,6 +175,7 @@ enum rc catch_up(struct quarantine *q, struct err *e)
     sweep_big(q);
     store_drop_empty(q);
     if (r.damaged)
-        event(q->o.events, quarantine_damaged, .file = str_lit("data"), .why = str_lit("octets that are no record were passed over"));
+        event(q->o.events, quarantine_damaged, .file = str_lit("data"),
+              .why = str_lit("octets that are no record were passed over"));
     return RC_OK;
 }

@@ -1,9 +1,9 @@
 /*
  * Decisions on held mail: release, delete, delay, move, copy; and what they mean for a message in several quarantines.
  *
- * Called by verbs, expire.c and leave.c. Owns the log lines that wait for their commit. Decisions are durable before anything of
- * them is seen. A message leaves when it is decided in all its quarantines: released from all, it goes to queue; deleted in any,
- * it is dropped (central.md 9).
+ * Called by verbs, expire.c and leave.c. Owns the log lines that wait for their commit. Decisions are durable before
+ * anything of them is seen. A message leaves when it is decided in all its quarantines: released from all, it goes to queue;
+ * deleted in any, it is dropped (central.md 9).
  */
 #include "quarantine/inside.h"
 
@@ -148,7 +148,8 @@ bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *o
                              .open = sql_u64(st, 16),
                              .deleted = sql_u64(st, 17),
                              .bytes = sql_u64(st, 18),
-                             .serial_id = sql_u64(st, 19)};
+                             .serial_id = sql_u64(st, 19),
+                             .reasons = arena_str(a, sql_str(st, 20))};
     sqlite3_reset(st);
     return found;
 }
@@ -194,7 +195,8 @@ static void drop_message(struct quarantine *q, const struct held *h)
     }
     arena_done(&a);
     sql_run(&q->sql, Q_entry_drop_all, "i", h->id);
-    sql_run(&q->sql, Q_text_drop, "issss", h->id, h->sender, str_first(h->recipients, 2000), h->subject, str_first(h->names, 2000));
+    sql_run(&q->sql, Q_text_drop, "isssss", h->id, h->sender, str_first(h->recipients, 2000), h->subject,
+            str_first(h->names, 2000), h->reasons);
     sql_run(&q->sql, Q_message_drop, "i", h->id);
     sql_run(&q->sql, Q_key_gone, "iiiii", h->class, h->serial_id, h->mid, clock_wall_ms(), h->id);
     sql_run(&q->sql, Q_segment_live, "ii", h->segment, (uint64_t)-1);
@@ -211,7 +213,8 @@ static void drop_message(struct quarantine *q, const struct held *h)
         say(q, (struct said){.what = DO_UNLINK_BIG, .number = h->id});
 }
 
-/* ---- release ------------------------------------------------------------------------------------------------------------ */
+/* ---- release ------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *by_name(enum decided_by by)
 {
@@ -245,8 +248,8 @@ static void put_edits(struct buf *out, const struct conf_quarantine *row)
     buf_addc(out, '}');
 }
 
-/* Everything that held it decides together: where one wants to resume, it is resumed; an outbreak release is scanned for spam
- * too. Edits come from the quarantine the program let it out of early. */
+/* Everything that held it decides together: where one wants to resume, it is resumed; an outbreak release is scanned for
+ * spam too. Edits come from the quarantine the program let it out of early. */
 static void release_json(struct quarantine *q, uint64_t leave, const struct hold_row *rows, size_t n, enum decided_by by,
                          struct str user, struct buf *out)
 {
@@ -289,7 +292,8 @@ static void leave_all(struct quarantine *q, const struct held *h, const struct h
     struct buf json = BUF(NAMES_MAX);
 
     release_json(q, leave, rows, n, by, user, &json);
-    sql_run(&q->sql, Q_leave_add, "iiisbii", leave, h->id, (uint64_t)0, buf_str(&json), STR_NONE, (uint64_t)0, clock_wall_ms());
+    sql_run(&q->sql, Q_leave_add, "iiisbii", leave, h->id, (uint64_t)0, buf_str(&json), STR_NONE, (uint64_t)0,
+            clock_wall_ms());
     buf_done(&json);
     say(q, (struct said){.what = SAID_LEFT, .mid = h->mid, .number = 0});
 }
@@ -310,7 +314,8 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
         arena_done(&a);
         return RC_NOT_FOUND;
     }
-    sql_run(&q->sql, Q_hold_state, "iii", quarantine, message, (uint64_t)(action == HOLD_RELEASE ? HOLD_RELEASED : HOLD_DELETED));
+    sql_run(&q->sql, Q_hold_state, "iii", quarantine, message,
+            (uint64_t)(action == HOLD_RELEASE ? HOLD_RELEASED : HOLD_DELETED));
     sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)(action == HOLD_DELETE));
     say(q, (struct said){.what = action == HOLD_RELEASE ? SAID_RELEASED : SAID_DELETED,
                          .mid = h.mid,
@@ -355,7 +360,8 @@ enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action acti
         cpq_put_u64(&json, "at", clock_wall_ms());
         buf_addf(&json, ",\"rescan\":[],\"resume\":false,\"safelist\":%s}", safelist ? "true" : "false");
         sql_run(&q->sql, Q_entry_state, "ii", entry, (uint64_t)HOLD_RELEASED);
-        sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, entry, buf_str(&json), buf_str(&list), (uint64_t)0, clock_wall_ms());
+        sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, entry, buf_str(&json), buf_str(&list), (uint64_t)0,
+                clock_wall_ms());
     } else {
         say(q, (struct said){.what = SAID_SPAM_DELETED, .mid = h.mid, .name = recipient, .number = by});
         sql_run(&q->sql, Q_entry_drop, "i", entry);
@@ -407,7 +413,8 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
     arena_done(&a);
 }
 
-/* ---- delay, move, copy ---------------------------------------------------------------------------------------------------- */
+/* ---- delay, move, copy
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool find_hold(struct quarantine *q, uint64_t message, uint64_t quarantine, struct arena *a, struct held *h,
                       struct hold_row *out)
@@ -460,8 +467,8 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
             sql_run(&q->sql, Q_quarantine_count, "iii", target, (uint64_t)1, h.bytes);
         if (open)
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
-        sql_run(&q->sql, Q_hold_add, "iiiiiiissi", target, message, row.exit, row.action, row.entered, h.received, h.body_bytes,
-                row.reason, row.rule, row.kind);
+        sql_run(&q->sql, Q_hold_add, "iiiiiiissi", target, message, row.exit, row.action, row.entered, h.received,
+                h.body_bytes, row.reason, row.rule, row.kind);
         say(q, (struct said){.what = SAID_MOVED, .mid = h.mid, .name = row.name, .text = to, .user = user});
         if (open)
             say(q, (struct said){.what = SAID_REASON, .mid = h.mid, .name = to, .text = row.reason});
@@ -482,7 +489,8 @@ enum rc decide_copy(struct quarantine *q, uint64_t message, struct str address, 
     cpq_put_text(&json, "operator", user);
     cpq_put_u64(&json, "at", clock_wall_ms());
     buf_add(&json, str_lit(",\"rescan\":[],\"resume\":false,\"copy\":true}"));
-    sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, (uint64_t)0, buf_str(&json), buf_str(&list), (uint64_t)1, clock_wall_ms());
+    sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, (uint64_t)0, buf_str(&json), buf_str(&list), (uint64_t)1,
+            clock_wall_ms());
     buf_done(&list);
     buf_done(&json);
     return RC_OK;

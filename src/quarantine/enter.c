@@ -1,8 +1,8 @@
 /*
  * What the index learns of a message that was stored: its row, words, holds or entries, key, and the sums.
  *
- * Called by store.c for new messages and by catch_up.c for those the index missed; inside a transaction. Owns nothing. Names of
- * quarantines that are not in the settings stand for Unclassified.
+ * Called by store.c for new messages and by catch_up.c for those the index missed; inside a transaction. Owns nothing. Names
+ * of quarantines that are not in the settings stand for Unclassified.
  */
 #include "quarantine/inside.h"
 
@@ -104,7 +104,8 @@ enum rc enter_key(struct quarantine *q, const struct cpq_meta *m, const unsigned
     return rc;
 }
 
-/* ---- a message ---------------------------------------------------------------------------------------------------------- */
+/* ---- a message ----------------------------------------------------------------------------------------------------------
+ */
 
 static struct str joined_recipients(struct arena *a, const struct envelope *env)
 {
@@ -142,6 +143,30 @@ static struct str joined_names(struct arena *a, const struct cpq_meta *m, uint64
     return out;
 }
 
+/* Why it is held, for searches; what a move changes later is not looked for here. */
+static struct str joined_reasons(struct arena *a, const struct cpq_meta *m)
+{
+    struct buf b = BUF(LIST_TEXT_MAX);
+    struct str out;
+
+    for (size_t i = 0; i < m->n_holds; i++) {
+        const struct cpq_hold *h = &m->holds[i];
+
+        if (b.n + h->reason.n + h->rule.n + 2 >= WORDS_MAX)
+            break;
+        if (i)
+            buf_addc(&b, '\n');
+        buf_add(&b, h->reason);
+        if (h->rule.n && str_find_str(h->reason, h->rule) == h->reason.n) {
+            buf_addc(&b, ' ');
+            buf_add(&b, h->rule);
+        }
+    }
+    out = arena_str(a, buf_str(&b));
+    buf_done(&b);
+    return out;
+}
+
 static uint64_t enter_holds(struct quarantine *q, uint64_t id, const struct cpq_meta *m, uint64_t received, uint64_t bytes,
                             uint64_t now_ms)
 {
@@ -166,7 +191,8 @@ static uint64_t enter_holds(struct quarantine *q, uint64_t id, const struct cpq_
     return n;
 }
 
-static uint64_t enter_entries(struct quarantine *q, uint64_t id, const struct cpq_meta *m, uint64_t received, uint64_t now_ms)
+static uint64_t enter_entries(struct quarantine *q, uint64_t id, const struct cpq_meta *m, uint64_t received,
+                              uint64_t now_ms)
 {
     uint64_t exit = enter_spam_exit(quarantine_conf(q), m, now_ms);
 
@@ -181,17 +207,19 @@ void enter_message(struct quarantine *q, uint64_t id, const struct cpq_meta *m, 
     uint64_t serial = enter_name(q, m->serial), host = enter_name(q, m->host), largest, open;
     uint64_t received = m->received ? m->received : taken_ms;
     struct arena a;
-    struct str recipients, names, subject = str_first(m->subject, WORDS_MAX);
+    struct str recipients, names, reasons, subject = str_first(m->subject, WORDS_MAX);
 
     arena_init(&a, 4096, 1 << 20);
     recipients = joined_recipients(&a, &m->envelope);
     names = joined_names(&a, m, &largest);
-    open = m->class == CPQ_SPAM ? enter_entries(q, id, m, received, taken_ms) : enter_holds(q, id, m, received, bytes, taken_ms);
-    sql_run(&q->sql, Q_message_add, "iiiiiiiiiissssiiiii", id, (uint64_t)m->class, segment->id, offset, (uint64_t)m->raw.n, m->size,
-            (uint64_t)big, serial, m->mid, host, m->envelope.sender, recipients, subject, names, largest, received, taken_ms,
-            open, bytes);
-    sql_run(&q->sql, Q_text_add, "issss", id, m->envelope.sender, str_first(recipients, WORDS_MAX), subject,
-            str_first(names, WORDS_MAX));
+    reasons = joined_reasons(&a, m);
+    open = m->class == CPQ_SPAM ? enter_entries(q, id, m, received, taken_ms)
+                                : enter_holds(q, id, m, received, bytes, taken_ms);
+    sql_run(&q->sql, Q_message_add, "iiiiiiiiiissssiiiiis", id, (uint64_t)m->class, segment->id, offset, (uint64_t)m->raw.n,
+            m->size, (uint64_t)big, serial, m->mid, host, m->envelope.sender, recipients, subject, names, largest, received,
+            taken_ms, open, bytes, reasons);
+    sql_run(&q->sql, Q_text_add, "isssss", id, m->envelope.sender, str_first(recipients, WORDS_MAX), subject,
+            str_first(names, WORDS_MAX), reasons);
     sql_run(&q->sql, Q_key_add, "iiiibi", (uint64_t)m->class, serial, m->mid, id, str_of(digest, DIGEST),
             recipients_hash(&m->envelope));
     sql_run(&q->sql, Q_segment_live, "ii", segment->id, (uint64_t)1);

@@ -1,10 +1,10 @@
 /*
  * What time and space decide: expiry, overflow, quarantines that were deleted, alerts of space, gauges.
  *
- * Called by a timer and by store.c before mail is taken. Owns nothing. Portions of at most PORTION decisions a turn, so that mail
- * goes on meanwhile. Pool full: the oldest message goes by its default action whatever its quarantine; quarantines without
- * overflow are exempt, and a message in several is taken only if all of them allow it, by the action of the one with the latest
- * exit (central.md 9).
+ * Called by a timer and by store.c before mail is taken. Owns nothing. Portions of at most PORTION decisions a turn, so that
+ * mail goes on meanwhile. Pool full: the oldest message goes by its default action whatever its quarantine; quarantines
+ * without overflow are exempt, and a message in several is taken only if all of them allow it, by the action of the one with
+ * the latest exit (central.md 9).
  */
 #include "quarantine/inside.h"
 
@@ -16,7 +16,7 @@ static const uint64_t DAY_MS = 86400000;
 
 static uint64_t pool_bytes(struct quarantine *q, enum cpq_class class)
 {
-    sqlite3_stmt *st = sql_bind(&q->sql, Q_pool, "i", (uint64_t)class);
+    sqlite3_stmt *st = sql_bind(&q->sql, Q_pool, "i", (uint64_t) class);
     uint64_t bytes = sql_step(&q->sql, st) ? sql_u64(st, 1) : 0;
 
     sqlite3_reset(st);
@@ -26,14 +26,14 @@ static uint64_t pool_bytes(struct quarantine *q, enum cpq_class class)
 /* Without what was released and queue has yet to take. */
 static uint64_t pool_used(struct quarantine *q, enum cpq_class class)
 {
-    uint64_t bytes = pool_bytes(q, class), leaving = sql_number(&q->sql, Q_leave_bytes, 0, "i", (uint64_t)class);
+    uint64_t bytes = pool_bytes(q, class), leaving = sql_number(&q->sql, Q_leave_bytes, 0, "i", (uint64_t) class);
 
     return bytes > leaving ? bytes - leaving : 0;
 }
 
 static uint64_t pool_messages(struct quarantine *q, enum cpq_class class)
 {
-    return sql_number(&q->sql, Q_pool, 0, "i", (uint64_t)class);
+    return sql_number(&q->sql, Q_pool, 0, "i", (uint64_t) class);
 }
 
 static uint64_t pool_limit(struct quarantine *q, enum cpq_class class)
@@ -54,7 +54,7 @@ void expire_gauges(struct quarantine *q)
 
     if (q->sql.open)
         return;
-    for (enum cpq_class class = CPQ_PVO; class <= CPQ_SPAM; class++) {
+    for (enum cpq_class class = CPQ_PVO; class <= CPQ_SPAM; class ++) {
         uint64_t bytes = pool_bytes(q, class), limit = pool_limit(q, class), percent = limit ? bytes / (limit / 100 + 1) : 0;
         unsigned told = 0;
 
@@ -72,7 +72,8 @@ void expire_gauges(struct quarantine *q)
     board_gauge_set(q->o.board, 0, GAUGE_SPAM_KB, pool_bytes(q, CPQ_SPAM) / 1024);
 }
 
-/* ---- overflow ------------------------------------------------------------------------------------------------------------ */
+/* ---- overflow ------------------------------------------------------------------------------------------------------------
+ */
 
 struct candidate {
     uint64_t quarantine, action, exit;
@@ -129,7 +130,7 @@ static bool overflow_spam(struct quarantine *q, uint64_t id)
 /* The next oldest message behind (received, id); 0 = there is none. */
 static uint64_t oldest(struct quarantine *q, enum cpq_class class, uint64_t *received, uint64_t id)
 {
-    sqlite3_stmt *st = sql_bind(&q->sql, Q_message_oldest, "iii", (uint64_t)class, *received, id);
+    sqlite3_stmt *st = sql_bind(&q->sql, Q_message_oldest, "iii", (uint64_t) class, *received, id);
 
     id = 0;
     if (sql_step(&q->sql, st)) {
@@ -170,7 +171,8 @@ bool expire_make_room(struct quarantine *q, enum cpq_class class, uint64_t bytes
     return false;
 }
 
-/* ---- the clock ------------------------------------------------------------------------------------------------------------- */
+/* ---- the clock
+ * ------------------------------------------------------------------------------------------------------------- */
 
 struct due {
     uint64_t message, quarantine, action;
@@ -247,6 +249,14 @@ static void forget_keys(struct quarantine *q, uint64_t now)
         sql_run(&q->sql, Q_key_old, "i", now - keep);
 }
 
+bool expire_run(struct quarantine *q, uint64_t now)
+{
+    bool more = expire_holds(q, now) == PORTION;
+
+    more = expire_entries(q, now) == PORTION || more;
+    return expire_removed(q) == PORTION || more;
+}
+
 static void tick(void *ctx)
 {
     struct quarantine *q = ctx;
@@ -255,9 +265,7 @@ static void tick(void *ctx)
 
     if (q->stopping)
         return;
-    more = expire_holds(q, now) == PORTION;
-    more = expire_entries(q, now) == PORTION || more;
-    more = expire_removed(q) == PORTION || more;
+    more = expire_run(q, now);
     if (++q->ticks % KEYS_EVERY == 0)
         forget_keys(q, now);
     loop_timer_set(q->o.loop, &q->clock_timer, more ? SOON_MS : TICK_MS, tick, q);

@@ -40,8 +40,9 @@ struct incoming {
 
 /* A message as the index knows it; strings are copies in an arena. */
 struct held {
-    uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes, serial_id;
-    struct str serial, host, sender, recipients, subject, names;
+    uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes,
+        serial_id;
+    struct str serial, host, sender, recipients, subject, names, reasons;
 };
 
 struct open_segment {
@@ -52,8 +53,21 @@ struct open_segment {
 
 /* A log line that waits for its commit, or what is done to files behind it. */
 struct said {
-    enum { SAID_RELEASED, SAID_DELETED, SAID_LEFT, SAID_FINISHED, SAID_MOVED, SAID_DELAYED, SAID_SPAM_DELETED, SAID_REASON, SAID_REWRITTEN,
-           SAID_REINJECTED, SAID_COPIED, DO_MARK_GONE, DO_UNLINK_BIG } what;
+    enum {
+        SAID_RELEASED,
+        SAID_DELETED,
+        SAID_LEFT,
+        SAID_FINISHED,
+        SAID_MOVED,
+        SAID_DELAYED,
+        SAID_SPAM_DELETED,
+        SAID_REASON,
+        SAID_REWRITTEN,
+        SAID_REINJECTED,
+        SAID_COPIED,
+        DO_MARK_GONE,
+        DO_UNLINK_BIG
+    } what;
     uint64_t mid, number, seconds;
     struct str name, text, user;
     struct segment_name segment;
@@ -114,6 +128,16 @@ enum rc incoming_add(struct quarantine *q, struct incoming *in, struct str octet
 /* in->done is called once, now or when it is on stable storage; it then owns `in`. */
 void store_add(struct quarantine *q, struct incoming *in);
 bool store_idle(const struct quarantine *q);
+bool store_writes_to(const struct quarantine *q, uint64_t segment);
+
+/* files.c */
+enum rc files_make_dirs(const struct quarantine *q, struct err *e);
+/* An index that cannot be read is put aside and made anew from the segments. */
+enum rc files_open_index(struct quarantine *q, struct err *e);
+/* The file that takes messages of this class and day now; made when there is none (*fresh). */
+struct open_segment *files_for(struct quarantine *q, uint64_t class, uint64_t day, bool *fresh, struct err *e);
+struct open_segment *files_find(struct quarantine *q, uint64_t id); /* among the open ones */
+void files_close(struct open_segment *s);
 /* The descriptor of a segment file, kept open; -1 with `e` filled. */
 int store_segment(struct quarantine *q, const struct segment_name *name, struct err *e);
 /* Files in which nothing is held any more are unlinked. Outside of a transaction. */
@@ -127,7 +151,8 @@ void enter_message(struct quarantine *q, uint64_t id, const struct cpq_meta *m, 
                    const struct segment_name *segment, uint64_t offset, uint64_t bytes, bool big, uint64_t taken_ms);
 void enter_quarantines(struct quarantine *q, const struct conf *c);
 uint64_t enter_name(struct quarantine *q, struct str name);
-/* RC_OK: unknown key. RC_EXISTS: the same message is held or was (id_out). RC_CONFLICT: another one under the same number. */
+/* RC_OK: unknown key. RC_EXISTS: the same message is held or was (id_out). RC_CONFLICT: another one under the same number.
+ */
 enum rc enter_key(struct quarantine *q, const struct cpq_meta *m, const unsigned char digest[DIGEST], uint64_t *id_out,
                   bool *left_out);
 uint64_t enter_exit_day(struct quarantine *q, const struct cpq_meta *m, uint64_t now_ms);
@@ -166,6 +191,8 @@ void expire_init(struct quarantine *q);
 /* Room for so many octets more in the pool of a class, by overflow if need be. */
 bool expire_make_room(struct quarantine *q, enum cpq_class class, uint64_t bytes);
 void expire_gauges(struct quarantine *q);
+/* What is due at `now`, a portion of it; true when there is more. */
+bool expire_run(struct quarantine *q, uint64_t now);
 
 /* session.c */
 void session_accept(void *ctx, int fd, const struct address_ip *peer);

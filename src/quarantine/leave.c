@@ -1,8 +1,8 @@
 /*
  * Releases on their way to queue: sent, and sent again until queue says that it has them.
  *
- * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the calls under way. A release is a row of
- * the index until it was taken, so nobody's death loses it.
+ * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the calls under way. A release is a
+ * row of the index until it was taken, so nobody's death loses it.
  */
 #include "mail/carried.h"
 #include "quarantine/inside.h"
@@ -101,7 +101,8 @@ static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct
     buf_done(&carried);
 }
 
-/* ---- on the way -------------------------------------------------------------------------------------------------------- */
+/* ---- on the way --------------------------------------------------------------------------------------------------------
+ */
 
 static void on_taken(void *ctx, enum rc rc, const void *msg);
 

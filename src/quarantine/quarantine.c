@@ -1,8 +1,8 @@
 /*
  * The front of the room: opens the store and the socket, obeys settings, ends in order.
  *
- * Made by role/main_quarantine.c. Owns everything of struct quarantine. A store that cannot be opened ends the role; master starts
- * it again, and mail waits in queue.
+ * Made by role/main_quarantine.c. Owns everything of struct quarantine. A store that cannot be opened ends the role; master
+ * starts it again, and mail waits in queue.
  */
 #include "base/must.h"
 #include "quarantine/inside.h"

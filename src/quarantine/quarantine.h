@@ -1,8 +1,8 @@
 /*
  * Quarantines: mail that judging held, kept until someone or the clock decides.
  *
- * Mail comes by CPQ (central.md 7) over HOME/run/cpq/socket and leaves by the bus row release_new. 250 to a message means that
- * its record is on stable storage. Nothing of a held message is in memory.
+ * Mail comes by CPQ (central.md 7) over HOME/run/cpq/socket and leaves by the bus row release_new. 250 to a message means
+ * that its record is on stable storage. Nothing of a held message is in memory.
  */
 #ifndef QUARANTINE_QUARANTINE_H
 #define QUARANTINE_QUARANTINE_H

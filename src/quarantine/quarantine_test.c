@@ -119,7 +119,8 @@ static void test_several(void **state)
 static void test_spam(void **state)
 {
     struct place p;
-    struct letter l = {"spam", "s@out.test", "b@in.test c@in.test", BODY, "{\"spam\":{\"verdict\":\"positive\",\"score\":97}}", 47};
+    struct letter l = {
+        "spam", "s@out.test", "b@in.test c@in.test", BODY, "{\"spam\":{\"verdict\":\"positive\",\"score\":97}}", 47};
     struct err e = ERR_NONE;
 
     (void)state;
@@ -167,8 +168,9 @@ static void test_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_taken),   cmocka_unit_test(test_replay), cmocka_unit_test(test_release), cmocka_unit_test(test_release_waits),
-        cmocka_unit_test(test_several), cmocka_unit_test(test_spam),   cmocka_unit_test(test_large),
+        cmocka_unit_test(test_taken),         cmocka_unit_test(test_replay),  cmocka_unit_test(test_release),
+        cmocka_unit_test(test_release_waits), cmocka_unit_test(test_several), cmocka_unit_test(test_spam),
+        cmocka_unit_test(test_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

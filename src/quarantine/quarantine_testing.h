@@ -1,6 +1,6 @@
 /*
- * A place for the tests of quarantine: the room with loop, board, settings and socket; a client that types CPQ; queue's end of the
- * bus.
+ * A place for the tests of quarantine: the room with loop, board, settings and socket; a client that types CPQ; queue's end
+ * of the bus.
  */
 #ifndef QUARANTINE_TESTING_H
 #define QUARANTINE_TESTING_H
@@ -27,7 +27,8 @@ struct place {
     struct board *board;
     struct conf_source *conf;
     struct events *events;
-    struct bus *queue_bus, *bus;
+    struct bus *queue_bus, *bus, *control_bus;
+    struct bus_peer *from_control;
     struct bus_peer *to_quarantine;
     struct quarantine *q;
     bool refuse; /* queue's end takes nothing */
@@ -35,7 +36,7 @@ struct place {
     uint64_t last_id, next_mid;
     char release[4000]; /* of the last: "resume <sender> recipients|body" */
     char uid[100];
-    struct carried carried; /* numbers only: its texts are gone */
+    struct carried carried;           /* numbers only: its texts are gone */
     char reply[200000], json[200000]; /* of the last verb */
     uint64_t reply_rc;
 };
@@ -83,7 +84,8 @@ HELPER static void on_reply(void *ctx, enum rc rc, const void *msg)
     p->answered++;
 }
 
-/* ---- the place --------------------------------------------------------------------------------------------------------- */
+/* ---- the place ---------------------------------------------------------------------------------------------------------
+ */
 
 HELPER static void place_open(struct place *p)
 {
@@ -96,6 +98,10 @@ HELPER static void place_open(struct place *p)
     p->to_quarantine = bus_attach(p->queue_bus, fds[0], ROLE_quarantine, 0, 1);
     bus_attach(p->bus, fds[1], ROLE_queue, 0, 1);
     bus_on(p->queue_bus, BUS_release_new, on_release, p);
+    p->control_bus = bus_new(p->loop, ROLE_control, 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    p->from_control = bus_attach(p->control_bus, fds[0], ROLE_quarantine, 0, 1);
+    bus_attach(p->bus, fds[1], ROLE_control, 0, 1);
     if (quarantine_new(&(struct quarantine_options){.loop = p->loop,
                                                     .bus = p->bus,
                                                     .conf = p->conf,
@@ -121,6 +127,7 @@ HELPER static void place_close(struct place *p)
     quarantine_free(p->q);
     turns(p, 5);
     bus_free(p->queue_bus);
+    bus_free(p->control_bus);
     bus_free(p->bus);
     turns(p, 5);
 }
@@ -186,7 +193,8 @@ HELPER static unsigned logged_times(struct place *p, const char *line)
     return n;
 }
 
-/* ---- a client ------------------------------------------------------------------------------------------------------------ */
+/* ---- a client ------------------------------------------------------------------------------------------------------------
+ */
 
 HELPER static int client(struct place *p)
 {
@@ -264,7 +272,8 @@ HELPER static void letter_meta(const struct letter *l, struct buf *out)
     unsigned char sum[32];
     char hex[65];
     struct recipient list[16];
-    struct envelope env = {.sender = str_c(l->from), .recipients = list, .uid = str_lit("U1"), .received_ms = clock_wall_ms()};
+    struct envelope env = {
+        .sender = str_c(l->from), .recipients = list, .uid = str_lit("U1"), .received_ms = clock_wall_ms()};
     struct str rest = str_c(l->to), word;
     struct arena a;
     struct cpq_facts f = {.serial = str_lit("SER1"),
@@ -322,8 +331,34 @@ HELPER static const char *post(struct place *p, const struct letter *l)
     return text;
 }
 
-#define HOLD(names) "{\"holds\":[" names "],\"hdr\":{\"from\":\"A <a@out.test>\",\"subject\":\"Your invoice\",\"message_id\":\"<1@x>\"}," \
-                    "\"attachments\":[{\"name\":\"invoice.zip\",\"size\":77}],\"future\":{\"kept\":[1,2]}}"
+/* The words as `user` types them; the text of the answer. */
+HELPER static const char *verb_as(struct place *p, const char *user, const char *line)
+{
+    struct buf args = BUF(100000);
+    struct str rest = str_c(line), verb = STR_NONE, word;
+    unsigned before = p->answered;
+    uint64_t until = clock_mono_ms() + 20000;
+
+    str_split(&rest, ' ', &verb);
+    while (rest.p && str_split(&rest, ' ', &word))
+        buf_put_str(&args, word);
+    bus_call(p->control_bus, p->from_control, BUS_verb_call,
+             &(struct bus_verb_call){.verb = verb, .args = buf_str(&args), .user = str_c(user)}, 60000, on_reply, p);
+    while (p->answered == before && clock_mono_ms() < until)
+        loop_turn(p->loop, true);
+    buf_done(&args);
+    turns(p, 5);
+    return p->reply;
+}
+
+HELPER static const char *verb(struct place *p, const char *line)
+{
+    return verb_as(p, "admin", line);
+}
+
+#define HOLD(names) \
+    "{\"holds\":[" names "],\"hdr\":{\"from\":\"A <a@out.test>\",\"subject\":\"Your invoice\",\"message_id\":\"<1@x>\"}," \
+    "\"attachments\":[{\"name\":\"invoice.zip\",\"size\":77}],\"future\":{\"kept\":[1,2]}}"
 #define IN_POLICY "{\"quarantine\":\"Policy\",\"kind\":\"policy\",\"reason\":\"content filter:hold_invoices\"}"
 #define IN_VIRUS "{\"quarantine\":\"Virus\",\"kind\":\"virus\",\"reason\":\"a/v verdict:X\"}"
 
@@ -334,7 +369,7 @@ HELPER static uint64_t quarantine_id(struct place *p, const char *name)
 
 HELPER static uint64_t held_now(struct place *p, enum cpq_class class)
 {
-    return sql_number(&p->q->sql, Q_pool, 0, "i", (uint64_t)class);
+    return sql_number(&p->q->sql, Q_pool, 0, "i", (uint64_t) class);
 }
 
 HELPER static enum rc decide(struct place *p, uint64_t id, const char *name, enum hold_action action)

@@ -1,8 +1,8 @@
 /*
  * Names, form and reading of the files of held mail. See segment.h.
  *
- * Called by store.c (writing, in the pool too) and catch_up.c. Owns nothing; descriptors are the caller's. A record that does not
- * fit its CRC is none: at the end of a file it is the tail of a group that was never acknowledged.
+ * Called by store.c (writing, in the pool too) and catch_up.c. Owns nothing; descriptors are the caller's. A record that
+ * does not fit its CRC is none: at the end of a file it is the tail of a group that was never acknowledged.
  */
 #include "quarantine/segment.h"
 

@@ -1,9 +1,9 @@
 /*
  * Files of held mail: records that are appended in groups, made durable with one sync a file, and die together.
  *
- * A file takes messages of one class whose exits fall on one day, so that whole files are unlinked and nothing is ever moved. A
- * record is header, metadata, body; a body larger than SEGMENT_INLINE lies in a file of its own. Each group begins on a 4 KiB
- * boundary: a page that was acknowledged is never written again, but for the mark `gone`, one aligned word.
+ * A file takes messages of one class whose exits fall on one day, so that whole files are unlinked and nothing is ever
+ * moved. A record is header, metadata, body; a body larger than SEGMENT_INLINE lies in a file of its own. Each group begins
+ * on a 4 KiB boundary: a page that was acknowledged is never written again, but for the mark `gone`, one aligned word.
  *
  * DIR/data/ID.CLASS.DAY   segments (DAY = days since 1970)      DIR/big/ID   large bodies, by message id
  */
@@ -47,8 +47,8 @@ bool record_fits(struct str octets, struct record_head *out);
 
 /* Reads header and metadata at `offset`; RC_CORRUPT when there is no record. The metadata is appended to `meta`. */
 enum rc record_read(int fd, uint64_t offset, struct record_head *out, struct buf *meta, struct err *e);
-/* Finds the next whole record from *offset on, at most to `end`: RC_OK with *offset at it, RC_NOT_FOUND at the end. What is no
- * record is skipped to the next page; *skipped counts such places. Inline bodies are checked too. */
+/* Finds the next whole record from *offset on, at most to `end`: RC_OK with *offset at it, RC_NOT_FOUND at the end. What is
+ * no record is skipped to the next page; *skipped counts such places. Inline bodies are checked too. */
 enum rc record_next(int fd, uint64_t *offset, uint64_t end, struct record_head *out, struct buf *meta, unsigned *skipped,
                     struct err *e);
 /* Marks it as left: an index that must be made anew does not bring it back. Best effort, not synced. */

@@ -1,9 +1,9 @@
 /*
  * A CPQ conversation of the holder: what smtp/cpq_server asks, and a message from its first octet to its answer.
  *
- * Made by the listener for each connection. Owns the message that is being received; a message that was handed to the store is
- * the store's until it answers. A conversation that ends before the answer leaves the message to the store: the peer sends it
- * again, and hears that it is a duplicate.
+ * Made by the listener for each connection. Owns the message that is being received; a message that was handed to the store
+ * is the store's until it answers. A conversation that ends before the answer leaves the message to the store: the peer
+ * sends it again, and hears that it is a duplicate.
  */
 #include "base/clock.h"
 #include "base/must.h"
@@ -108,7 +108,8 @@ static enum rc on_query(struct cpq_server *cs, struct str serial, uint64_t mid, 
 
 static const struct cpq_server_handler cpq_handler = {.hello = on_hello, .status = on_status, .query = on_query};
 
-/* ---- a message ------------------------------------------------------------------------------------------------------------ */
+/* ---- a message
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void on_begin(struct smtp_server *s)
 {

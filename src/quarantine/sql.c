@@ -1,8 +1,8 @@
 /*
  * SQLite for the index of held mail. See sql.h.
  *
- * Called by the files of this room. Owns the connection and its statements. Every failure of SQLite ends in s->rc; a transaction
- * with a failure is rolled back at its commit, so nothing is half there.
+ * Called by the files of this room. Owns the connection and its statements. Every failure of SQLite ends in s->rc; a
+ * transaction with a failure is rolled back at its commit, so nothing is half there.
  */
 #include "quarantine/sql.h"
 
@@ -19,10 +19,10 @@ static enum rc failed(struct sql *s, const char *what)
 
     if (s->rc != RC_OK)
         return s->rc;
-    s->rc = code == SQLITE_FULL      ? RC_NO_SPACE
-            : code == SQLITE_NOMEM   ? RC_NO_MEMORY
+    s->rc = code == SQLITE_FULL                               ? RC_NO_SPACE
+            : code == SQLITE_NOMEM                            ? RC_NO_MEMORY
             : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? RC_CORRUPT
-                                                             : RC_IO;
+                                                              : RC_IO;
     err_set(&s->err, s->rc, "%s: %s", what, sqlite3_errmsg(s->db));
     return s->rc;
 }

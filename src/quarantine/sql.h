@@ -22,12 +22,13 @@ struct sql {
     struct err err;
 };
 
-/* Opens or makes the file, runs `schema` (IF NOT EXISTS throughout). RC_CORRUPT when it is no database or fails its check. */
+/* Opens or makes the file, runs `schema` (IF NOT EXISTS throughout). RC_CORRUPT when it is no database or fails its check.
+ */
 enum rc sql_open(struct sql *s, const char *path, const char *schema, const char *const *texts, size_t n, struct err *e);
 void sql_close(struct sql *s);
 
-/* Statement `which`, reset, with its values: 'i' uint64_t, 's' struct str (text), 'b' struct str (blob), 'n' NULL (no value). Never
- * NULL but without memory, when sql_step() says false. */
+/* Statement `which`, reset, with its values: 'i' uint64_t, 's' struct str (text), 'b' struct str (blob), 'n' NULL (no
+ * value). Never NULL but without memory, when sql_step() says false. */
 sqlite3_stmt *sql_bind(struct sql *s, size_t which, const char *types, ...);
 /* The next row. */
 bool sql_step(struct sql *s, sqlite3_stmt *st);

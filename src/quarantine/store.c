@@ -1,9 +1,10 @@
 /*
- * The store: messages that arrived go to their segment files in groups, one sync a file, then into the index, then are answered.
+ * The store: messages that arrived go to their segment files in groups, one sync a file, then into the index, then are
+ * answered.
  *
- * Called by session.c. Owns the descriptors of segments, the group under way and the messages that wait. A failed write or sync
- * fails the whole group (451), closes its files for good and raises an alert; what reached the disk all the same is found at
- * the next start, and a repeat of it is a duplicate. At most one group is on its way.
+ * Called by session.c. Owns the descriptors of segments, the group under way and the messages that wait. A failed write or
+ * sync fails the whole group (451), closes its files for good and raises an alert; what reached the disk all the same is
+ * found at the next start, and a repeat of it is a duplicate. At most one group is on its way.
  */
 #include "quarantine/inside.h"
 
@@ -90,185 +91,15 @@ enum rc incoming_add(struct quarantine *q, struct incoming *in, struct str octet
     return in->body.failed ? err_set(e, RC_NO_MEMORY, "out of memory") : RC_OK;
 }
 
-/* ---- segments ------------------------------------------------------------------------------------------------------- */
+/* ---- groups --------------------------------------------------------------------------------------------------------- */
 
-static void segment_close(struct open_segment *s)
-{
-    if (s->fd >= 0)
-        close(s->fd);
-    *s = (struct open_segment){.fd = -1};
-}
-
-static bool in_group(const struct quarantine *q, uint64_t id)
+bool store_writes_to(const struct quarantine *q, uint64_t id)
 {
     for (size_t i = 0; q->group && i < q->group->n; i++)
         if (q->group->parts[i].name.id == id)
             return true;
     return false;
 }
-
-static struct open_segment *free_slot(struct quarantine *q)
-{
-    struct open_segment *best = NULL;
-
-    for (size_t i = 0; i < OPEN_SEGMENTS; i++) {
-        struct open_segment *s = &q->segments[i];
-
-        if (s->fd < 0)
-            return s;
-        if (!in_group(q, s->name.id) && (!best || s->used < best->used))
-            best = s;
-    }
-    must(best); /* a group has fewer files than there are slots */
-    segment_close(best);
-    return best;
-}
-
-static struct open_segment *open_one(struct quarantine *q, const struct segment_name *name, int flags, struct err *e)
-{
-    struct open_segment *s = free_slot(q);
-    char path[SEGMENT_PATH];
-    struct stat st;
-    int fd;
-
-    segment_path(path, q->o.dir, name);
-    if (io_create("quarantine.segment", path, O_RDWR | flags, &fd, e) != RC_OK)
-        return NULL;
-    if (fstat(fd, &st) != 0) {
-        err_errno(e, errno, "%s", path);
-        close(fd);
-        return NULL;
-    }
-    *s = (struct open_segment){.name = *name, .fd = fd, .used = ++q->clock};
-    s->end = ((uint64_t)st.st_size + SEGMENT_PAGE - 1) / SEGMENT_PAGE * SEGMENT_PAGE;
-    return s;
-}
-
-static struct open_segment *find_open(struct quarantine *q, uint64_t id)
-{
-    for (size_t i = 0; i < OPEN_SEGMENTS; i++)
-        if (q->segments[i].fd >= 0 && q->segments[i].name.id == id)
-            return &q->segments[i];
-    return NULL;
-}
-
-int store_segment(struct quarantine *q, const struct segment_name *name, struct err *e)
-{
-    struct open_segment *s = find_open(q, name->id);
-
-    if (!s)
-        s = open_one(q, name, 0, e);
-    if (!s)
-        return -1;
-    s->used = ++q->clock;
-    return s->fd;
-}
-
-static void segment_emptied(struct quarantine *q, uint64_t id)
-{
-    sqlite3_stmt *st = sql_bind(&q->sql, Q_segment_get, "i", id);
-    struct open_segment *s = find_open(q, id);
-    struct segment_name name = {.id = id};
-    char path[SEGMENT_PATH], aside[SEGMENT_PATH];
-    bool damaged;
-
-    if (!sql_step(&q->sql, st) || in_group(q, id)) {
-        sqlite3_reset(st);
-        return;
-    }
-    name.class = sql_u64(st, 2);
-    name.day = sql_u64(st, 3);
-    damaged = sql_u64(st, 4) == 2;
-    sqlite3_reset(st);
-    if (s)
-        segment_close(s);
-    sql_run(&q->sql, Q_segment_drop, "i", id);
-    segment_path(path, q->o.dir, &name);
-    if (!damaged) {
-        io_unlink("quarantine.unlink", path, NULL);
-        return;
-    }
-    snprintf(aside, sizeof aside, "%s/aside/%llu.%llu", q->o.dir, (unsigned long long)id, (unsigned long long)clock_wall_ms());
-    io_rename("quarantine.aside", path, aside, NULL);
-}
-
-void store_drop_empty(struct quarantine *q)
-{
-    uint64_t ids[64];
-    size_t n;
-
-    do {
-        sqlite3_stmt *st = sql_bind(&q->sql, Q_segment_list, "");
-
-        n = 0;
-        while (n < 64 && sql_step(&q->sql, st))
-            if (sql_u64(st, 4) == 0)
-                ids[n++] = sql_u64(st, 0);
-        sqlite3_reset(st);
-        for (size_t i = 0; i < n; i++)
-            segment_emptied(q, ids[i]);
-    } while (n == 64);
-}
-
-/* The file that takes messages of this class and day now. */
-static struct open_segment *segment_for(struct quarantine *q, uint64_t class, uint64_t day, bool *fresh, struct err *e)
-{
-    struct segment_name name = {.class = class, .day = day};
-
-    *fresh = false;
-    for (size_t i = 0; i < OPEN_SEGMENTS; i++) {
-        struct open_segment *s = &q->segments[i];
-
-        if (s->fd >= 0 && s->name.class == class && s->name.day == day && s->end < SEGMENT_MAX)
-            return s;
-    }
-    name.id = sql_number(&q->sql, Q_segment_of_day, 0, "ii", class, day);
-    if (name.id) {
-        struct open_segment *s = open_one(q, &name, 0, NULL);
-
-        if (s && s->end < SEGMENT_MAX)
-            return s;
-    }
-    name.id = q->next_segment++;
-    *fresh = true;
-    return open_one(q, &name, O_CREAT | O_EXCL, e);
-}
-
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
-
-enum rc store_read(struct quarantine *q, const struct held *h, struct buf *meta, int *body_fd, uint64_t *body_offset,
-                   struct err *e)
-{
-    sqlite3_stmt *st = sql_bind(&q->sql, Q_segment_get, "i", h->segment);
-    struct segment_name name = {.id = h->segment};
-    struct record_head head;
-    char path[SEGMENT_PATH];
-    int fd;
-
-    if (!sql_step(&q->sql, st)) {
-        return err_set(e, RC_CORRUPT, "segment %llu is gone", (unsigned long long)h->segment);
-    }
-    name.class = sql_u64(st, 2);
-    name.day = sql_u64(st, 3);
-    sqlite3_reset(st);
-    fd = store_segment(q, &name, e);
-    if (fd < 0)
-        return e && e->rc ? e->rc : RC_IO;
-    TRY(record_read(fd, h->offset, &head, meta, e));
-    if (head.id != h->id)
-        return err_set(e, RC_CORRUPT, "record of another message");
-    *body_offset = head.big ? 0 : h->offset + RECORD_HEAD + head.meta_bytes;
-    if (!body_fd)
-        return RC_OK;
-    if (head.big)
-        segment_big_path(path, q->o.dir, h->id);
-    else
-        segment_path(path, q->o.dir, &name);
-    *body_fd = open(path, O_RDONLY | O_CLOEXEC);
-    return *body_fd >= 0 ? RC_OK : err_errno(e, errno, "%s", path);
-}
-
-/* ---- groups --------------------------------------------------------------------------------------------------------- */
 
 static void answer(struct incoming *in)
 {
@@ -290,7 +121,7 @@ static struct part *part_for(struct group *g, struct incoming *in, struct err *e
             return &g->parts[i];
     if (g->n == GROUP_FILES)
         return NULL;
-    s = segment_for(q, in->meta.class, day, &fresh, e);
+    s = files_for(q, in->meta.class, day, &fresh, e);
     if (!s)
         return NULL;
     s->used = ++q->clock;
@@ -379,17 +210,18 @@ static void say_stored(struct quarantine *q, const struct incoming *in)
     if (in->meta.class == CPQ_SPAM)
         event(q->o.events, spam_quarantined, .mid = in->meta.mid, .recipients = in->meta.envelope.n_recipients);
     for (size_t i = 0; in->meta.class == CPQ_PVO && i < in->meta.n_holds; i++)
-        event(q->o.events, quarantined, .mid = in->meta.mid, .quarantine = enter_quarantine(c, in->meta.holds[i].quarantine)->name,
-              .reason = in->meta.holds[i].reason, .kind = in->meta.holds[i].kind);
+        event(q->o.events, quarantined, .mid = in->meta.mid,
+              .quarantine = enter_quarantine(c, in->meta.holds[i].quarantine)->name, .reason = in->meta.holds[i].reason,
+              .kind = in->meta.holds[i].kind);
 }
 
 static void close_parts(struct group *g)
 {
     for (size_t i = 0; i < g->n; i++) {
-        struct open_segment *s = find_open(g->q, g->parts[i].name.id);
+        struct open_segment *s = files_find(g->q, g->parts[i].name.id);
 
         if (s && g->rc != RC_OK)
-            segment_close(s);
+            files_close(s);
         if (g->rc != RC_OK) /* what a failed sync left on the disk is unknown: nothing more goes there */
             sql_run(&g->q->sql, Q_segment_close, "ii", g->parts[i].name.id, (uint64_t)1);
         buf_done(&g->parts[i].octets);
@@ -466,7 +298,7 @@ static void group_start(void *ctx)
         end = &in->next;
     }
     for (size_t i = 0; i < g->n; i++) {
-        struct open_segment *s = find_open(q, g->parts[i].name.id);
+        struct open_segment *s = files_find(q, g->parts[i].name.id);
 
         s->end = (g->parts[i].offset + g->parts[i].octets.n + SEGMENT_PAGE - 1) / SEGMENT_PAGE * SEGMENT_PAGE;
     }
@@ -508,7 +340,8 @@ static bool id_free(struct quarantine *q, uint64_t id)
     return !sql_number(&q->sql, Q_message_has, 0, "i", id);
 }
 
-/* On the machine it came from a message keeps its number; what comes from elsewhere, or again under a used one, gets a new. */
+/* On the machine it came from a message keeps its number; what comes from elsewhere, or again under a used one, gets a new.
+ */
 static uint64_t choose_id(struct quarantine *q, const struct incoming *in)
 {
     const struct conf *c = quarantine_conf(q);
@@ -559,46 +392,15 @@ bool store_idle(const struct quarantine *q)
     return !q->group && !q->waiting;
 }
 
-/* ---- beginning and end --------------------------------------------------------------------------------------------------- */
-
-static enum rc make_dirs(const struct quarantine *q, struct err *e)
-{
-    static const char *const names[] = {"", "/data", "/big", "/aside"};
-    char path[SEGMENT_PATH];
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s%s", q->o.dir, names[i]);
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return err_errno(e, errno, "%s", path);
-    }
-    return RC_OK;
-}
-
-/* An index that cannot be read is put aside and made anew from the segments. */
-static enum rc open_index(struct quarantine *q, struct err *e)
-{
-    char path[SEGMENT_PATH], aside[SEGMENT_PATH], wal[SEGMENT_PATH];
-    enum rc rc = index_open(&q->sql, q->o.dir, e);
-
-    if (rc != RC_CORRUPT)
-        return rc;
-    event(q->o.events, quarantine_damaged, .file = str_lit("index.db"), .why = str_c(err_text(e)));
-    sql_close(&q->sql);
-    snprintf(path, sizeof path, "%s/index.db", q->o.dir);
-    snprintf(wal, sizeof wal, "%s/index.db-wal", q->o.dir);
-    snprintf(aside, sizeof aside, "%s/aside/index.%llu", q->o.dir, (unsigned long long)clock_wall_ms());
-    TRY(io_rename("quarantine.aside", path, aside, e));
-    io_unlink("quarantine.aside", wal, NULL);
-    return index_open(&q->sql, q->o.dir, e);
-}
+/* ---- beginning and end ---- */
 
 enum rc hold_store_open(struct quarantine *q, struct err *e)
 {
     q->waiting_end = &q->waiting;
     for (size_t i = 0; i < OPEN_SEGMENTS; i++)
         q->segments[i].fd = -1;
-    TRY(make_dirs(q, e));
-    TRY(open_index(q, e));
+    TRY(files_make_dirs(q, e));
+    TRY(files_open_index(q, e));
     sql_begin(&q->sql, false);
     enter_quarantines(q, quarantine_conf(q));
     TRY(sql_commit(&q->sql, e));
@@ -613,6 +415,6 @@ void hold_store_close(struct quarantine *q)
     for (struct incoming *in; (in = take_waiting(q));)
         incoming_free(in);
     for (size_t i = 0; i < OPEN_SEGMENTS; i++)
-        segment_close(&q->segments[i]);
+        files_close(&q->segments[i]);
     sql_close(&q->sql);
 }

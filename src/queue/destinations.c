@@ -43,6 +43,20 @@ static const struct conf_destination *settings_of(const struct conf *c, struct s
     return row ? row : conf_find(&c->destination, str_lit("default"));
 }
 
+enum { KEEP_FIRST_MS = 15000, KEEP_MOST_MS = 300000 };
+
+/* Mail on its way into or out of a quarantine waits as long as it takes (central.md 11). */
+static void keep(struct destination *d)
+{
+    static const char *const names[] = {"the.cpq.host", "the.euq.queue", "the.cpq.release.host", "the.euq.release.queue"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        d->keeps = d->keeps || str_eq(str_c(d->name), str_c(names[i]));
+    d->holds = str_eq(str_c(d->name), str_c(names[0]));
+    if (d->keeps)
+        d->retry = (struct retry_rule){KEEP_FIRST_MS, KEEP_MOST_MS, 1ULL << 60, UINT64_MAX, KEEP_FIRST_MS};
+}
+
 static void configure(struct queue *q, struct destination *d)
 {
     const struct conf *c = conf_now(q->conf);
@@ -57,6 +71,7 @@ static void configure(struct queue *q, struct destination *d)
     d->period_ms = row->recipient_minutes * 60000;
     d->retry = (struct retry_rule){profile->retry_first_ms, profile->retry_max_ms, profile->max_age_ms, profile->max_tries,
                                    c->queue.connection_failure_wait_ms};
+    keep(d);
     free(d->profile);
     d->profile = copy(profile->name);
 }

@@ -224,7 +224,8 @@ bool message_end_if_done(struct queue *q, uint32_t message)
     if (m->open)
         return false;
     entry_done(q, m->mid);
-    event(q->events, message_finished, .mid = m->mid);
+    if (!(m->flags & MESSAGE_HELD))
+        event(q->events, message_finished, .mid = m->mid);
     message_leave(q, message);
     return true;
 }

@@ -165,7 +165,7 @@ void outcome_unreachable(struct queue *q, uint32_t destination)
         arena_reset(&q->scratch);
         if (is_old(q, p))
             outcome_bounce(q, p, &expired);
-        else
+        else if (!destination_at(q, destination)->keeps)
             bounce_delayed(q, p, NULL, 0);
     }
 }
@@ -204,7 +204,8 @@ static void rest_of(struct queue *q, uint32_t piece, const struct delivery_resul
     if (piece_at(q, piece)->n && piece_at(q, piece)->state == PIECE_HELD) {
         if (!outcome_expire(q, piece)) {
             wait_again(q, piece);
-            bounce_delayed(q, piece, r, n);
+            if (!destination_at(q, piece_at(q, piece)->destination)->keeps)
+                bounce_delayed(q, piece, r, n);
         }
         return;
     }
@@ -220,6 +221,8 @@ void outcome_apply(struct queue *q, uint32_t piece, const struct delivery_result
     struct sorted s;
 
     sort_results(q, piece, r, n, &s);
+    if (s.n_final && destination_at(q, piece_at(q, piece)->destination)->holds)
+        message_at(q, piece_at(q, piece)->message)->flags |= MESSAGE_HELD;
     piece_tried(q, piece);
     outcome_final(q, piece, s.final, s.n_final);
     if (s.n_failed) {

@@ -29,6 +29,7 @@ enum {
     MESSAGE_BIG = 2,      /* body in a file of its own */
     MESSAGE_OUTGOING = 4, /* came by RELAY */
     MESSAGE_ALONE = 8,    /* was with a scan worker that died: goes alone */
+    MESSAGE_HELD = 16,    /* went to a quarantine of this machine, which says the end of it */
 
     MESSAGE_CHANGES = 32 /* replay: `pieces` is a list of changes */
 };
@@ -118,6 +119,8 @@ struct destination {
     uint32_t max_connections, recipient_limit;
     uint64_t period_ms;
     struct retry_rule retry;
+    bool keeps; /* a quarantine's object: nothing in it bounces or is told of by itself (central.md 11) */
+    bool holds; /* that of this machine's policy quarantines */
     char *profile;
     /* back-off and recipient limit */
     uint64_t blocked_until_ms, period_start_ms, period_recipients;

@@ -1,4 +1,5 @@
-/* The local leg of CPQ: what deliver sends is what the quarantine has, and what the log says of it. Two rooms in one loop. */
+/* The local leg of CPQ: what deliver sends is what the quarantine has, and what the log says of it. Two rooms in one loop.
+ */
 #include "deliver/deliver_testing.h"
 #include "quarantine/inside.h"
 
@@ -47,17 +48,21 @@ static void leg_end(struct leg *l)
 
 static uint64_t held(struct leg *l, enum cpq_class class)
 {
-    return sql_number(&l->q->sql, Q_pool, 0, "i", (uint64_t)class);
+    return sql_number(&l->q->sql, Q_pool, 0, "i", (uint64_t) class);
 }
 
 static const char MADE[] =
-    "{\"class\":\"pvo\",\"holds\":[{\"quarantine\":\"Policy\",\"kind\":\"policy\",\"reason\":\"content filter:f1\",\"rule\":\"f1\","
+    "{\"class\":\"pvo\",\"holds\":[{\"quarantine\":\"Policy\",\"kind\":\"policy\",\"reason\":\"content "
+    "filter:f1\",\"rule\":\"f1\","
     "\"level\":3,\"exit\":1999999999999,\"action\":\"release\",\"matched\":[{\"part\":\"1\",\"text\":\"x\"}]}],"
-    "\"verdicts\":{\"antispam\":{\"verdict\":\"negative\",\"score\":1.5,\"detail\":\"\"}},\"auth\":{\"spf_mailfrom\":\"pass\","
+    "\"verdicts\":{\"antispam\":{\"verdict\":\"negative\",\"score\":1.5,\"detail\":\"\"}},\"auth\":{\"spf_mailfrom\":"
+    "\"pass\","
     "\"dkim\":[{\"result\":\"pass\",\"domain\":\"out.test\",\"selector\":\"s\"}]},\"hdr\":{\"from\":\"Ann <me@gw.test>\","
-    "\"subject\":\"Gr\xc3\xbc\xc3\x9f""e\",\"message_id\":\"<1@gw.test>\"},\"attachments\":[{\"name\":\"a.zip\",\"type\":"
+    "\"subject\":\"Gr\xc3\xbc\xc3\x9f"
+    "e\",\"message_id\":\"<1@gw.test>\"},\"attachments\":[{\"name\":\"a.zip\",\"type\":"
     "\"application/zip\",\"size\":9,\"sha256\":\"00\"}],\"stage\":\"content_filters\",\"pending\":{\"tags\":[\"t\"]},"
-    "\"client\":{\"ip\":\"192.0.2.1\",\"helo\":\"h\",\"rdns\":\"r\",\"rdns_verified\":true,\"reputation\":-1.5},\"later\":[1,{\"k\":2}]}";
+    "\"client\":{\"ip\":\"192.0.2.1\",\"helo\":\"h\",\"rdns\":\"r\",\"rdns_verified\":true,\"reputation\":-1.5},\"later\":["
+    "1,{\"k\":2}]}";
 
 static const char BODY[] = "Subject: x\r\n\r\n.dots\r\n..more\r\nno end";
 
@@ -128,8 +133,9 @@ static void test_lines_spam(void **state)
     leg_start(&l, true);
     work(&l.w, 9, "the.euq.queue", "b@in.test", str_c(BODY));
     turn_until(&l.w, &l.w.done, 1);
-    assert_string_equal(events_of(&l.w), "RPC Delivery start RCID 1 MID 9 to local IronPort Spam Quarantine\nISQ: Quarantined MID 9\n"
-                                         "RPC Message done RCID 1 MID 9\n");
+    assert_string_equal(events_of(&l.w),
+                        "RPC Delivery start RCID 1 MID 9 to local IronPort Spam Quarantine\nISQ: Quarantined MID 9\n"
+                        "RPC Message done RCID 1 MID 9\n");
     assert_int_equal(held(&l, CPQ_SPAM), 1);
     leg_end(&l);
 }
@@ -164,12 +170,14 @@ static void test_refused(void **state)
     work(&l.w, 12, "the.cpq.host", "b@in.test", str_c(BODY));
     turn_until(&l.w, &l.w.done, 1);
     assert_string_equal(l.w.results, "0 delayed 554 5.6.0 5.6.0 metadata: quarantine is missing|");
-    assert_non_null(strstr(events_of(&l.w), "MID 12 was not taken by the quarantine: 554 5.6.0 metadata: quarantine is missing"));
+    assert_non_null(
+        strstr(events_of(&l.w), "MID 12 was not taken by the quarantine: 554 5.6.0 metadata: quarantine is missing"));
     assert_int_equal(held(&l, CPQ_PVO), 0);
     leg_end(&l);
 }
 
-/* Pieces of one message for different recipients (a redirected one with very many) are further messages; a repeat is none. */
+/* Pieces of one message for different recipients (a redirected one with very many) are further messages; a repeat is none.
+ */
 static void test_pieces(void **state)
 {
     struct leg l;

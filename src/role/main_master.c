@@ -92,8 +92,8 @@ static int lock_home(struct master *m)
 
 static int make_dirs(const char *home)
 {
-    static const char *const names[] = {"run",      "log",  "events", "spool", "configuration",
-                                        "captures", "push", "snmp",   "clock", "keys", "quarantine", "run/cpq"};
+    static const char *const names[] = {"run",  "log",  "events", "spool", "configuration", "captures",
+                                        "push", "snmp", "clock",  "keys",  "quarantine",    "run/cpq"};
     char path[PATH_MAX];
     struct stat st;
 

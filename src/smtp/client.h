@@ -24,7 +24,7 @@ struct smtp_job {
     uint64_t body_bytes;
     bool has_dot; /* a line begins with a dot: stuffing needed */
     bool has_8bit, has_8bit_header;
-    bool has_bare; /* bare CR or LF, or NUL: BDAT with BINARYMIME or not at all */
+    bool has_bare;   /* bare CR or LF, or NUL: BDAT with BINARYMIME or not at all */
     struct str meta; /* CPQ: the metadata (XMETA) */
 };
 
@@ -45,7 +45,8 @@ struct smtp_client_options {
     uint64_t greeting_ms, command_ms, block_ms, dot_ms, idle_ms;
     uint64_t max_messages;   /* of this connection */
     uint64_t max_recipients; /* of one transaction */
-    /* Speak CPQ: XCPQ HELLO behind EHLO, XMETA behind the recipients, all recipients in one transaction or none. NULL = SMTP. */
+    /* Speak CPQ: XCPQ HELLO behind EHLO, XMETA behind the recipients, all recipients in one transaction or none. NULL =
+     * SMTP. */
     const struct smtp_client_cpq *cpq;
 };
 

@@ -1,8 +1,8 @@
 /*
  * SMTP client: what CPQ adds (central.md 7.2): XCPQ HELLO, XMETA, and all recipients or none.
  *
- * Called by the steps of the client when its options ask for CPQ. Owns nothing. A peer without XCPQ, or one that refuses HELLO,
- * fails the connection: nothing of a message was said. What is refused later is the result of every recipient.
+ * Called by the steps of the client when its options ask for CPQ. Owns nothing. A peer without XCPQ, or one that refuses
+ * HELLO, fails the connection: nothing of a message was said. What is refused later is the result of every recipient.
  */
 #include "smtp/client_inside.h"
 

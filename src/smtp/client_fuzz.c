@@ -101,6 +101,7 @@ static const struct smtp_client_handler HANDLER = {on_connected, on_connected, o
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct tls_facts FACTS = {.version = {"TLSv1.3", 7}};
+    static const struct smtp_client_cpq CPQ = {.class_name = {"pvo", 3}, .serial = {"S", 1}};
     struct side s = {.indices = {0, 1, 2}};
     struct smtp_client_options o = {.helo = str_lit("gw"),
                                     .host = str_lit("mx"),
@@ -129,6 +130,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .body_bytes = 25,
                               .has_dot = true,
                               .has_bare = data[0] & 16};
+    if (data[0] & 128) {
+        o.cpq = &CPQ;
+        s.job.meta = str_lit("{}");
+    }
     rest = str_from(rest, 1);
     c = conversation_test_new(&smtp_client_kind, &setup);
     while (rest.n && !c->ended) {

@@ -338,8 +338,12 @@ static struct step on_dot(struct smtp_client *cl)
 struct step client_on_reply(struct conversation *c)
 {
     static struct step (*const ON[])(struct smtp_client *) = {
-        [EXPECT_RSET] = on_rset, [EXPECT_MAIL] = on_mail,           [EXPECT_RCPT] = on_rcpt,
-        [EXPECT_DATA] = on_data, [EXPECT_EMPTY_DOT] = on_empty_dot, [EXPECT_DOT] = on_dot,
+        [EXPECT_RSET] = on_rset,
+        [EXPECT_MAIL] = on_mail,
+        [EXPECT_RCPT] = on_rcpt,
+        [EXPECT_DATA] = on_data,
+        [EXPECT_EMPTY_DOT] = on_empty_dot,
+        [EXPECT_DOT] = on_dot,
         [EXPECT_META] = client_cpq_on_meta,
     };
     struct smtp_client *cl = client_of(c);

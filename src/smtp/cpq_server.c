@@ -177,7 +177,8 @@ static struct step do_query(struct cpq_server *cs, const struct cpq_pairs *p)
     if (!str_u64(cpq_pair(p, "mid"), &mid) || !cpq_pair(p, "serial").n)
         return bad(cs, RC_SYNTAX, "QUERY needs serial and mid");
     buf_add(&text, str_lit("known "));
-    rc = cs->o.handler->query ? cs->o.handler->query(cs, cpq_pair(p, "serial"), mid, cpq_pair(p, "rel"), &text) : RC_NOT_FOUND;
+    rc = cs->o.handler->query ? cs->o.handler->query(cs, cpq_pair(p, "serial"), mid, cpq_pair(p, "rel"), &text)
+                              : RC_NOT_FOUND;
     if (rc == RC_OK)
         smtp_refuse_as(&cs->s, 250, str_lit("2.0.0"), buf_str(&text));
     else if (rc == RC_NOT_FOUND)
@@ -348,6 +349,7 @@ void cpq_server_begin(struct cpq_server *cs, const struct cpq_server_options *o)
     s->tls_required = !o->local;
     s->max_bytes = o->max_bytes;
     s->addresses = ADDRESS_LOOSE;
+    s->max_errors = 100;
     s->reject_bare = s->strict = s->opaque = true;
 }
 

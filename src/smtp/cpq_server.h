@@ -3,8 +3,8 @@
  * takes released mail (receive).
  *
  * The owner's session begins with struct cpq_server; its smtp_server_handler is an ordinary one whose begin() calls
- * cpq_server_begin(). This room keeps the order of 7.2, reads the metadata and checks its form; what is stored and answered is
- * the owner's. data_end() finds the metadata in cs->meta and answers with cpq_accepted() or a refusal.
+ * cpq_server_begin(). This room keeps the order of 7.2, reads the metadata and checks its form; what is stored and answered
+ * is the owner's. data_end() finds the metadata in cs->meta and answers with cpq_accepted() or a refusal.
  */
 #ifndef SMTP_CPQ_SERVER_H
 #define SMTP_CPQ_SERVER_H
@@ -44,7 +44,7 @@ struct cpq_server_handler {
 /* Set by the owner in begin(). */
 struct cpq_server_options {
     const struct cpq_server_handler *handler;
-    bool local;           /* the socket's other end is ours: no TLS, state TLS from the start */
+    bool local;                       /* the socket's other end is ours: no TLS, state TLS from the start */
     struct str serial, role, version; /* our own, for the answer to HELLO */
     uint64_t max_meta, max_bytes;
 };

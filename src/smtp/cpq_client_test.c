@@ -1,0 +1,105 @@
+/* The client's CPQ side against scripted holders: HELLO, XMETA, all recipients or none, odd answers. */
+#include "smtp/client_script.h"
+
+#define EHLO_CPQ \
+    "250-hold\r\n250-PIPELINING\r\n250-SIZE 10000\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 XCPQ 1\r\n"
+
+static const struct smtp_client_cpq cpq = {
+    .class_name = {"pvo", 3}, .serial = {"S 1", 3}, .role = {"gateway", 7}, .version = {"1", 1}};
+
+static struct peer *with_job(size_t recipients, const char *ehlo)
+{
+    struct peer *p = peer_new();
+    struct job *j = peer_job(p, str_lit(".x\r\nend"), recipients);
+
+    p->options.cpq = &cpq;
+    j->job.meta = str_lit("{\"v\":1}");
+    greet(p, ehlo);
+    return p;
+}
+
+/* One transaction, two round trips; content goes by BDAT, unchanged. */
+static void a_message_with_its_metadata(void **state)
+{
+    struct peer *p = with_job(2, EHLO_CPQ);
+
+    (void)state;
+    assert_string_equal(p->said, "XCPQ HELLO proto=1 serial=S+201 role=gateway ver=1 class=pvo\r\n");
+    assert_string_equal(
+        say(p, "250 2.0.0 XCPQ proto=1\r\n"),
+        "MAIL FROM:<me@gw.example> SIZE=7\r\nRCPT TO:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nXMETA 7\r\n{\"v\":1}");
+    assert_string_equal(say(p, "250 ok\r\n250 ok\r\n250 ok\r\n250 2.0.0 meta ok\r\n"), "BDAT 7 LAST\r\n.x\r\nend");
+    say(p, "250 ok:  Message 3 accepted\r\n");
+    assert_string_equal(trace(p),
+                        "ready\ndot\n0 delivered 250 [] ok:  Message 3 accepted\n1 delivered 250 [] ok:  Message 3 "
+                        "accepted\n");
+    peer_free(p);
+}
+
+/* 7.2: one refused RCPT makes the client RSET. */
+static void one_refused_recipient_refuses_all(void **state)
+{
+    struct peer *p = with_job(2, EHLO_CPQ);
+
+    (void)state;
+    peer_job(p, str_lit("two\r\n"), 1)->job.meta = str_lit("{}");
+    say(p, "250 2.0.0 XCPQ\r\n");
+    assert_string_equal(say(p, "250 ok\r\n250 ok\r\n452 4.5.3 too many\r\n250 2.0.0 meta ok\r\n"),
+                        "RSET\r\nMAIL FROM:<me@gw.example> SIZE=5\r\nRCPT TO:<a@x.test>\r\nXMETA 2\r\n{}");
+    assert_string_equal(trace(p), "ready\n0 delayed 452 [4.5.3] 4.5.3 too many\n1 delayed 452 [4.5.3] 4.5.3 too many\n");
+    assert_string_equal(say(p, "250 reset\r\n250 ok\r\n250 ok\r\n554 5.6.0 metadata invalid\r\n"), "");
+    assert_string_equal(trace(p), "0 bounced 554 [5.6.0] 5.6.0 metadata invalid\n");
+    peer_free(p);
+}
+
+static void without_pipelining_metadata_comes_behind_the_recipients(void **state)
+{
+    struct peer *p = with_job(1, "250-hold\r\n250-CHUNKING\r\n250 XCPQ 1 2\r\n");
+
+    (void)state;
+    assert_string_equal(say(p, "250 2.0.0 XCPQ\r\n"), "MAIL FROM:<me@gw.example>\r\n");
+    assert_string_equal(say(p, "250 ok\r\n"), "RCPT TO:<a@x.test>\r\n");
+    assert_string_equal(say(p, "250 ok\r\n"), "XMETA 7\r\n{\"v\":1}");
+    assert_string_equal(say(p, "250 ok\r\n"), "BDAT 7 LAST\r\n.x\r\nend");
+    peer_free(p);
+}
+
+static void a_peer_that_is_no_holder_gets_nothing(void **state)
+{
+    struct peer *p = with_job(1, EHLO_ALL);
+
+    (void)state;
+    assert_string_equal(p->said, "");
+    assert_string_equal(trace(p), "failed at 2: SYNTAX 0 the other side does not speak XCPQ 1\nclosed\n");
+    peer_free(p);
+    p = with_job(1, EHLO_CPQ);
+    say(p, "550 5.7.1 not enrolled\r\n");
+    assert_string_equal(trace(p), "failed at 2: NOT_PERMITTED 550 5.7.1 not enrolled\nclosed\n");
+    peer_free(p);
+}
+
+/* The final answer is lost: the recipients stay, nobody knows. */
+static void a_lost_answer_leaves_all_open(void **state)
+{
+    struct peer *p = with_job(1, EHLO_CPQ);
+
+    (void)state;
+    say(p, "250 2.0.0 XCPQ\r\n");
+    say(p, "250 ok\r\n250 ok\r\n250 ok\r\n");
+    conversation_feed_eof(p->c);
+    assert_non_null(strstr(trace(p), "0 delayed 0 [4.4.2] "));
+    peer_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_with_its_metadata),
+        cmocka_unit_test(one_refused_recipient_refuses_all),
+        cmocka_unit_test(without_pipelining_metadata_comes_behind_the_recipients),
+        cmocka_unit_test(a_peer_that_is_no_holder_gets_nothing),
+        cmocka_unit_test(a_lost_answer_leaves_all_open),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
