@@ -8,7 +8,14 @@ import os, re, shutil, signal, socket, socketserver, ssl, subprocess, sys, tempf
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get('POSTERN_BUILD', os.path.join(TOP, 'build'))
 POSTERN = os.path.join(BUILD, 'postern')
-_first_base, _next_base, _base_lock = int(os.environ.get('POSTERN_TEST_BASE', '10000')), [os.getpid() % 150], threading.Lock()
+_ports = {'first': int(os.environ.get('POSTERN_TEST_BASE', '10000')), 'span': 9000, 'next': os.getpid() % 150}
+_base_lock = threading.Lock()
+
+
+def use_ports(offset, span):
+    """Homes of this process lie in this part of the range (processes that run side by side)."""
+    _ports['first'] += offset
+    _ports['span'] = span
 
 
 def ports_free(base):
@@ -28,8 +35,8 @@ def free_base():
     (base + 22, 25, 80 ...) rarely meet; that they do not is looked at."""
     with _base_lock:
         while True:
-            base = _first_base + _next_base[0] * 50 % 9000
-            _next_base[0] += 1
+            base = _ports['first'] + _ports['next'] * 50 % _ports['span']
+            _ports['next'] += 1
             if ports_free(base):
                 return base
 
