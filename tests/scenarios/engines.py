@@ -174,3 +174,28 @@ def test_real_engines_judge_every_message(t):
     lines = lines_of(g, 'not looked at', 'Message finished MID %d done')
     assert "MID %d antivirus unscannable 'engine away'" % mid_of(g, 'not looked at') in lines, lines
     assert 'not looked at' not in ' '.join(subjects(sink))
+
+
+def test_a_recipients_lists_decide_before_anti_spam(t):
+    """A safelisted sender's spam arrives at who wants it, a blocklisted sender's mail does not, and the third recipient's copy
+    is judged as ever; the lists outlive a restart (ST-34: changes act at once)."""
+    fake = Fake(b'HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n{"score":15.0,"required_score":15.0,"action":"reject","symbols":{}}')
+    t.things.append(fake)
+    sink = t.sink()
+    g = t.home([RAT, 'antispam.enabled=yes', 'antispam.rspamd_address=' + fake.address, 'mail_policy.DEFAULT.antispam_blocklist=delete',
+                'mail_policy.DEFAULT.antispam_positive_action=deliver'], sink_port=sink.port)
+    g.cli('slbl', 'add', 'bob@ours.test', 'safe', 'sender.test')
+    g.cli('slbl', 'add', 'eve@ours.test', 'block', 'anna@sender.test')
+    assert 'is on the other list' in g.cli('slbl', 'add', 'eve@ours.test', 'safe', 'anna@sender.test', check=False)
+    g.stop()
+    g.start()
+    c = g.smtp()
+    assert c.send('anna@sender.test', ['bob@ours.test', 'eve@ours.test', 'carl@ours.test'], mail('offer'))[0] == 250
+    wait_for('two copies', lambda: sum(len(m['rcpts']) for m in sink.messages) == 2, 40)
+    got = {r: m['data'] for m in sink.messages for r in m['rcpts']}
+    assert sorted(got) == ['bob@ours.test', 'carl@ours.test'], got
+    assert b'\r\nSubject: offer\r\n' in got['bob@ours.test'] and b'\r\nX-SLBL-Result-Safelist: yes\r\n' in got['bob@ours.test']
+    assert b'\r\nSubject: [SPAM] offer\r\n' in got['carl@ours.test']
+    for line in (r'MID \d+ was split creating MID \d+ due to a SL/BL configuration for following recipients: (eve|carl)@ours.test',
+                 r'MID \d+ using engine: SLBL spam negative', r'MID \d+ using engine: SLBL spam positive', r'MID \d+ using engine: CASE spam positive'):
+        g.wait_log(line)
