@@ -45,6 +45,7 @@ struct filter_memory {
     size_t n_scanned;
     struct visible visible[SCANNED];
     size_t n_visible;
+    struct rule_headers headers;
 };
 
 static rule_fn *const functions[] = {
@@ -70,6 +71,7 @@ struct filter_memory *rule_memory(struct message *m)
         k->n = 0;
         k->n_scanned = k->n_visible = 0;
         memset(k->visible, 0, sizeof k->visible);
+        k->headers = (struct rule_headers){0};
         memset(k->scanned, 0, sizeof k->scanned);
         k->changes = m->patch.changes;
         k->recipients = m->recipients;
@@ -176,6 +178,11 @@ uint64_t rule_count(struct message *m, const struct filter_regex *regex, struct 
             at++;
     }
     return n;
+}
+
+struct rule_headers *rule_headers(struct message *m)
+{
+    return &rule_memory(m)->headers;
 }
 
 struct str *rule_visible(struct message *m, const struct mime_part *p)

@@ -26,6 +26,13 @@ bool rule_finds(struct message *m, const struct filter_regex *regex, struct str 
 uint64_t rule_count(struct message *m, const struct filter_regex *regex, struct str text, uint64_t most);
 /* The same for expressions that many filters look for in one text: words they need are looked for in one pass first. */
 uint64_t rule_count_gated(struct message *m, const struct filter_regex *regex, struct str text, uint64_t most);
+/* The fields of the header section, read once; made by rules_header.c. */
+struct rule_headers {
+    const struct header_field *items;
+    size_t n;
+    bool made;
+};
+struct rule_headers *rule_headers(struct message *m);
 /* Place where the visible text of a part is kept; p NULL = not made yet. */
 struct str *rule_visible(struct message *m, const struct mime_part *p);
 /* By the rule's comparison. */

@@ -6,32 +6,59 @@
  */
 #include "policy/rules.h"
 
-enum { VALUES = 200, VALUE_MOST = 64 << 10 };
+enum { FIELDS = MIME_HEADERS, VALUES = 200, VALUE_MOST = 64 << 10 };
 
-static struct strs header_values(struct message *m, struct str name, bool decode)
+/* Room for one more in a list that doubles; false when there is none. */
+static bool room(struct arena *a, void *list, size_t n, size_t *cap, size_t size)
 {
-    struct str octets = message_octets(m), rest = str_first(octets, header_length(octets)), *items = NULL;
-    struct header_field f;
+    size_t more = *cap ? *cap * 2 : 4;
+    char *items, *grown;
+
+    if (n < *cap)
+        return true;
+    grown = arena_alloc(a, more * size);
+    if (!grown)
+        return false;
+    memcpy(&items, list, sizeof items);
+    if (n)
+        memcpy(grown, items, n * size);
+    memcpy(list, &grown, sizeof grown);
+    *cap = more;
+    return true;
+}
+
+static void read_fields(struct message *m, struct rule_headers *h)
+{
+    struct str octets = message_octets(m), rest = str_first(octets, header_length(octets));
+    struct header_field f, *items = NULL;
     size_t n = 0, cap = 0;
 
-    while (n < VALUES && rest.n) {
+    while (rest.n && n < FIELDS) {
         if (!header_next(&rest, &f)) {
             rest = str_from(rest, str_find(rest, '\n') + 1); /* a line that is no field hides nothing behind it */
             continue;
         }
-        if (!str_eqi(f.name, name))
-            continue;
-        if (n == cap) {
-            struct str *more = arena_array(m->arena, struct str, cap ? cap * 2 : 4);
+        if (!room(m->arena, &items, n, &cap, sizeof *items))
+            break;
+        items[n++] = f;
+    }
+    *h = (struct rule_headers){items, n, true};
+}
 
-            if (!more)
-                break;
-            if (n)
-                memcpy(more, items, n * sizeof *items);
-            items = more;
-            cap = cap ? cap * 2 : 4;
-        }
-        items[n] = header_unfold(m->arena, f.value, VALUE_MOST);
+static struct strs header_values(struct message *m, struct str name, bool decode)
+{
+    struct rule_headers *h = rule_headers(m);
+    struct str *items = NULL;
+    size_t n = 0, cap = 0;
+
+    if (!h->made)
+        read_fields(m, h);
+    for (size_t i = 0; i < h->n && n < VALUES; i++) {
+        if (!str_eqi(h->items[i].name, name))
+            continue;
+        if (!room(m->arena, &items, n, &cap, sizeof *items))
+            break;
+        items[n] = header_unfold(m->arena, h->items[i].value, VALUE_MOST);
         if (decode)
             items[n] = mime_decode_words(m->arena, items[n]);
         n++;

@@ -153,6 +153,19 @@ static void dialect_direction_and_choice(void **state)
                         "sourceAddress=203.0.113.25");
 }
 
+static void verdicts_of_filters(void **state)
+{
+    static const struct str chosen[] = {str_lit("ESAMFVerdict"), str_lit("ESACFVerdict")};
+    struct cef_form form = {.model = S("C"), .serial = S("s"), .keys = {chosen, 2}};
+
+    (void)state;
+    connect_in();
+    receive();
+    TAKE(message_filters_done, .mid = 5501, .matched = 1, .filters = S("a,b"));
+    TAKE(content_filters_done, .mid = 5501);
+    assert_non_null(strstr(finish(&form, 5501), "|5|ESACFVerdict=NO_MATCH ESAMFVerdict=MATCH"));
+}
+
 static void ends_of_messages(void **state)
 {
     static const struct str chosen[] = {str_lit("act"), str_lit("ESAFinalActionDetails"), str_lit("cfp1")};
@@ -234,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(line_of_a_delivered_message, fresh, gone),
         cmocka_unit_test_setup_teardown(dialect_direction_and_choice, fresh, gone),
         cmocka_unit_test_setup_teardown(verdicts_of_engines, fresh, gone),
+        cmocka_unit_test_setup_teardown(verdicts_of_filters, fresh, gone),
         cmocka_unit_test_setup_teardown(ends_of_messages, fresh, gone),
         cmocka_unit_test_setup_teardown(kept_over_a_restart, fresh, gone),
         cmocka_unit_test_setup_teardown(oldest_are_forgotten, fresh, gone),

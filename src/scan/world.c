@@ -44,6 +44,13 @@ static enum rc in_group(void *ctx, struct message *m, struct str query, struct s
     return codes[a->result];
 }
 
+static uint64_t work_queue(void *ctx)
+{
+    const struct scan_world *w = ctx;
+
+    return w->board ? board_gauge(w->board, GAUGE_WORK_QUEUE) : 0;
+}
+
 static void content(void *ctx, struct message *m, struct mime *mime)
 {
     const struct scan_world *w = ctx;
@@ -91,6 +98,7 @@ void world_init(struct scan_world *w)
     w->calls.ctx = w;
     w->calls.in_group = in_group;
     w->calls.content = content;
+    w->calls.work_queue = work_queue;
     w->dns = dns_asker_new(w->bus, w->loop);
     w->auth = world_auth_new(w);
     conf_on_change(w->conf, conf_changed, w);

@@ -1,8 +1,8 @@
 """The command filters: message filters made, read from files, ordered, switched; what is wrong is said with its place."""
-import os
+import base64, io, os, zipfile
 
 from console import Terminal
-from lib import POSTERN
+from lib import POSTERN, wait_for
 
 TEXT = '''# two filters
 big_mail: if (body-size > 2M and not (rcpt-to == "boss@")) {
@@ -98,3 +98,66 @@ def test_filters_by_questions(t):
     c.say('1')
     assert '1 filter updated.' in c.say('inactive')
     assert '  1   N      Y   one' in c.say('list')
+
+
+RUN = {
+    'tagged': '(subject == "^offer" and remote-ip == "127.0.0.0/8" and recv-listener == "InboundMail") {{ insert-header("X-Offer", "yes"); }}',
+    'zipped': '(attachment-filename == "invoice") {{ log-entry("invoice inside"); insert-header("X-Invoice", "yes"); }}',
+    'added': '(header("X-Offer")) {{ insert-header("X-Seen", "yes"); }}',
+    'first_host': '(header("X-Route")) {{ alt-mailhost("127.0.0.1:1"); }}',
+    'last_host': '(header("X-Route") == "now") {{ alt-mailhost("127.0.0.1:{port}"); }}',
+    'bad': '(body-contains("evil", 2)) {{ drop(); }}',
+    'returned': '(mail-from == "^back@" and body-size < 1M and workqueue-count >= 0) {{ bounce(); }}',
+    'slow': '(body-contains("(a+)+b")) {{ drop(); }}',
+    'enough': '(rcpt-count > 1) {{ skip-filters(); }}',
+    'others': '(true) {{ insert-header("X-Others", "yes"); }}',
+}
+
+
+def zip_of(name):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, 'w') as z:
+        z.writestr(name, 'pay now')
+    return base64.encodebytes(b.getvalue()).decode().replace('\n', '\r\n')
+
+
+def mail(subject, body='text\r\n', header=''):
+    return ('From: a@sender.test\r\nSubject: %s\r\nMessage-ID: <%s@sender.test>\r\n%s\r\n%s' % (subject, subject, header, body)).encode()
+
+
+def test_filters_run_on_every_message(t):
+    """Filters in order on real mail: what is added, routed, dropped and bounced, what later filters see, names of files in
+    archives; an expression that explodes is no match, is logged and raises an alert, and mail flows on."""
+    sink = t.sink()
+    g = t.home(['message_filter.%s.text=%s: if %s' % (n, n, f.format(port=sink.port)) for n, f in RUN.items()] +
+               ['listener.InboundMail.rat=ALL ACCEPT'], sink_port=sink.port)
+    c = g.smtp()
+
+    def deliver(data, sender='a@sender.test', to=('b@ours.test',)):
+        del sink.messages[:]
+        assert c.send(sender, list(to), data)[0] == 250
+        wait_for('the message', lambda: sink.messages, 30)
+        return sink.messages[0]['data']
+
+    got = deliver(mail('offer of the week'))
+    assert b'X-Offer: yes' in got and b'X-Seen: yes' in got and b'X-Others: yes' in got and b'X-Invoice' not in got, got
+    parts = ('--b\r\nContent-Type: text/plain\r\n\r\nsee the file\r\n--b\r\nContent-Type: application/zip; name=x.zip\r\n'
+             'Content-Disposition: attachment; filename=x.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--b--\r\n')
+    kind = 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n'
+    got = deliver(mail('files', parts % zip_of('Invoice 7.txt'), kind))
+    assert b'X-Invoice: yes' in got and b'X-Offer' not in got, got
+    g.wait_log(r'MID \d+ Custom Log Entry: invoice inside')
+    assert b'X-Invoice' not in deliver(mail('files', parts % zip_of('letter.txt'), kind))
+    assert b'X-Others' in deliver(mail('route', header='X-Route: now\r\n'))
+    assert b'X-Others' not in deliver(mail('two'), to=('b@ours.test', 'c@ours.test'))
+
+    del sink.messages[:]
+    assert c.send('a@sender.test', ['b@ours.test'], mail('x', 'EVIL and evil\r\n'))[0] == 250
+    g.wait_log(r"Message aborted MID \d+ Dropped by filter 'bad'")
+    assert b'X-Others' in deliver(mail('one evil', 'evil\r\n'))
+    bounce = deliver(mail('back'), sender='back@sender.test')
+    assert b'Content-Type: multipart/report' in bounce, bounce
+    slow = deliver(mail('slow', 'a' * 76 + '\r\nc b\r\n'))
+    assert b'X-Others: yes' in slow
+    g.wait_log(r"MID \d+ the regular expression '\(a\+\)\+b' takes too long, treated as no match")
+    wait_for('the alert', lambda: 'takes too long' in g.cli('displayalerts'))
