@@ -355,6 +355,7 @@ enum rc conf_check(const struct conf *c, const struct conf *old, bool force, str
     TRY(conf_check_services(c, e));
     TRY(conf_check_engines(c, e));
     TRY(conf_check_ldap(c, e));
+    TRY(conf_check_quarantines(c, e));
     TRY(check_snmp(c, e));
     return check_relay(c, old, force, e);
 }

@@ -17,6 +17,8 @@ enum rc conf_check_engines(const struct conf *c, struct err *e);
 enum rc conf_check_services(const struct conf *c, struct err *e);
 /* Part of conf_check(), rules_ldap.c: hosts, templates and parts of LDAP queries. */
 enum rc conf_check_ldap(const struct conf *c, struct err *e);
+/* Part of conf_check(), rules_quarantine.c: kinds, groups and overflow of quarantines. */
+enum rc conf_check_quarantines(const struct conf *c, struct err *e);
 /* The first setting that names this item of the section, as a path; false when none does. */
 bool conf_named_by(const struct conf *c, const struct conf_section *s, struct str name, struct buf *path_out);
 /* Gives an item another name, there and wherever it is named. */

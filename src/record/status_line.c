@@ -1,7 +1,7 @@
 /*
  * The Status line. See status.h; keys and their order are fixed by logs.md section 9.
  *
- * Called by record.c once a period. Owns nothing. What this release does not have yet (engines, quarantines) is 0.
+ * Called by record.c once a period. Owns nothing. What this release does not have yet is 0.
  */
 #include "record/status.h"
 
@@ -57,15 +57,15 @@ static const struct {
     {"DstInMem", GAUGE, GAUGE_DESTINATIONS},
     {"ResCon", ZERO, 0},
     {"WorkQ", GAUGE, GAUGE_WORK_QUEUE},
-    {"QuarMsgs", ZERO, 0},
-    {"QuarQKUsd", ZERO, 0},
+    {"QuarMsgs", GAUGE, GAUGE_QUARANTINE_MESSAGES},
+    {"QuarQKUsd", GAUGE, GAUGE_QUARANTINE_KB},
     {"LogUsd", M(log_percent)},
     {"SophLd", ZERO, 0},
     {"BMLd", ZERO, 0},
     {"CASELd", ZERO, 0},
     {"TotalLd", M(cpu_percent)},
     {"LogAvail", SPECIAL, LOG_AVAILABLE},
-    {"EuQ", ZERO, 0},
+    {"EuQ", GAUGE, GAUGE_SPAM_MESSAGES},
     {"EuqRls", ZERO, 0},
     {"CmrkLd", ZERO, 0},
     {"McafLd", ZERO, 0},

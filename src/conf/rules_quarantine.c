@@ -1,0 +1,66 @@
+/*
+ * Checks of the quarantines: one each of the kinds that are one, a name for each kind's own item, at least one that gives
+ * way when the space is used up, roles that exist.
+ *
+ * Called by conf_check(). Owns nothing. The error names path and reason.
+ */
+#include "conf/rules.h"
+
+enum { KIND_POLICY };
+
+static enum rc check_kinds(const struct conf *c, struct err *e)
+{
+    static const char *const own[] = {NULL, "Virus", "Outbreak", "File Analysis", "Unclassified"};
+
+    for (size_t i = 0; i < c->quarantine.n; i++) {
+        const struct conf_quarantine *q = &c->quarantine.items[i];
+        uint64_t wanted = KIND_POLICY;
+
+        for (uint64_t k = 1; k < sizeof own / sizeof *own; k++)
+            if (str_eqi(q->name, str_c(own[k])))
+                wanted = k;
+        if (q->kind != wanted)
+            return err_set(e, RC_INVALID, "quarantine.%.*s.kind: %s", STR(str_first(q->name, 64)),
+                           wanted == KIND_POLICY ? "there is one quarantine of that kind, which exists already"
+                                                 : "this quarantine keeps its kind");
+    }
+    return RC_OK;
+}
+
+static bool is_group(struct str name)
+{
+    static const char *const groups[] = {"operator", "read_only_operator", "guest", "help_desk"};
+
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (str_eqi(name, str_c(groups[i])))
+            return true;
+    return false;
+}
+
+static enum rc check_groups(const char *path, struct str name, struct strs groups, struct err *e)
+{
+    for (size_t i = 0; i < groups.n; i++)
+        if (!is_group(groups.items[i]))
+            return err_set(e, RC_INVALID, "%s%.*s.groups: a group is operator, read_only_operator, guest or help_desk", path,
+                           STR(str_first(name, 64)));
+    return RC_OK;
+}
+
+enum rc conf_check_quarantines(const struct conf *c, struct err *e)
+{
+    bool gives_way = false;
+
+    TRY(check_kinds(c, e));
+    for (size_t i = 0; i < c->quarantine.n; i++) {
+        const struct conf_quarantine *q = &c->quarantine.items[i];
+
+        gives_way = gives_way || q->overflow;
+        if (!q->header_name.n && q->header_value.n)
+            return err_set(e, RC_INVALID, "quarantine.%.*s.header_value: the header has no name",
+                           STR(str_first(q->name, 64)));
+        TRY(check_groups("quarantine.", q->name, q->groups, e));
+    }
+    if (!gives_way)
+        return err_set(e, RC_INVALID, "quarantine: at least one must free space by its default action (overflow)");
+    return check_groups("spam_quarantine", STR_NONE, c->spam_quarantine.groups, e);
+}
