@@ -186,6 +186,9 @@ void leave_init(struct quarantine *q);
 void leave_pump(struct quarantine *q);
 void leave_done(struct quarantine *q);
 
+/* early.c: the coded edits (mail/edits.h) that the member `edits` of a release asks for; empty = none. */
+struct str early_edits(struct arena *a, int fd, uint64_t offset, uint64_t body_bytes, const struct json *edits);
+
 /* expire.c */
 void expire_init(struct quarantine *q);
 /* Room for so many octets more in the pool of a class, by overflow if need be. */

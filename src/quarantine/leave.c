@@ -80,16 +80,15 @@ static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
 }
 
 static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct held *h, const struct leaving *l,
-                         struct buf *out)
+                         const struct json *release, struct str edits, struct buf *out)
 {
     struct envelope env = m->envelope;
-    const struct json *release = NULL;
     struct buf carried = BUF(ENVELOPE_BYTES);
     struct recipient *list;
     struct carried c;
 
-    json_read(a, l->release, &release, NULL);
     c = carried_of(m, h, release, l->copy);
+    c.edits = edits;
     carried_encode(&c, &carried);
     env.carried = buf_str(&carried);
     env.parent_mid = h->mid;
@@ -110,6 +109,8 @@ static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const s
                         struct bus_peer *to, struct err *e)
 {
     struct buf meta = BUF(CPQ_META_MAX), envelope = BUF(2 * ENVELOPE_BYTES);
+    const struct json *release = NULL;
+    struct str edits;
     struct cpq_meta m;
     struct arena a;
     uint64_t offset = 0;
@@ -121,7 +122,9 @@ static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const s
     if (rc == RC_OK)
         rc = cpq_meta_read(&a, buf_str(&meta), &m, e);
     if (rc == RC_OK) {
-        put_envelope(&a, &m, h, l, &envelope);
+        json_read(&a, l->release, &release, NULL);
+        edits = early_edits(&a, fd, offset, h->body_bytes, json_get(release, "edits"));
+        put_envelope(&a, &m, h, l, release, edits, &envelope);
         slot->call = bus_call_fd(q->o.bus, to, BUS_release_new,
                                  &(struct bus_release_new){.id = l->id,
                                                            .old_mid = h->mid,

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "mail/carried.h"
+#include "mail/edits.h"
 #include "quarantine/inside.h"
 
 #include <openssl/sha.h>
@@ -36,6 +37,7 @@ struct place {
     uint64_t last_id, next_mid;
     char release[4000]; /* of the last: "resume <sender> recipients|body" */
     char uid[100];
+    char edits[1000];                 /* "offset+length:replacement|" of each */
     struct carried carried;           /* numbers only: its texts are gone */
     char reply[200000], json[200000]; /* of the last verb */
     uint64_t reply_rc;
@@ -48,6 +50,7 @@ HELPER static void on_release(void *ctx, const struct bus_in *in)
     struct place *p = ctx;
     const struct bus_release_new *m = in->msg;
     struct envelope env;
+    struct edits edits;
     struct arena a;
     char body[2000] = "";
     size_t at;
@@ -55,6 +58,11 @@ HELPER static void on_release(void *ctx, const struct bus_in *in)
     arena_init(&a, 4096, 1 << 20);
     assert_int_equal(envelope_decode(&a, m->envelope, &env, NULL), RC_OK);
     assert_int_equal(carried_decode(env.carried, &p->carried, NULL), RC_OK);
+    assert_int_equal(edits_decode(&a, p->carried.edits, m->body_bytes, &edits, NULL), RC_OK);
+    p->edits[0] = '\0';
+    for (size_t i = 0; i < edits.n; i++)
+        snprintf(p->edits + strlen(p->edits), sizeof p->edits - strlen(p->edits), "%d+%d:%.*s|", (int)edits.items[i].offset,
+                 (int)edits.items[i].length, STR(edits.items[i].replacement));
     at = (size_t)snprintf(p->release, sizeof p->release, "%d <%.*s>", (int)p->carried.resume, STR(env.sender));
     for (size_t i = 0; i < env.n_recipients; i++)
         at += (size_t)snprintf(p->release + at, sizeof p->release - at, " %.*s", STR(env.recipients[i].address));

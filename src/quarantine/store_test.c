@@ -10,7 +10,8 @@
 
 static struct letter letter(uint64_t mid)
 {
-    return (struct letter){"pvo", "a@out.test", "b@in.test", "From: a@out.test\r\nSubject: x\r\n\r\nheld\r\n", HOLD(IN_POLICY), mid};
+    return (struct letter){"pvo",           "a@out.test", "b@in.test", "From: a@out.test\r\nSubject: x\r\n\r\nheld\r\n",
+                           HOLD(IN_POLICY), mid};
 }
 
 static void put(struct place *p, uint64_t mid)
@@ -89,7 +90,8 @@ static void test_index_lost(void **state)
     place_end(&p);
 }
 
-/* A crash behind the sync and before the index: the older index catches up; a replay is a duplicate, not a second message. */
+/* A crash behind the sync and before the index: the older index catches up; a replay is a duplicate, not a second message.
+ */
 static void test_crash_before_index(void **state)
 {
     struct place p;
@@ -112,7 +114,8 @@ static void test_crash_before_index(void **state)
     place_end(&p);
 }
 
-/* A power cut in the middle of a record: what was acknowledged is there, the torn one is not, and writing goes on behind it. */
+/* A power cut in the middle of a record: what was acknowledged is there, the torn one is not, and writing goes on behind it.
+ */
 static void test_torn_tail(void **state)
 {
     struct place p;
@@ -221,7 +224,8 @@ static void test_files_die(void **state)
     place_end(&p);
 }
 
-/* ---- time and space -------------------------------------------------------------------------------------------------------- */
+/* ---- time and space
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Default actions: Policy deletes, Own releases; each when its time is over and no earlier. */
 static void test_expiry(void **state)
@@ -302,6 +306,33 @@ static void test_overflow(void **state)
     free(body);
 }
 
+/* Mail that is let out early carries what its quarantine adds; mail that an operator releases does not. */
+static void test_early(void **state)
+{
+    struct place p;
+    char *body = large(400000);
+    struct letter l = letter(55);
+
+    (void)state;
+    memcpy(body, "Subject: Hi\r\n\r\n", 15);
+    l.body = body;
+    place_start(
+        &p, SETTINGS
+        "quarantine_service.max_bytes=1M\nquarantine.Policy.action=release\nquarantine.Policy.subject_prefix=[EARLY]\n"
+        "quarantine.Policy.subject_suffix=\xc3\xbc\nquarantine.Policy.header_name=X-Early\n"
+        "quarantine.Policy.header_value=yes\n");
+    for (; l.mid < 58; l.mid++)
+        post(&p, &l);
+    turns(&p, 20);
+    assert_int_equal(p.taken, 1);
+    assert_string_equal(p.edits, "0+0:X-Early: yes\r\n|9+0:[EARLY] |11+0: =?utf-8?Q?=C3=BC?=|");
+    decide(&p, 56, "Policy", HOLD_RELEASE);
+    assert_int_equal(p.taken, 2);
+    assert_string_equal(p.edits, "");
+    place_end(&p);
+    free(body);
+}
+
 /* Spam: delete the oldest, or refuse. */
 static void test_spam_full(void **state)
 {
@@ -352,10 +383,13 @@ static void test_removed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_index_lost),   cmocka_unit_test(test_crash_before_index), cmocka_unit_test(test_torn_tail),
-        cmocka_unit_test(test_damage),       cmocka_unit_test(test_index_damaged),      cmocka_unit_test(test_write_fails),
-        cmocka_unit_test(test_files_die),    cmocka_unit_test(test_expiry),             cmocka_unit_test(test_spam_expiry),
-        cmocka_unit_test(test_overflow),     cmocka_unit_test(test_spam_full),          cmocka_unit_test(test_removed),
+        cmocka_unit_test(test_index_lost),    cmocka_unit_test(test_crash_before_index),
+        cmocka_unit_test(test_torn_tail),     cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_index_damaged), cmocka_unit_test(test_write_fails),
+        cmocka_unit_test(test_files_die),     cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_spam_expiry),   cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_spam_full),     cmocka_unit_test(test_removed),
+        cmocka_unit_test(test_early),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
