@@ -9,7 +9,7 @@
 
 #include "base/must.h"
 
-enum { FEW = 3000, GRAM = 3, SQL_MAX = 32 << 10, PARAMS = 64 };
+enum { FEW = 3000, ENOUGH = 100, GRAM = 3, SQL_MAX = 128 << 10, PARAMS = 64 };
 
 /* ---- the statement
  * ---------------------------------------------------------------------------------------------------------- */
@@ -130,85 +130,72 @@ static bool grams(const struct search_text *t, struct buf *out)
     return n > 0;
 }
 
-/* What leads the search: SQL of the ids it gives. */
+/* What leads the search: the ids it gives, when they are few. */
 struct lead {
-    struct str ids; /* a sub-select of message ids, with the one parameter or none */
-    struct str param;
-    uint64_t rows;
+    uint64_t *ids;
+    size_t rows; /* FEW + 1 = too many */
 };
 
-static uint64_t count_few(struct quarantine *q, const struct lead *l)
+static void try_lead(struct quarantine *q, const struct search *s, struct lead *best, const char *select, struct str param_1)
 {
+    uint64_t *ids = arena_array(s->a, uint64_t, FEW + 1);
     struct buf sql = BUF(SQL_MAX);
+    size_t n = 0;
     sqlite3_stmt *st;
-    uint64_t n = FEW + 1;
 
-    buf_addf(&sql, "SELECT count(*) FROM (%.*s LIMIT %d)", STR(l->ids), FEW + 1);
+    buf_addf(&sql, "%s LIMIT %d", select, FEW + 1);
     st = sql_prepare(&q->sql, buf_str(&sql));
-    if (st && l->param.p)
-        sql_put(st, 1, l->param);
-    if (st && sql_step(&q->sql, st))
-        n = sql_u64(st, 0);
+    if (st && param_1.p)
+        sql_put(st, 1, param_1);
+    while (ids && st && n <= FEW && sql_step(&q->sql, st))
+        ids[n++] = sql_u64(st, 0);
+    if (ids && st && n < best->rows)
+        *best = (struct lead){ids, n};
     sql_free(st);
     buf_done(&sql);
-    return n;
 }
 
-static void try_lead(struct quarantine *q, struct lead *best, struct lead l)
+static void try_range(struct quarantine *q, const struct search *s, struct lead *best, const char *column, uint64_t from,
+                      uint64_t to)
 {
-    l.rows = count_few(q, &l);
-    if (l.rows < best->rows)
-        *best = l;
+    struct str select =
+        arena_printf(s->a, "SELECT id FROM message WHERE class=%d AND %s BETWEEN %llu AND %llu", (int)s->spam, column,
+                     (unsigned long long)from, (unsigned long long)(to ? to : UINT64_MAX >> 1));
+
+    if (from || to)
+        try_lead(q, s, best, select.p, STR_NONE);
 }
 
+/* What is cheap to ask comes first; as soon as one gives very few the rest is not asked. */
 static void find_lead(struct quarantine *q, const struct search *s, struct lead *best)
 {
-    unsigned long long class = s->spam;
-
     *best = (struct lead){.rows = FEW + 1};
-    for (size_t i = 0; i < s->n_texts; i++) {
-        struct buf match = BUF(SQL_MAX);
-
-        if (s->texts[i].column[0] == 'm' && grams(&s->texts[i], &match))
-            try_lead(
-                q, best,
-                (struct lead){str_lit("SELECT rowid FROM words WHERE words MATCH ?1"), arena_str(s->a, buf_str(&match)), 0});
-        buf_done(&match);
-    }
-    if (s->min_size || s->max_size)
-        try_lead(
-            q, best,
-            (struct lead){arena_printf(s->a, "SELECT id FROM message WHERE class=%llu AND body_bytes BETWEEN %llu AND %llu",
-                                       class, (unsigned long long)s->min_size,
-                                       (unsigned long long)(s->max_size ? s->max_size : UINT64_MAX >> 1)),
-                          STR_NONE, 0});
-    if (s->from_ms || s->to_ms)
-        try_lead(
-            q, best,
-            (struct lead){arena_printf(s->a, "SELECT id FROM message WHERE class=%llu AND received BETWEEN %llu AND %llu",
-                                       class, (unsigned long long)s->from_ms,
-                                       (unsigned long long)(s->to_ms ? s->to_ms : UINT64_MAX >> 1)),
-                          STR_NONE, 0});
-    if (!s->spam && s->some_quarantine) {
+    try_range(q, s, best, "received", s->from_ms, s->to_ms);
+    if (best->rows > ENOUGH)
+        try_range(q, s, best, "body_bytes", s->min_size, s->max_size);
+    if (!s->spam && s->some_quarantine && best->rows > ENOUGH) {
         struct buf b = BUF(4096);
 
         buf_add(&b, str_lit("SELECT message FROM hold WHERE quarantine IN ("));
         for (size_t i = 0; i < s->n_quarantines; i++)
             buf_addf(&b, "%s%llu", i ? "," : "", (unsigned long long)s->quarantines[i]);
         buf_addc(&b, ')');
-        try_lead(q, best, (struct lead){arena_str(s->a, buf_str(&b)), STR_NONE, 0});
+        try_lead(q, s, best, arena_str(s->a, buf_str(&b)).p, STR_NONE);
         buf_done(&b);
+    }
+    for (size_t i = 0; i < s->n_texts && best->rows > ENOUGH; i++) {
+        struct buf match = BUF(SQL_MAX);
+
+        if (s->texts[i].column[0] == 'm' && grams(&s->texts[i], &match))
+            try_lead(q, s, best, "SELECT rowid FROM words WHERE words MATCH ?1", arena_str(s->a, buf_str(&match)));
+        buf_done(&match);
     }
 }
 
 static void lead_ids(struct query *x, const struct lead *l)
 {
-    size_t hole = str_find_str(l->ids, str_lit("?1"));
-
-    buf_add(&x->sql, str_first(l->ids, hole));
-    if (hole < l->ids.n)
-        param(x, l->param);
-    buf_add(&x->sql, str_from(l->ids, hole + 2));
+    for (size_t i = 0; i < l->rows; i++)
+        number(x, i ? "," : "", l->ids[i]);
 }
 
 static void order(struct query *x, const char *expression)
@@ -227,8 +214,11 @@ static void pvo_sql(struct query *x, const struct lead *lead)
     bool few = lead->rows <= FEW;
 
     if (s->order == ORDER_EXIT && !few) { /* by holds, in the order of their exits */
-        buf_add(&x->sql, str_lit("SELECT DISTINCT h.message FROM hold h CROSS JOIN message m ON m.id=h.message WHERE "
-                                 "h.state=0 AND h.quarantine IN ("));
+        buf_add(
+            &x->sql,
+            str_lit(
+                "SELECT DISTINCT h.message FROM hold h INDEXED BY hold_exit CROSS JOIN message m ON m.id=h.message WHERE "
+                "h.state=0 AND h.quarantine IN ("));
         in_quarantines(x);
         buf_addc(&x->sql, ')');
         conditions(x);
