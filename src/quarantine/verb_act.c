@@ -161,7 +161,7 @@ static enum rc act(struct question *v, const struct action *made)
         return act_said(v, x);
     v->state = x;
     v->pending = true;
-    act_on_portion(v);
+    loop_timer_set(v->q->o.loop, &v->timer, 0, act_on_portion, v); /* answering frees the question: not from within it */
     return RC_OK;
 }
 
