@@ -153,13 +153,13 @@ static bool filters_fit(struct session *s, void *ctx, struct str answer)
 
 static void ask_filters(struct session *s, struct place *p)
 {
+    struct str answer;
     size_t at;
 
     for (size_t i = 0; (at = policy_item(s, &p->table, "content_filter", i)) != SIZE_MAX; i++)
         say(s, "%zu. %.*s\n", i + 1, STR(policy_name_shown(session_conf(s)->content_filter.items[at].name)));
-    put(s, p,
-        arena_printf(&s->arena, "content_filters=%.*s",
-                     STR(ask_optional(s, "Enter the names of the content filters, separated by commas:", filters_fit, p))));
+    answer = ask_optional(s, "Enter the names of the content filters, separated by commas:", filters_fit, p);
+    field_put(s, ops_section(section), p->name, "content_filters", listed_names(s, p, answer));
 }
 
 /* The rows of a stage: whether it is used, and if so how. */

@@ -60,16 +60,17 @@ ACTION(edit_header_text)
 /* A forged author is no longer shown: the envelope sender stands in From, what stood there in X-Original-From. */
 ACTION(fed)
 {
-    struct str from = str_lit("From"), was;
+    struct str name = filter_text(a->args, a->n_args, 0), by = action_text(m, a, r, 1), was;
     struct header_field f;
 
-    (void)a;
-    (void)r;
     (void)e;
-    if (!header_find(patch_octets(&m->patch), from, &f))
+    if (!name.n)
+        name = str_lit("From");
+    if (!header_find(patch_octets(&m->patch), name, &f))
         return RC_OK;
     was = header_unfold(m->arena, f.value, VALUE_MAX);
-    patch_header_put(&m->patch, from, arena_printf(m->arena, "<%.*s>", STR(m->env->sender)));
-    patch_header_add(&m->patch, str_lit("X-Original-From"), was, false);
+    name = arena_str(m->arena, f.name);
+    patch_header_put(&m->patch, name, by.n ? by : arena_printf(m->arena, "<%.*s>", STR(m->env->sender)));
+    patch_header_add(&m->patch, arena_printf(m->arena, "X-Original-%.*s", STR(name)), was, false);
     return RC_OK;
 }

@@ -78,6 +78,8 @@ static const struct {
     {"edit-body-text(\"hello\", \"changed\")", with_files, "", ""}, /* files are no body */
     {"fed()", plain, "From: Ann <ann@x.test>\nSubject: Hello\n",
      "From: <ann@x.test>\nSubject: Hello\nX-Original-From: Ann <ann@x.test>\n"},
+    {"fed(\"from\", \"Somebody <$EnvelopeFrom>\")", plain, "From: Ann <ann@x.test>\nSubject: Hello\n",
+     "From: Somebody <ann@x.test>\nSubject: Hello\nX-Original-From: Ann <ann@x.test>\n"},
     {"add-footer(\"Foot\")", plain, "Text\n", "Text\nSent by in.test <ann@x.test>\n"},
     {"add-heading(\"Foot\")", plain, "Text\n", "Sent by in.test <ann@x.test>\nText\n"},
     {"add-footer(\"Foot\")", "Content-Type: text/html\n\n<body>x</body>\n", "</body>",

@@ -140,7 +140,7 @@ void part_drop(struct part_changes *c, struct mime_part *part, struct str text)
     part_set_field(c, p, str_lit("MIME-Version"), str_lit("1.0"));
     part_change_add(c, part_offset(c, p->headers.p), 0,
                     str_lit("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"));
-    part_change_add(c, body, p->raw.n, arena_printf(a, "%.*s\r\n", STR(part_quoted(a, text))));
+    part_change_add(c, body, p->raw.n, part_joined(a, part_quoted(a, text), str_lit("\r\n")));
 }
 
 /* --- around the message

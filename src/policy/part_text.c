@@ -68,10 +68,10 @@ struct str part_quoted(struct arena *a, struct str text)
 
 struct str part_text_entity(struct arena *a, struct str text)
 {
-    return arena_printf(a,
-                        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
-                        "Content-Disposition: inline\r\n\r\n%.*s",
-                        STR(part_quoted(a, text)));
+    return part_joined(a,
+                       str_lit("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+                               "Content-Disposition: inline\r\n\r\n"),
+                       part_quoted(a, text));
 }
 
 /* --- character sets
@@ -343,7 +343,7 @@ void part_add_text(struct part_changes *c, struct mime_part *p, struct str text,
         add_html(c, p, html, above);
         return;
     }
-    text = arena_printf(a, "%.*s\r\n", STR(part_lines(a, text)));
+    text = part_joined(a, part_lines(a, text), str_lit("\r\n"));
     if (!to_charset(a, text, p->charset, &octets) || e == OTHER || e == BASE64 || !lines_fit(octets) ||
         (e == PLAIN && !part_is_ascii(octets))) {
         struct str now = mime_text(c->mime, p);
@@ -353,7 +353,7 @@ void part_add_text(struct part_changes *c, struct mime_part *p, struct str text,
         return;
     }
     if (e == QUOTED)
-        octets = arena_printf(a, "%.*s\r\n", STR(part_quoted(a, octets)));
+        octets = part_joined(a, part_quoted(a, octets), str_lit("\r\n"));
     if (above)
         part_change_add(c, part_offset(c, raw.p), 0, octets);
     else

@@ -15,6 +15,7 @@
 #include "mail/header.h"
 #include "queue/made.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { AGAIN_MS = 10000, HEADERS_MAX = 64 << 10, NOTICE_OVERHEAD = 16 << 20, TOLD_MAX = PIECE_RECIPIENTS * 40 };
@@ -43,7 +44,7 @@ struct settling {
     struct held *held;
     size_t n_told, n_held;
     struct str to;
-    char profile[64];
+    char profile[129];
     struct loop_timer timer;
 };
 
@@ -84,7 +85,7 @@ static struct settling *notice_of(struct queue *q, uint32_t piece, enum dsn_kind
     s->mid = mid;
     s->kind = kind;
     arena_init(&s->arena, 1024, 64 << 20);
-    strncpy(s->profile, destination_at(q, piece_at(q, piece)->destination)->profile, sizeof s->profile - 1);
+    snprintf(s->profile, sizeof s->profile, "%.*s", STR(profile_of(q, piece)->name));
     s->next = q->settling;
     q->settling = s;
     return s;
@@ -111,21 +112,6 @@ static void hold(struct settling *s, uint32_t piece, int deliverer, int slot)
     s->held = more;
     s->held[s->n_held++] = (struct held){piece, deliverer, slot};
     piece_at(s->q, piece)->state = PIECE_SETTLING;
-}
-
-static const struct conf_bounce_profile *profile_named(struct queue *q, const char *name)
-{
-    const struct conf *c = conf_now(q->conf);
-    const struct conf_bounce_profile *p = conf_find(&c->bounce_profile, str_c(name));
-
-    p = p ? p : conf_find(&c->bounce_profile, str_lit("default"));
-    must(p);
-    return p;
-}
-
-static const struct conf_bounce_profile *profile_of(struct queue *q, uint32_t piece)
-{
-    return profile_named(q, destination_at(q, piece_at(q, piece)->destination)->profile);
 }
 
 static bool envelope_of(struct queue *q, const struct message *m, struct arena *a, struct spool_head *head_out,
@@ -288,7 +274,7 @@ static enum rc write_notice(struct settling *s, const struct message *m)
 {
     struct queue *q = s->q;
     const struct conf *c = conf_now(q->conf);
-    const struct conf_bounce_profile *p = profile_named(q, s->profile);
+    const struct conf_bounce_profile *p = profile_named(q, str_c(s->profile));
     struct spool_head head;
     struct envelope env;
     struct buf text = BUF(NOTICE_OVERHEAD + (size_t)p->dsn_original_max_bytes);

@@ -87,13 +87,6 @@ static void tell_limit(struct queue *q, struct destination *d, struct deliverer 
              &(struct bus_deliver_limit){.destination = str_c(d->name), .connections = d->told});
 }
 
-static struct str kept_of(const struct queue *q, const struct message *m)
-{
-    const struct kept *ed = m->kept ? slab_at(&q->kept, m->kept) : NULL;
-
-    return ed ? str_of(ed->p, ed->n) : STR_NONE;
-}
-
 static void send_piece(struct queue *q, uint32_t piece, struct deliverer *to)
 {
     struct piece *p = piece_at(q, piece);

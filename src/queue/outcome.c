@@ -54,8 +54,8 @@ static void count_result(struct queue *q, struct destination *d, const struct de
 static void wait_again(struct queue *q, uint32_t piece)
 {
     struct piece *p = piece_at(q, piece);
-    const struct retry_rule *rule = &destination_at(q, p->destination)->retry;
-    uint64_t wait = retry_wait(rule, p->tries);
+    struct retry_rule rule = profile_rule(q, piece);
+    uint64_t wait = retry_wait(&rule, p->tries);
 
     piece_wait_until(q, piece, loop_now_ms(q->loop) + wait);
     entry_wait(q, piece);
@@ -75,14 +75,14 @@ static bool is_old(struct queue *q, uint32_t piece)
 {
     const struct piece *p = piece_at(q, piece);
 
-    return clock_wall_ms() > message_at(q, p->message)->entered_ms + destination_at(q, p->destination)->retry.max_age_ms;
+    return clock_wall_ms() > message_at(q, p->message)->entered_ms + profile_rule(q, piece).max_age_ms;
 }
 
 bool outcome_expire(struct queue *q, uint32_t piece)
 {
     const struct piece *p = piece_at(q, piece);
 
-    if (!p->tries || (p->tries < destination_at(q, p->destination)->retry.max_tries && !is_old(q, piece)))
+    if (!p->tries || (p->tries < profile_rule(q, piece).max_tries && !is_old(q, piece)))
         return false;
     arena_reset(&q->scratch);
     outcome_bounce(q, piece, &expired);

@@ -230,8 +230,8 @@ struct queue {
     uint64_t oldest_mid, oldest_ms, oldest_seconds;
     struct verb_question *questions;
     struct own_mail *own_mails;
-    struct judged *judged;    /* verdicts whose messages are being stored */
-    struct release *releases; /* out of quarantine, being stored */
+    struct judged *judged;     /* verdicts whose messages are being stored */
+    struct release *releases;  /* out of quarantine, being stored */
     struct settling *settling; /* waiting for a DSN, this turn's first */
     uint64_t ceilings[NUMBER_COUNT];
     enum rc receiving_state;
@@ -454,6 +454,15 @@ void numbers_check(struct queue *q);
 void numbers_stop(struct queue *q);
 /* After a power cut: the log says of every message that may go out twice that it was recovered (J). */
 void recover_say(struct queue *q);
+
+/* ---- profile.c */
+/* What travels with a judged message (mail/carried.h); empty = nothing. */
+struct str kept_of(const struct queue *q, const struct message *m);
+/* The profile of that name, else `default`. */
+const struct conf_bounce_profile *profile_named(struct queue *q, struct str name);
+/* That which filters gave the piece's message, else that of its destination; and its rule of retries. */
+const struct conf_bounce_profile *profile_of(struct queue *q, uint32_t piece);
+struct retry_rule profile_rule(struct queue *q, uint32_t piece);
 
 /* ---- bounce.c
  * ---------------------------------------------------------------------------------------------------------------------- */

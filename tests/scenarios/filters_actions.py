@@ -1,6 +1,7 @@
 """What filters and mail policies do to mail that goes through: each action on a delivered, dropped, bounced or held message."""
 import re
 
+from console import console
 from lib import wait_for
 
 RAT = 'listener.InboundMail.rat=ours.test,ALL REJECT'
@@ -181,6 +182,25 @@ def test_recipients_of_several_policies(t):
     assert len(m['rcpts']) == 2 and b'X-' not in m['data'].split(b'\r\n\r\n')[0].replace(b'X-Postern', b''), m
 
 
+def test_bounce_profile_and_host_of_a_filter(t):
+    """bounce-profile() decides over retries and notifications of a message, alt-mailhost() where it goes; others keep those of
+    their destination."""
+    other = t.sink()
+    w = Gateway(t, ['route[relay.test].hosts=127.0.0.1:%d' % other.port, 'bounce_profile.Once.max_tries=1', 'bounce_profile.Silent.failure_dsn=no', 'bounce_profile.Silent.max_tries=1',
+                    'message_filter.o.text=o: if (subject == "^once") { bounce-profile("Once"); }',
+                    'message_filter.s.text=s: if (subject == "^silent") { bounce-profile("Silent"); }',
+                    'message_filter.h.text=h: if (subject == "^host") { alt-mailhost("relay.test"); }'])
+    w.sink.script = lambda line, state: '451 4.3.0 later' if line == 'RCPT TO:<late@ours.test>' else None
+    mids = {s: w.send(s, rcpts='late@ours.test') for s in ('once', 'silent', 'usual')}
+    w.send('host')
+    wait_for('the other host', lambda: [m for m in other.messages if b'Subject: host' in m['data']])
+    w.got(b'Subject: once', b'5.4.7', rcpt='ann@x.test')
+    w.log(r'Bounced: DCID \d+ MID %s to RID 0 - 5.4.7' % mids['silent'])
+    w.log(r'MID? ?%s to RID \[0\] pending till|Message %s to RID \[0\] pending till' % (mids['usual'], mids['usual']))
+    assert not [m for m in w.sink.messages if m['rcpts'] == ['ann@x.test'] and b'Subject: once' not in m['data']], w.sink.messages
+    assert not [m for m in w.sink.messages if b'Subject: host' in m['data']]
+
+
 def test_policyconfig_and_textconfig(t):
     """The dialogues in one line: policies, content filters and texts are made, changed, moved, removed; what is wrong is said with
     line, column and what was expected, and nothing changes."""
@@ -213,3 +233,27 @@ def test_policyconfig_and_textconfig(t):
     assert 'no' in g.cli('settings show mail_policy.Staff.antispam')
     g.cli('policyconfig incoming delete Staff; policyconfig incoming filters delete Stamp2; textconfig delete Foot; commit "none"')
     assert 'Staff' not in g.cli('policyconfig incoming print')
+    c = console(t, g)
+    c.say('policyconfig')
+    c.say('1')
+    c.say('FILTERS')
+    c.say('NEW')
+    c.say('Asked')
+    c.say('By hand')
+    assert re.search(r'line 1, column 9: expected', c.say('subject = "x"'))
+    c.say('subject == "hello"')
+    c.say('')
+    c.say('insert-header("X-Asked", "1")')
+    assert 'Asked (0 policies) By hand' in c.say('')
+    c.say('')
+    c.say('EDIT')
+    c.say('DEFAULT')
+    c.say('FILTERS')
+    c.say('yes')
+    assert 'flop' in c.say('flop')
+    c.say('Asked')
+    c.say('')
+    c.say('')
+    out = c.say('commit "by hand"')
+    assert 'Changes committed' in out, c.all[-2000:]
+    assert 'Asked' in g.cli('settings show mail_policy.DEFAULT.content_filters')
