@@ -8,18 +8,20 @@ import os, re, shutil, signal, socket, socketserver, ssl, subprocess, sys, tempf
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get('POSTERN_BUILD', os.path.join(TOP, 'build'))
 POSTERN = os.path.join(BUILD, 'postern')
-_ports = {'first': int(os.environ.get('POSTERN_TEST_BASE', '10000')), 'span': 9000, 'next': os.getpid() % 150}
+# Homes of processes that run side by side lie so that no two ports of theirs can meet: the differences of these residues are
+# not among those of the offsets a home uses (22, 25, 80 ... 7025).
+STEP, RESIDUES = 100, (0, 11, 24)
+_ports = {'first': int(os.environ.get('POSTERN_TEST_BASE', '10000')), 'next': os.getpid() % 90}
 _base_lock = threading.Lock()
 
 
-def use_ports(offset, span):
-    """Homes of this process lie in this part of the range (processes that run side by side)."""
-    _ports['first'] += offset
-    _ports['span'] = span
+def use_ports(process):
+    """This is the process with that number, from 0, of those that run scenarios side by side."""
+    _ports['first'] += RESIDUES[process]
 
 
 def ports_free(base):
-    for p in (base + n for n in (21, 22, 25, 80, 161, 443, 587, 628, 4431, 6080, 6443)):
+    for p in (base + n for n in (21, 22, 25, 80, 161, 443, 587, 628, 4431, 6080, 6443, 7025)):
         s = socket.socket()
         try:
             s.bind(('127.0.0.1', p))
@@ -31,11 +33,11 @@ def ports_free(base):
 
 
 def free_base():
-    """A base for a home: below the ports the system gives to outgoing connections, 50 apart, so that the ports of two homes
+    """A base for a home: below the ports the system gives to outgoing connections, 100 apart, so that the ports of two homes
     (base + 22, 25, 80 ...) rarely meet; that they do not is looked at."""
     with _base_lock:
         while True:
-            base = _ports['first'] + _ports['next'] * 50 % _ports['span']
+            base = _ports['first'] + _ports['next'] * STEP % 9000
             _ports['next'] += 1
             if ports_free(base):
                 return base
