@@ -59,7 +59,7 @@ static enum rc compile_one(struct arena *a, const struct conf_dictionary *c, str
 
         TRY(dictionary_term_read(c->terms.items[i], &d->terms[i], e));
         term = d->terms[i].term;
-        d->entities[i] = entity_find(term);
+        d->entities[i] = term.p[0] == '*' ? entity_find(term) : NULL; /* "email" is a word */
         patterns[i] = d->entities[i] ? (struct pattern){.text = str_c(d->entities[i]->expression), .want_from = true}
                                      : (struct pattern){.text = term,
                                                         .literal = pattern_is_literal(term),

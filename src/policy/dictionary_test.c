@@ -84,9 +84,23 @@ static void a_bad_expression_costs_its_own_dictionary_alone(void **state)
     end(&f);
 }
 
+/* Names of entities are words like any other; only with the asterisk they stand for what they name. */
+static void a_word_that_names_an_entity_is_a_word(void **state)
+{
+    struct fix f = make("dictionary.words.terms=email,iban,*credit\n");
+    struct dictionary_result r;
+
+    (void)state;
+    dictionary_scan(dictionary_find(f.words, str_lit("words")), str_lit("an email to a@b.example, 4111 1111 1111 1111"), 0,
+                    &r);
+    assert_int_equal(r.matches, 2);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_word_that_names_an_entity_is_a_word),
         cmocka_unit_test(terms_are_found_with_their_weights),
         cmocka_unit_test(a_term_and_its_weight),
         cmocka_unit_test(a_bad_expression_costs_its_own_dictionary_alone),

@@ -2,6 +2,7 @@
 #include "policy/patterns.h"
 
 #include "base/clock.h"
+#include "policy/entity.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,12 +118,29 @@ static void a_scan_ends_when_nobody_wants_more(void **state)
     arena_done(&a);
 }
 
+/* Each row of spec/entities.def alone, and all of them at once as data loss prevention may ask for them. */
+static void every_entity_compiles(void **state)
+{
+    struct pattern all[64];
+    struct seen s = {0};
+    size_t n = 0;
+    struct arena a;
+
+    (void)state;
+    for (const struct entity *e; n < 64 && (e = entity_row(n)); n++) {
+        all[n] = (struct pattern){.text = str_c(e->expression), .want_from = true};
+        make(&a, &all[n], 1);
+        arena_done(&a);
+    }
+    assert_int_equal(patterns_scan(make(&a, all, n), str_lit("of anna.b@mail.example.org today"), see, &s), RC_OK);
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_kind_is_found_where_it_is),
-        cmocka_unit_test(a_bad_expression_is_named),
-        cmocka_unit_test(an_expression_that_explodes_ends),
+        cmocka_unit_test(each_kind_is_found_where_it_is),     cmocka_unit_test(every_entity_compiles),
+        cmocka_unit_test(a_bad_expression_is_named),          cmocka_unit_test(an_expression_that_explodes_ends),
         cmocka_unit_test(a_scan_ends_when_nobody_wants_more),
     };
 

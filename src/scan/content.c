@@ -7,6 +7,7 @@
 #include "scan/content.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "scan/documents.h"
 #include "scan/file_type.h"
 #include "scan/gmime.h"
@@ -116,6 +117,7 @@ static void unpack(struct look *l, struct mime_part *p, enum unpack_how how)
     enum unpack_end end;
 
     l->archive = p;
+    io_pass("scan.unpack");
     end = unpack_run(l->c->unpacker, p->body, how, &limits, &to, &entries, &bytes);
     l->entries -= entries < l->entries ? entries : l->entries;
     l->bytes -= bytes < l->bytes ? bytes : l->bytes;
