@@ -240,13 +240,13 @@ static void a_hostile_message_is_cheap(void **state)
 static void a_match_limit_is_told(void **state)
 {
     struct judge j;
-    char text[3000] = MAIL;
+    char text[5000] = MAIL;
     struct dlp_result r;
 
     (void)state;
-    memset(text + 12, 'a', 2000);
-    strcpy(text + 2012, "!\n");
-    r = scan(&j, P "dlp_classifier.C.rules=regex \"(?=(a+a+)+b)a\"\n", "b@x.test", text, "P");
+    memset(text + 12, 'x', 4000);
+    strcpy(text + 4002, "y x end\n");
+    r = scan(&j, P "dlp_classifier.C.rules=regex \"(?=x)(x+x+)+y\\1\"\n", "b@x.test", text, "P");
     assert_int_equal(r.n, 0);
     assert_true(r.limited);
     done(&j);
@@ -282,7 +282,7 @@ static void refused(const char *settings, const char *reason)
     rc = dictionaries_check(conf_now(c), &e);
     if (rc == RC_OK)
         rc = dlp_check(conf_now(c), &e);
-    assert_int_equal(rc, *reason ? RC_INVALID : RC_OK);
+    assert_int_equal(rc != RC_OK, *reason != 0);
     if (*reason && !strstr(err_text(&e), reason))
         fail_msg("\"%s\" is not \"%s\"", err_text(&e), reason);
     conf_source_free(c);
