@@ -22,28 +22,6 @@ struct compiled_words {
     size_t n;
 };
 
-enum rc dictionary_term_read(struct str line, struct dictionary_term *out, struct err *e)
-{
-    struct str text = str_trim(line);
-    size_t comma = text.n;
-    uint64_t weight = 1;
-
-    while (comma && text.p[comma - 1] != ',')
-        comma--;
-    if (comma > 1 && str_u64(str_trim(str_from(text, comma)), &weight))
-        text = str_trim(str_first(text, comma - 1));
-    else
-        weight = 1;
-    if (!text.n)
-        return err_set(e, RC_INVALID, "a term is empty");
-    if (weight < 1 || weight > DICTIONARY_WEIGHT_MAX)
-        return err_set(e, RC_INVALID, "'%.*s': a weight is 1 to %d", STR(str_first(text, 100)), DICTIONARY_WEIGHT_MAX);
-    if (text.p[0] == '*' && !entity_find(text))
-        return err_set(e, RC_INVALID, "'%.*s': no such smart identifier", STR(str_first(text, 100)));
-    *out = (struct dictionary_term){text, weight};
-    return RC_OK;
-}
-
 /* What is looked for; *entity_out = NULL where it is no smart term. */
 static struct pattern pattern_of(const struct conf_dictionary *c, struct str term, const struct entity **entity_out)
 {
