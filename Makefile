@@ -18,9 +18,9 @@ CFLAGS += -std=gnu17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIE -ffunction-sections -
 LDFLAGS += $(if $(SAN),-fsanitize=address$(,)undefined) -pie -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
 
 # What each executable may link beside libc and libuv (design-notes H1; tools/rooms checks the result).
-LIBS_postern  := -luv -lxml2 -lsodium -lcrypto -lpcre2-8
+LIBS_postern  := -luv -lxml2 -lsodium -lcrypto -lpcre2-8 -lhs
 LIBS_master   := -luv
-LIBS_control  := -luv -lxml2 -lsodium -lcrypto -lpcre2-8
+LIBS_control  := -luv -lxml2 -lsodium -lcrypto -lpcre2-8 -lhs
 LIBS_receive  := -luv -lssl -lcrypto
 LIBS_queue    := -luv
 LIBS_scan     := -luv -lhs -lpcre2-8 -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lidn2 -lpsl -lcrypto

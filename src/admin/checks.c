@@ -116,6 +116,8 @@ enum rc admin_check(const struct conf *c, const struct conf *old, bool force, st
         return err_set(e, RC_INVALID, "reputation.zone: is no domain name");
     TRY(policies_check(c, e));
     TRY(contents_check(c, e));
+    TRY(dictionaries_check(c, e));
+    TRY(dlp_check(c, e));
     arena_init(&a, 65536, SCRATCH_MAX);
     rc = check_access(&a, &c->access, e);
     for (size_t i = 0; i < c->listener.n && rc == RC_OK; i++)

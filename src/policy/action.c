@@ -9,7 +9,7 @@
 #include "conf/table.h"
 #include "policy/variables.h"
 
-enum { DROPPED_BY_FILTER = 3 }; /* event message_dropped */
+enum { DROPPED_BY_FILTER = 3, DROPPED_BY_DLP = 8 }; /* event message_dropped */
 
 static const struct {
     const char *name;
@@ -110,6 +110,8 @@ ACTION(alt_rcpt_to)
     m->carried.skip |= SKIP_FILTERS | SKIP_DIRECTORY;
     if (r->content)
         m->carried.resume = RESUME_OUTBREAK;
+    if (r->dlp)
+        m->carried.resume = RESUME_HOLD;
     return RC_OK;
 }
 
@@ -143,6 +145,8 @@ static struct str existing(const struct message *m, struct str quarantine)
 
 static struct str reason_of(struct message *m, const struct filter_run *r)
 {
+    if (r->dlp)
+        return str_lit("DLP violation");
     return arena_printf(m->arena, "%s filter:%.*s", r->content ? "content" : "message", STR(r->filter));
 }
 
@@ -210,6 +214,8 @@ SPARES(skip_dkim_signing, SKIP_DKIM)
 
 static struct str stage_of(struct message *m, const struct filter_run *r)
 {
+    if (r->dlp)
+        return str_lit("DLP");
     return arena_printf(m->arena, "%sfilter '%.*s'", r->content ? "content " : "", STR(r->filter));
 }
 
@@ -235,7 +241,8 @@ static void end(struct message *m, const struct filter_run *r, enum final final,
         event(m->events, message_dropped_content, .mid = m->mid, .bounced = final == FINAL_BOUNCE, .filter = r->filter,
               .outbound = m->env->outgoing);
     else if (final == FINAL_DROP)
-        event(m->events, message_dropped, .mid = m->mid, .by = DROPPED_BY_FILTER, .filter = r->filter);
+        event(m->events, message_dropped, .mid = m->mid, .by = r->dlp ? DROPPED_BY_DLP : DROPPED_BY_FILTER,
+              .filter = r->filter);
 }
 
 ACTION(drop)

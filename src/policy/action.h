@@ -17,9 +17,10 @@ typedef enum rc filter_action_fn(struct message *m, const struct filter_action *
 
 enum { FILTER_KEPT = 64 };
 
-/* For whom an action acts. */
+/* For whom an action acts: message filter, content filter, or DLP policy. */
 struct filter_run {
     bool content;       /* a content filter, else a message filter */
+    bool dlp;           /* a DLP policy: `matched` is given, not asked for */
     struct str filter;  /* name of the filter at work, for logs, copies and holds */
     struct str table;   /* content filters: "inbound" or "outbound" */
     struct str matched; /* text that its rules matched last; for $MatchedContent and holds; may be empty */

@@ -133,8 +133,10 @@ ACTION(bcc_scan)
 {
     struct action_new n = {.by = str_lit("bcc-scan"), .carried = {.resume = RESUME_START, .skip = SKIP_FILTERS}};
 
-    if (r->content)
+    if (r->content || r->dlp)
         n.carried.skip |= SKIP_CONTENT;
+    if (r->dlp)
+        n.carried.skip |= SKIP_DLP;
     return copy_to(m, a, r, &n, e);
 }
 

@@ -12,4 +12,9 @@ enum rc policies_check(const struct conf *c, struct err *e);
  * lead nowhere. content.c */
 enum rc contents_check(const struct conf *c, struct err *e);
 
+/* Dictionaries: terms that are empty or cannot be compiled, weights beyond their range. dictionary.c */
+enum rc dictionaries_check(const struct conf *c, struct err *e);
+/* DLP: rules and actions that cannot be read, names that lead nowhere, thresholds out of order. dlp_check.c */
+enum rc dlp_check(const struct conf *c, struct err *e);
+
 #endif

@@ -6,14 +6,14 @@
  */
 #include "policy/dictionary.h"
 
-#include "policy/entity.h"
-#include "policy/patterns.h"
+#include "policy/check.h"
 
 struct dictionary {
     const struct conf_dictionary *conf;
     struct patterns *patterns;
     struct dictionary_term *terms;
     const struct entity **entities; /* by term, NULL = none */
+    struct pattern *texts;
     size_t n;
 };
 
@@ -22,26 +22,14 @@ struct compiled_words {
     size_t n;
 };
 
-enum rc dictionary_term_read(struct str line, struct dictionary_term *out, struct err *e)
+/* What is looked for; *entity_out = NULL where it is no smart term. */
+static struct pattern pattern_of(const struct conf_dictionary *c, struct str term, const struct entity **entity_out)
 {
-    struct str text = str_trim(line);
-    size_t comma = text.n;
-    uint64_t weight = 1;
-
-    while (comma && text.p[comma - 1] != ',')
-        comma--;
-    if (comma > 1 && str_u64(str_trim(str_from(text, comma)), &weight))
-        text = str_trim(str_first(text, comma - 1));
-    else
-        weight = 1;
-    if (!text.n)
-        return err_set(e, RC_INVALID, "a term is empty");
-    if (weight < 1 || weight > DICTIONARY_WEIGHT_MAX)
-        return err_set(e, RC_INVALID, "'%.*s': a weight is 1 to %d", STR(str_first(text, 100)), DICTIONARY_WEIGHT_MAX);
-    if (text.p[0] == '*' && !entity_find(text))
-        return err_set(e, RC_INVALID, "'%.*s': no such smart identifier", STR(str_first(text, 100)));
-    *out = (struct dictionary_term){text, weight};
-    return RC_OK;
+    *entity_out = term.p[0] == '*' ? entity_find(term) : NULL;
+    if (*entity_out)
+        return (struct pattern){.text = str_c((*entity_out)->expression), .want_from = true};
+    return (struct pattern){
+        .text = term, .literal = pattern_is_literal(term), .match_case = c->match_case, .whole_word = c->whole_words};
 }
 
 static enum rc compile_one(struct arena *a, const struct conf_dictionary *c, struct dictionary *d, struct err *e)
@@ -49,14 +37,13 @@ static enum rc compile_one(struct arena *a, const struct conf_dictionary *c, str
     struct pattern *patterns = arena_array(a, struct pattern, c->terms.n + 1);
     size_t bad = 0;
 
+    d->texts = patterns;
     d->conf = c;
     d->terms = arena_array(a, struct dictionary_term, c->terms.n + 1);
     d->entities = arena_array(a, const struct entity *, c->terms.n + 1);
     if (!patterns || !d->terms || !d->entities)
         return err_set(e, RC_NO_MEMORY, "dictionary");
     for (size_t i = 0; i < c->terms.n; i++) {
-        struct str term;
-
         TRY(dictionary_term_read(c->terms.items[i], &d->terms[i], e));
         term = d->terms[i].term;
         d->entities[i] = term.p[0] == '*' ? entity_find(term) : NULL; /* "email" is a word */
@@ -65,6 +52,7 @@ static enum rc compile_one(struct arena *a, const struct conf_dictionary *c, str
                                                         .literal = pattern_is_literal(term),
                                                         .match_case = c->match_case,
                                                         .whole_word = c->whole_words};
+        patterns[i] = pattern_of(c, d->terms[i].term, &d->entities[i]);
     }
     d->n = c->terms.n;
     return d->n ? patterns_new(a, patterns, d->n, &d->patterns, &bad, e) : RC_OK;
@@ -111,7 +99,7 @@ static bool found(void *ctx, size_t pattern, size_t from, size_t to)
     struct count *c = ctx;
     const struct entity *entity = c->d->entities[pattern];
 
-    if (entity && (!entity_fits(entity, c->text, from, to) || (c->last == pattern + 1 && from < c->last_to)))
+    if (entity && (!entity_fits_end(entity, c->text, &from, to) || (c->last == pattern + 1 && from < c->last_to)))
         return true;
     if (!entity && c->last == pattern + 1 && to == c->last_to + 1 && from == to)
         c->out->matches--, c->out->score -= c->d->terms[pattern].weight; /* the same match, one octet longer */
@@ -132,6 +120,48 @@ void dictionary_scan(struct dictionary *d, struct str text, uint64_t enough, str
     *out = (struct dictionary_result){0};
     if (d->patterns)
         out->limited = patterns_scan(d->patterns, text, found, &c) != RC_OK;
+}
+
+size_t dictionary_size(const struct dictionary *d)
+{
+    return d->n;
+}
+
+struct dictionary_piece dictionary_piece(const struct dictionary *d, size_t i)
+{
+    return (struct dictionary_piece){d->texts[i], d->entities[i], d->terms[i].weight};
+}
+
+/* --- checks before a commit ------------------------------------------------------------------------------------------ */
+
+static enum rc check_term(const struct conf_dictionary *c, struct str line, struct err *e)
+{
+    struct dictionary_term term;
+    const struct entity *entity;
+    struct pattern pattern;
+    struct arena a;
+    enum rc rc;
+
+    TRY(dictionary_term_read(line, &term, e));
+    pattern = pattern_of(c, term.term, &entity);
+    if (entity || pattern.literal)
+        return RC_OK;
+    arena_init(&a, 8192, 4 << 20);
+    rc = pattern_check(&a, &pattern, e);
+    arena_done(&a);
+    return rc;
+}
+
+enum rc dictionaries_check(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->dictionary.n; i++) {
+        const struct conf_dictionary *d = &c->dictionary.items[i];
+
+        for (size_t k = 0; k < d->terms.n; k++)
+            if (check_term(d, d->terms.items[k], e) != RC_OK)
+                return err_wrap(e, RC_INVALID, "dictionary.%.*s.terms, entry %zu", STR(d->name), k + 1);
+    }
+    return RC_OK;
 }
 
 struct strs dictionary_terms(const struct dictionary *d)

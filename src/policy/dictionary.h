@@ -8,6 +8,8 @@
 
 #include "base/arena.h"
 #include "conf/conf.h"
+#include "policy/entity.h"
+#include "policy/patterns.h"
 
 enum { DICTIONARY_WEIGHT_MAX = 10 };
 
@@ -32,6 +34,14 @@ enum rc dictionary_term_read(struct str line, struct dictionary_term *out, struc
 enum rc dictionaries_compile(struct arena *a, const struct conf *conf, struct compiled_words **out, struct err *e);
 /* NULL: no such dictionary, or one that could not be compiled. */
 struct dictionary *dictionary_find(const struct compiled_words *words, struct str name);
+/* Terms and their order, for who looks for them together with others (DLP). */
+size_t dictionary_size(const struct dictionary *d);
+struct dictionary_piece {
+    struct pattern pattern;
+    const struct entity *entity; /* candidates are checked by entity_fits_end; NULL = none */
+    uint64_t weight;
+};
+struct dictionary_piece dictionary_piece(const struct dictionary *d, size_t i);
 /* Counts in a text; stops once the score is `enough` (0 = counts all). */
 void dictionary_scan(struct dictionary *d, struct str text, uint64_t enough, struct dictionary_result *out);
 /* The terms as written, for forged-email-detection and lists. */

@@ -13,6 +13,7 @@ const char *dlp_severity_name(enum dlp_severity s)
     return names[s];
 }
 
+/* One classifier for one policy. */
 struct weighing {
     const struct dlp_found *found;
     const struct conf_dlp_policy *policy;
@@ -30,24 +31,6 @@ static bool type_fits(const struct conf_dlp_policy *p, const struct mime_part *p
     return false;
 }
 
-/* Is a match of another rule of the classifier within `proximity` octets? */
-static bool has_company(const struct dlp_found *f, size_t i, uint64_t proximity)
-{
-    const struct dlp_match *m = &f->items[i];
-
-    for (size_t k = 0; k < f->n; k++) {
-        const struct dlp_match *o = &f->items[k];
-        size_t gap;
-
-        if (o->classifier != m->classifier || o->rule == m->rule || o->text != m->text)
-            continue;
-        gap = o->from > m->to ? o->from - m->to : m->from > o->to ? m->from - o->to : 0;
-        if (gap <= proximity)
-            return true;
-    }
-    return false;
-}
-
 static void weigh(const struct compiled_dlp *d, size_t classifier, struct weighing *w)
 {
     const struct dlp_classifier *c = &d->classifiers[classifier];
@@ -58,8 +41,7 @@ static void weigh(const struct compiled_dlp *d, size_t classifier, struct weighi
         const struct dlp_match *m = &w->found->items[i];
         const struct dlp_rule *rule;
 
-        if (m->classifier != classifier || !type_fits(w->policy, w->found->parts[m->text]) ||
-            (c->conf->proximity && !has_company(w->found, i, c->conf->proximity)))
+        if (m->classifier != classifier || !m->company || !type_fits(w->policy, w->found->parts[m->text]))
             continue;
         rule = &c->rules[m->rule];
         if (counts[m->rule] >= rule->max)
@@ -142,7 +124,7 @@ static struct dlp_hit judge(const struct compiled_dlp *d, const struct dlp_found
         if (!named(p->classifiers, d->classifiers[c].conf->name))
             continue;
         weigh(d, c, &w);
-        if (w.risk <= hit.risk)
+        if (w.risk < hit.risk || !w.count || (w.risk == hit.risk && hit.count))
             continue;
         hit.risk = w.risk;
         hit.count = w.count;
@@ -153,23 +135,54 @@ static struct dlp_hit judge(const struct compiled_dlp *d, const struct dlp_found
     return hit;
 }
 
-size_t dlp_scan(struct compiled_dlp *d, struct message *m, struct strs policies, const struct dlp_hit **out)
+/* The policies that have a say, and what their classifiers are; false: none has. */
+static bool choose(const struct compiled_dlp *d, const struct message *m, struct strs names, bool *says, bool *wanted)
 {
-    struct dlp_hit *hits = arena_array(m->arena, struct dlp_hit, d->conf->dlp_policy.n + 1);
-    struct dlp_found found;
-    size_t n = 0;
+    bool any = false;
 
-    *out = hits;
-    if (!hits || !policies.n)
-        return 0;
-    dlp_find(d, m, &found);
-    for (size_t i = 0; i < d->conf->dlp_policy.n; i++) {
-        const struct conf_dlp_policy *p = &d->conf->dlp_policy.items[i];
+    for (size_t i = 0; i < d->n_policies; i++) {
+        const struct conf_dlp_policy *p = d->policies[i].conf;
 
-        if (!named(policies, p->name) || !policy_fits(p, m))
-            continue;
-        hits[n] = judge(d, &found, p);
-        n += hits[n].severity != DLP_NONE;
+        says[i] = named(names, p->name) && policy_fits(p, m);
+        any |= says[i];
+        for (size_t c = 0; c < d->n && says[i]; c++)
+            wanted[c] |= named(p->classifiers, d->classifiers[c].conf->name);
     }
-    return n;
+    return any;
+}
+
+struct dlp_result dlp_scan(struct compiled_dlp *d, struct message *m, struct strs policies)
+{
+    struct dlp_hit *hits = arena_array(m->arena, struct dlp_hit, d->n_policies + 1);
+    bool *says = arena_array(m->arena, bool, d->n_policies + 1), *wanted = arena_array(m->arena, bool, d->n + 1);
+    struct dlp_result r = {.hits = hits};
+    struct dlp_found found;
+
+    if (!hits || !says || !wanted) {
+        r.limited = true;
+        return r;
+    }
+    if (!choose(d, m, policies, says, wanted))
+        return r;
+    dlp_find(d, m, wanted, &found);
+    r.limited = found.limited;
+    for (size_t i = 0; i < d->n_policies; i++) {
+        if (!says[i])
+            continue;
+        hits[r.n] = judge(d, &found, d->policies[i].conf);
+        r.triggered |= hits[r.n].count > 0;
+        r.n += hits[r.n].severity != DLP_NONE;
+    }
+    return r;
+}
+
+const struct filter_action *dlp_actions(const struct compiled_dlp *d, const struct dlp_hit *hit, size_t *n_out)
+{
+    for (size_t i = 0; i < d->n_policies; i++)
+        if (d->policies[i].conf == hit->policy) {
+            *n_out = d->policies[i].n_actions[hit->severity];
+            return d->policies[i].actions[hit->severity];
+        }
+    *n_out = 0;
+    return NULL;
 }

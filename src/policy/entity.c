@@ -6,7 +6,7 @@
  */
 #include "policy/entity.h"
 
-enum { CLEAN_MAX = 40 };
+enum { CLEAN_MAX = 40, ENTITY_MIN = 6 };
 
 /* The candidate without separators, letters in upper case; how many are in `out`. */
 static size_t clean(struct str s, char *out)
@@ -307,4 +307,16 @@ bool entity_fits(const struct entity *e, struct str text, size_t from, size_t to
     if (from >= to || to > text.n || (from && joins(text.p[from - 1])) || (to < text.n && joins(text.p[to])))
         return false;
     return e->check(str_of(text.p + from, to - from));
+}
+
+bool entity_fits_end(const struct entity *e, struct str text, size_t *from, size_t to)
+{
+    if (to > text.n || (to < text.n && joins(text.p[to])))
+        return false;
+    for (size_t at = *from; at < to && to - at >= ENTITY_MIN; at++)
+        if ((at == *from || joins(text.p[at])) && (at == 0 || !joins(text.p[at - 1])) && entity_fits(e, text, at, to)) {
+            *from = at;
+            return true;
+        }
+    return false;
 }

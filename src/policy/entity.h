@@ -19,5 +19,8 @@ const struct entity *entity_row(size_t i);
 const struct entity *entity_find(struct str name);
 /* Does the candidate, as its expression found it, stand alone in the text and pass its check? */
 bool entity_fits(const struct entity *e, struct str text, size_t from, size_t to);
+/* The same for a candidate that may begin too early, in a number before it ("50 4111 1111 1111 1111"): *from moves to where
+ * the number begins that fits. */
+bool entity_fits_end(const struct entity *e, struct str text, size_t *from, size_t to);
 
 #endif

@@ -39,7 +39,8 @@ void filter_run_action(struct message *m, const struct filter_action *a, struct 
 {
     if (r->ended)
         return;
-    r->matched = filter_matched(m);
+    if (!r->dlp)
+        r->matched = filter_matched(m);
     if (a->row->when == FILTER_LAST)
         keep(a, r);
     else

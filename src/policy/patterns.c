@@ -29,7 +29,8 @@ struct patterns {
     hs_scratch_t *scratch;
     pcre2_match_context *limits;
     pcre2_match_data *match;
-    bool rough; /* some are KIND_ROUGH */
+    bool rough;      /* some are KIND_ROUGH */
+    bool one_by_one; /* libhs takes the expressions singly, not together: all are KIND_ROUGH and looked for by PCRE2 */
 };
 
 /* What one database is made from. */
@@ -127,6 +128,11 @@ static enum rc sort_expression(struct arena *a, const struct pattern *p, struct 
             hs_free_compile_error(error);
             return RC_INVALID;
         }
+        if (p->whole_word) {
+            pcre2_code_free(one->exact);
+            one->exact = NULL;
+            TRY(make_exact(&(struct pattern){.text = text, .match_case = p->match_case}, &one->exact, e));
+        }
     } else {
         pcre2_code_free(one->exact);
         one->exact = NULL;
@@ -135,6 +141,28 @@ static enum rc sort_expression(struct arena *a, const struct pattern *p, struct 
     free(info);
     *flags_out = flags;
     return RC_OK;
+}
+
+static enum rc size_fits(const struct pattern *p, struct err *e)
+{
+    if (p->text.n && p->text.n <= PATTERN_MAX)
+        return RC_OK;
+    return err_set(e, RC_INVALID, "a pattern has 1 to %d characters", PATTERN_MAX);
+}
+
+enum rc pattern_check(struct arena *a, const struct pattern *p, struct err *e)
+{
+    struct one one = {0};
+    struct str text;
+    unsigned flags;
+    enum rc rc;
+
+    TRY(size_fits(p, e));
+    if (p->literal)
+        return RC_OK;
+    rc = sort_expression(a, p, &one, &flags, &text, e);
+    pcre2_code_free(one.exact);
+    return rc;
 }
 
 static enum rc compile(const struct set *s, bool literal, hs_database_t **out, struct err *e)
@@ -153,10 +181,26 @@ static enum rc compile(const struct set *s, bool literal, hs_database_t **out, s
     return RC_INVALID;
 }
 
+/* Together they are too much for libhs: each by itself, slower, but nothing is left out. */
+static enum rc all_exact(struct patterns *p, const struct set *s, struct err *e)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        struct one *one = &p->items[s->ids[i]];
+        struct pattern text = {.text = str_of(s->texts[i], s->lengths[i]), .match_case = !(s->flags[i] & HS_FLAG_CASELESS)};
+
+        if (!one->exact)
+            TRY(make_exact(&text, &one->exact, e));
+        one->kind = KIND_ROUGH;
+    }
+    p->rough = p->one_by_one = true;
+    return RC_OK;
+}
+
 static enum rc finish(struct patterns *p, const struct set *literals, const struct set *expressions, struct err *e)
 {
     TRY(compile(literals, true, &p->literals, e));
-    TRY(compile(expressions, false, &p->expressions, e));
+    if (compile(expressions, false, &p->expressions, NULL) != RC_OK)
+        TRY(all_exact(p, expressions, e));
     if ((p->literals && hs_alloc_scratch(p->literals, &p->scratch) != HS_SUCCESS) ||
         (p->expressions && hs_alloc_scratch(p->expressions, &p->scratch) != HS_SUCCESS))
         return err_set(e, RC_NO_MEMORY, "patterns: scratch");
@@ -178,8 +222,7 @@ static enum rc add_one(struct arena *a, const struct pattern *p, struct patterns
     struct str text;
 
     *one = (struct one){.whole_word = p->whole_word, .want_from = p->want_from, .length = (uint32_t)p->text.n};
-    if (!p->text.n || p->text.n > PATTERN_MAX)
-        return err_set(e, RC_INVALID, "a pattern has 1 to %d characters", PATTERN_MAX);
+    TRY(size_fits(p, e));
     if (p->literal)
         return add(a, literals, p->text, p->match_case ? 0 : HS_FLAG_CASELESS, id, e);
     TRY(sort_expression(a, p, one, &flags, &text, e));
@@ -289,7 +332,7 @@ enum rc patterns_scan(struct patterns *p, struct str text, patterns_fn *fn, void
     TRY(run(&s, p->literals));
     TRY(run(&s, p->expressions));
     for (size_t i = 0; p->rough && i < p->n; i++) {
-        if (!p->items[i].seen)
+        if (p->items[i].kind != KIND_ROUGH || !(p->items[i].seen || p->one_by_one))
             continue;
         p->items[i].seen = false;
         if (!s.ended && confirm(&s, i) == RC_LIMIT)

@@ -28,6 +28,8 @@ struct patterns;
  * back with the arena. */
 enum rc patterns_new(struct arena *a, const struct pattern *items, size_t n, struct patterns **out, size_t *bad_out,
                      struct err *e);
+/* Can it be compiled? Cheap; patterns_new takes what this takes. RC_INVALID with the reason. */
+enum rc pattern_check(struct arena *a, const struct pattern *p, struct err *e);
 /* One match: octets [from, to). Of an expression every end may be told. False ends the scan. */
 typedef bool patterns_fn(void *ctx, size_t pattern, size_t from, size_t to);
 /* RC_OK also when fn ended it; RC_LIMIT: a match limit was reached somewhere: the rest was looked at. */

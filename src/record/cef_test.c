@@ -241,6 +241,26 @@ static void oldest_are_forgotten(void **state)
     buf_done(&saved);
 }
 
+/* What DLP said: nothing there, something but too little, a violation. */
+static void verdicts_of_dlp(void **state)
+{
+    const char *line;
+
+    (void)state;
+    TAKE(message_start, .mid = 81);
+    TAKE(dlp_clear, .mid = 81);
+    line = finish(&modern, 81);
+    assert_non_null(strstr(line, " ESADLPVerdict=NO_TRIGGER "));
+    TAKE(message_start, .mid = 82);
+    TAKE(dlp_clear, .mid = 82, .found = 1);
+    line = finish(&modern, 82);
+    assert_non_null(strstr(line, " ESADLPVerdict=NO_VIOLATION "));
+    TAKE(message_start, .mid = 83);
+    TAKE(dlp_violation, .mid = 83, .severity = 3, .risk = 70, .policy = S("Cards"));
+    line = finish(&modern, 83);
+    assert_non_null(strstr(line, " ESADLPVerdict=VIOLATION "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(dialect_direction_and_choice, fresh, gone),
         cmocka_unit_test_setup_teardown(verdicts_of_engines, fresh, gone),
         cmocka_unit_test_setup_teardown(verdicts_of_filters, fresh, gone),
+        cmocka_unit_test_setup_teardown(verdicts_of_dlp, fresh, gone),
         cmocka_unit_test_setup_teardown(ends_of_messages, fresh, gone),
         cmocka_unit_test_setup_teardown(kept_over_a_restart, fresh, gone),
         cmocka_unit_test_setup_teardown(oldest_are_forgotten, fresh, gone),

@@ -13,6 +13,8 @@ struct stage {
 
 /* stage_policy.c: the log line of a message's policy. */
 void stage_policy_tell(struct message *m);
+/* stage_scanning.c: what becomes of a message that could not be looked into (settings scanning.unscannable_action). */
+void stage_scanning_unscannable(struct message *m, struct str why);
 
 #define STAGE(name, resume, skip) void stage_##name(struct scan_world *w, struct message *m);
 #include "scan/stages.def"

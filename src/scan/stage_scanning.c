@@ -43,6 +43,11 @@ static struct str flaws_of(struct message *m, uint64_t flaws)
     return text;
 }
 
+void stage_scanning_unscannable(struct message *m, struct str why)
+{
+    act(m, m->conf->scanning.unscannable_action, str_lit("unscannable"), why);
+}
+
 void stage_scanning(struct scan_world *w, struct message *m)
 {
     struct mime *mime = message_content(m);
@@ -53,5 +58,5 @@ void stage_scanning(struct scan_world *w, struct message *m)
     if (sum.ambiguous)
         act(m, m->conf->scanning.malformed_action, str_lit("malformed"), flaws_of(m, mime->flaws));
     if (sum.unscannable.n)
-        act(m, m->conf->scanning.unscannable_action, str_lit("unscannable"), sum.unscannable);
+        stage_scanning_unscannable(m, sum.unscannable);
 }
