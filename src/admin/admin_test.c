@@ -280,6 +280,19 @@ static void suspended_listeners_are_a_setting(void **state)
     bench_close(&b);
 }
 
+/* Who may be named in a quarantine's settings may ask for it; technicians never. */
+static void held_mail_is_for_those_who_may_be_named(void **state)
+{
+    static const bool may[] = {true, true, true, true, false, true, false};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof may; i++) {
+        assert_int_equal(verb_allowed(verb_find(str_lit("quarantine")), i), may[i]);
+        assert_int_equal(verb_allowed(verb_find(str_lit("spamquarantine")), i), may[i]);
+    }
+    assert_false(verb_allowed(verb_find(str_lit("status")), 5));
+}
+
 static void on_checked(void *ctx, bool ok)
 {
     *(int *)ctx = ok;
@@ -425,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_fails_leaves_the_old_version_in_force),
         cmocka_unit_test(verbs_are_known_permitted_and_used_as_their_rows_say),
         cmocka_unit_test(suspended_listeners_are_a_setting),
+        cmocka_unit_test(held_mail_is_for_those_who_may_be_named),
         cmocka_unit_test(passphrases_are_checked_and_changed),
         cmocka_unit_test(the_control_socket_answers_its_own_user_and_drops_nonsense),
         cmocka_unit_test(words_are_cut_as_exec_mode_says),

@@ -3,7 +3,7 @@
  *
  * Owns the lists as text, a line an entry, and HOME/slbl, which is written whole at each change before anybody is told. A
  * file that cannot be written changes nothing. Users see nothing here: verbs are the operators', the spam quarantine asks
- * for them.
+ * for them (slbl_wanted).
  */
 #include "admin/slbl.h"
 
@@ -41,6 +41,8 @@ static void send_to(void *ctx, struct bus_peer *p)
                  &(struct bus_slbl_lists){.version = s->version, .text = buf_str(&s->text)});
 }
 
+static void on_wanted(void *ctx, const struct bus_in *in);
+
 enum rc slbl_open(struct admin *a, struct err *e)
 {
     struct slbl_store *s = calloc(1, sizeof *s);
@@ -55,8 +57,10 @@ enum rc slbl_open(struct admin *a, struct err *e)
     rc = io_read_file(path_of(a, path), &s->text, e);
     if (rc != RC_OK && rc != RC_NOT_FOUND)
         return rc;
-    if (a->bus)
-        bus_on_peer(a->bus, send_to, NULL, s);
+    if (!a->bus)
+        return RC_OK;
+    bus_on_peer(a->bus, send_to, NULL, s);
+    bus_on(a->bus, BUS_slbl_wanted, on_wanted, s);
     return RC_OK;
 }
 
@@ -161,6 +165,37 @@ static enum rc change(struct slbl_store *s, struct change *c, struct err *e)
     if (!c->remove)
         put_line(&now, c->user, c->list, c->entry);
     return put_in_force(s, &now, e);
+}
+
+/* --- releases from the spam quarantine ----------------------------------------------------------------------------------
+ */
+
+/* One entry on the safelist; it leaves the blocklist, since the user has just said the opposite. What is there already, makes
+ * no sense or is beyond the limit changes nothing: the message is released all the same. */
+static void want(struct slbl_store *s, struct str user, struct str entry, struct str by)
+{
+    struct change off = {.user = user, .entry = entry, .list = SLBL_BLOCK, .remove = true};
+    struct change on = {.user = user, .entry = entry, .list = SLBL_SAFE};
+    struct err e = ERR_NONE;
+
+    if (str_find(user, '@') == user.n || slbl_entry_fits(user, NULL) != RC_OK || slbl_entry_fits(entry, NULL) != RC_OK)
+        return;
+    if (change(s, &off, &e) == RC_OK)
+        event(s->admin->events, slbl_changed, .user = user, .by = by, .entry = entry, .removed = true);
+    e = ERR_NONE;
+    if (change(s, &on, &e) == RC_OK)
+        event(s->admin->events, slbl_changed, .user = user, .by = by, .entry = entry, .safe = true);
+    else if (e.rc != RC_EXISTS)
+        event(s->admin->events, slbl_refused, .user = user, .entry = entry, .why = str_c(err_text(&e)));
+}
+
+static void on_wanted(void *ctx, const struct bus_in *in)
+{
+    const struct bus_slbl_wanted *m = in->msg;
+    struct str entries = m->entries, entry;
+
+    while (get_str(&entries, &entry))
+        want(ctx, m->user, entry, m->by);
 }
 
 /* --- the verb -----------------------------------------------------------------------------------------------------------

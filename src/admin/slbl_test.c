@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -134,6 +135,49 @@ static void a_file_goes_out_and_comes_back(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Spam released with --safelist: its senders, off the blocklist if they were there, once however often it is told. */
+static void released_spam_lists_its_senders(void **state)
+{
+    struct fix *f = *state;
+    struct buf entries = BUF(1000);
+    struct bus_peer *to;
+    struct bus *quarantine;
+    struct err e = ERR_NONE;
+    int fds[2];
+
+    slbl_close(&f->admin);
+    f->admin.loop = loop_new();
+    f->admin.bus = bus_new(f->admin.loop, ROLE_control, 0);
+    f->admin.events = events_test_new();
+    quarantine = bus_new(f->admin.loop, ROLE_quarantine, 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    to = bus_attach(quarantine, fds[0], ROLE_control, 0, 1);
+    bus_attach(f->admin.bus, fds[1], ROLE_quarantine, 0, 1);
+    assert_int_equal(slbl_open(&f->admin, &e), RC_OK);
+    say(f, "add", "bob@example.org", "block", "shop.example");
+    say(f, "add", "bob@example.org", "block", "sales@shop.example");
+    buf_put_str(&entries, str_lit("bounce@list.example"));
+    buf_put_str(&entries, str_lit("Sales@shop.example"));
+    buf_put_str(&entries, str_lit("not an\taddress"));
+    for (unsigned i = 0; i < 2; i++)
+        bus_send(quarantine, to, BUS_slbl_wanted,
+                 &(struct bus_slbl_wanted){
+                     .user = str_lit("Bob@example.org"), .entries = buf_str(&entries), .by = str_lit("admin")});
+    bus_send(quarantine, to, BUS_slbl_wanted, &(struct bus_slbl_wanted){.user = str_lit("x"), .entries = buf_str(&entries)});
+    for (unsigned i = 0; i < 20; i++)
+        loop_turn(f->admin.loop, false);
+    say(f, "show", NULL, NULL, NULL);
+    assert_string_equal(f->text, "bob@example.org block shop.example\nbob@example.org safe bounce@list.example\n"
+                                 "bob@example.org safe Sales@shop.example\n");
+    assert_non_null(strstr(events_test_text(f->admin.events).p,
+                           "SLBL: Sales@shop.example removed from the blocklist of Bob@example.org by admin"));
+    bus_free(quarantine);
+    bus_free(f->admin.bus);
+    events_free(f->admin.events);
+    loop_free(f->admin.loop);
+    buf_done(&entries);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +185,7 @@ int main(void)
         TEST(what_is_wrong_changes_nothing),
         TEST(a_user_has_a_hundred_entries_at_most),
         TEST(a_file_goes_out_and_comes_back),
+        TEST(released_spam_lists_its_senders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

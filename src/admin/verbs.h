@@ -8,7 +8,7 @@
 #include "admin/admin.h"
 
 enum verb_effect { VERB_SHOW, VERB_IMMEDIATE, VERB_STAGED };
-enum verb_least { LEAST_GUEST, LEAST_OPERATOR, LEAST_TECHNICIAN, LEAST_ADMINISTRATOR };
+enum verb_least { LEAST_GUEST, LEAST_HOLDER, LEAST_OPERATOR, LEAST_TECHNICIAN, LEAST_ADMINISTRATOR };
 
 struct verb_call;
 

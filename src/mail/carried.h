@@ -23,7 +23,7 @@ enum resume {
     RESUME_OUTBREAK = 6,
     RESUME_DLP = 7,
     RESUME_HOLD = 8,    /* nothing but the holds it carries */
-    RESUME_RESCAN = 9,  /* released: anti-virus alone, then delivery */
+    RESUME_RESCAN = 9,  /* released: the engines that its release names, then delivery */
     RESUME_DELIVER = 10 /* nothing */
 };
 

@@ -54,7 +54,8 @@ static void say_now(struct quarantine *q, const struct said *s)
 
     switch (s->what) {
     case SAID_RELEASED:
-        event(ev, quarantine_released, .mid = s->mid, .quarantine = s->name, .how = s->number, .seconds = s->seconds);
+        event(ev, quarantine_released, .mid = s->mid, .quarantine = s->name, .how = s->number, .seconds = s->seconds,
+              .stripped = s->stripped);
         return;
     case SAID_DELETED:
         event(ev, quarantine_deleted, .mid = s->mid, .quarantine = s->name, .how = s->number, .seconds = s->seconds);
@@ -223,29 +224,14 @@ static const char *by_name(enum decided_by by)
     return names[by];
 }
 
-static void put_edits(struct buf *out, const struct conf_quarantine *row)
+/* The quarantine whose changes a message takes along that the program lets out early; NULL = none. */
+static const struct conf_quarantine *early_row(struct quarantine *q, const struct hold_row *rows, size_t n, enum decided_by by)
 {
-    if (!row || (!row->subject_prefix.n && !row->subject_suffix.n && !row->header_name.n && !row->strip_attachments))
-        return;
-    buf_add(out, str_lit(",\"edits\":{"));
-    if (row->subject_prefix.n)
-        cpq_put_text(out, "subject_prefix", row->subject_prefix);
-    if (row->subject_suffix.n)
-        cpq_put_text(out, "subject_suffix", row->subject_suffix);
-    if (row->header_name.n) {
-        if (out->p[out->n - 1] != '{')
-            buf_addc(out, ',');
-        buf_add(out, str_lit("\"headers\":[{"));
-        cpq_put_text(out, "name", row->header_name);
-        cpq_put_text(out, "value", row->header_value);
-        buf_add(out, str_lit("}]"));
-    }
-    if (row->strip_attachments) {
-        if (out->p[out->n - 1] != '{')
-            buf_addc(out, ',');
-        buf_add(out, str_lit("\"strip_attachments\":true"));
-    }
-    buf_addc(out, '}');
+    const struct conf_quarantine *row = NULL;
+
+    for (size_t i = 0; by == BY_SPACE && i < n && !row; i++)
+        row = conf_find(&quarantine_conf(q)->quarantine, rows[i].name);
+    return row;
 }
 
 /* Everything that held it decides together: where one wants to resume, it is resumed; an outbreak release is scanned for
@@ -254,7 +240,6 @@ static void release_json(struct quarantine *q, uint64_t leave, const struct hold
                          struct str user, struct buf *out)
 {
     const struct conf *c = quarantine_conf(q);
-    const struct conf_quarantine *early = NULL;
     bool resume = false, outbreak = false;
 
     buf_addf(out, "{\"id\":%llu,\"by\":\"%s\"", (unsigned long long)leave, by_name(by));
@@ -270,13 +255,11 @@ static void release_json(struct quarantine *q, uint64_t leave, const struct hold
         json_str(out, rows[i].name);
         resume = resume || (row && row->after_release);
         outbreak = outbreak || rows[i].kind == CPQ_OUTBREAK;
-        if (by == BY_SPACE && row && !early)
-            early = row;
     }
     buf_add(out, outbreak ? str_lit("],\"rescan\":[\"antispam\",\"file_reputation\",\"antivirus\"]")
                           : str_lit("],\"rescan\":[\"file_reputation\",\"antivirus\"]"));
     buf_addf(out, ",\"resume\":%s", resume ? "true" : "false");
-    put_edits(out, early);
+    early_json(early_row(q, rows, n, by), out);
     buf_addc(out, '}');
 }
 
@@ -302,6 +285,7 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
                     struct str user)
 {
     struct hold_row rows[CPQ_HOLDS_MAX];
+    const struct conf_quarantine *early;
     struct held h;
     struct arena a;
     size_t n, i = 0;
@@ -317,7 +301,9 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
     sql_run(&q->sql, Q_hold_state, "iii", quarantine, message,
             (uint64_t)(action == HOLD_RELEASE ? HOLD_RELEASED : HOLD_DELETED));
     sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)(action == HOLD_DELETE));
+    early = early_row(q, rows, n, by);
     say(q, (struct said){.what = action == HOLD_RELEASE ? SAID_RELEASED : SAID_DELETED,
+                         .stripped = early && early->strip_attachments,
                          .mid = h.mid,
                          .name = rows[i].name,
                          .number = by,

@@ -1,15 +1,42 @@
 /*
  * What a quarantine adds to mail that the program lets out early: text around the subject, a header (central.md 9).
  *
- * Called by leave.c with the member `edits` of a release. Owns nothing. The stored message stays as it is: the changes go
- * along as edits (mail/edits.h). A message whose header section cannot be read goes unchanged.
+ * Called by decide.c, which writes the member `edits` of a release, and leave.c, which makes the changes. Owns nothing. The
+ * stored message stays as it is: the changes go along as edits (mail/edits.h). A message whose header section cannot be read
+ * goes unchanged. Attachments are taken out by scan, which knows what is one (scan/released.c).
  */
 #include "base/io.h"
+#include "base/json.h"
 #include "mail/edits.h"
 #include "mail/header.h"
 #include "quarantine/inside.h"
 
 enum { HEADER_READ = 256 << 10, ADDED_MAX = 8192 };
+
+void early_json(const struct conf_quarantine *row, struct buf *out)
+{
+    if (!row || (!row->subject_prefix.n && !row->subject_suffix.n && !row->header_name.n && !row->strip_attachments))
+        return;
+    buf_add(out, str_lit(",\"edits\":{"));
+    if (row->subject_prefix.n)
+        cpq_put_text(out, "subject_prefix", row->subject_prefix);
+    if (row->subject_suffix.n)
+        cpq_put_text(out, "subject_suffix", row->subject_suffix);
+    if (row->header_name.n) {
+        if (out->p[out->n - 1] != '{')
+            buf_addc(out, ',');
+        buf_add(out, str_lit("\"headers\":[{"));
+        cpq_put_text(out, "name", row->header_name);
+        cpq_put_text(out, "value", row->header_value);
+        buf_add(out, str_lit("}]"));
+    }
+    if (row->strip_attachments) {
+        if (out->p[out->n - 1] != '{')
+            buf_addc(out, ',');
+        buf_add(out, str_lit("\"strip_attachments\":true"));
+    }
+    buf_addc(out, '}');
+}
 
 static bool is_name(struct str name)
 {

@@ -69,6 +69,7 @@ struct said {
         DO_UNLINK_BIG
     } what;
     uint64_t mid, number, seconds;
+    bool stripped;
     struct str name, text, user;
     struct segment_name segment;
 };
@@ -186,7 +187,9 @@ void leave_init(struct quarantine *q);
 void leave_pump(struct quarantine *q);
 void leave_done(struct quarantine *q);
 
-/* early.c: the coded edits (mail/edits.h) that the member `edits` of a release asks for; empty = none. */
+/* early.c: the member `edits` of a release, with the comma before it; nothing for NULL. */
+void early_json(const struct conf_quarantine *row, struct buf *out);
+/* The coded edits (mail/edits.h) that the member `edits` of a release asks for; empty = none. */
 struct str early_edits(struct arena *a, int fd, uint64_t offset, uint64_t body_bytes, const struct json *edits);
 
 /* expire.c */

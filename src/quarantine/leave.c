@@ -60,7 +60,7 @@ static struct carried carried_of(const struct cpq_meta *m, const struct held *h,
         c.spam = STR_NONE;
     } else {
         c.resume = RESUME_RESCAN;
-        if (json_is(json_get(release, "resume"), JSON_TRUE) && number_of(m->pending, "resume"))
+        if (json_is(json_get(release, "resume"), JSON_TRUE) && number_of(m->pending, "resume") - 1 < RESUME_DLP)
             c.resume = number_of(m->pending, "resume");
     }
     return c;
@@ -89,6 +89,8 @@ static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct
 
     c = carried_of(m, h, release, l->copy);
     c.edits = edits;
+    if (h->class == CPQ_PVO && !l->copy)
+        c.release = l->release;
     carried_encode(&c, &carried);
     env.carried = buf_str(&carried);
     env.parent_mid = h->mid;
@@ -104,6 +106,38 @@ static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct
  */
 
 static void on_taken(void *ctx, enum rc rc, const void *msg);
+
+/* The address in a From field; all of it when there is no <>. */
+static struct str address_in(struct str from)
+{
+    size_t open = str_find_last(from, '<');
+
+    if (open < from.n) {
+        from = str_from(from, open + 1);
+        from = str_first(from, str_find(from, '>'));
+    }
+    return str_trim(from);
+}
+
+/* Both senders of released spam onto its recipient's safelist, if whoever released it wants that. Control knows what is
+ * there already, so each try may say it. */
+static void tell_safelist(struct quarantine *q, const struct cpq_meta *m, const struct leaving *l, const struct json *release)
+{
+    struct bus_peer *control = bus_peer(q->o.bus, ROLE_control, 0);
+    struct str recipients = l->recipients, user, from = address_in(m->from), sender = m->envelope.sender;
+    struct buf entries = BUF(4096);
+
+    if (!control || !json_is(json_get(release, "safelist"), JSON_TRUE) || !get_str(&recipients, &user))
+        return;
+    if (sender.n)
+        buf_put_str(&entries, sender);
+    if (from.n && !str_eqi(from, sender))
+        buf_put_str(&entries, from);
+    bus_send(q->o.bus, control, BUS_slbl_wanted,
+             &(struct bus_slbl_wanted){
+                 .user = user, .entries = buf_str(&entries), .by = json_str_of(json_get(release, "operator"))});
+    buf_done(&entries);
+}
 
 static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const struct leaving *l, const struct held *h,
                         struct bus_peer *to, struct err *e)
@@ -123,6 +157,7 @@ static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const s
         rc = cpq_meta_read(&a, buf_str(&meta), &m, e);
     if (rc == RC_OK) {
         json_read(&a, l->release, &release, NULL);
+        tell_safelist(q, &m, l, release);
         edits = early_edits(&a, fd, offset, h->body_bytes, json_get(release, "edits"));
         put_envelope(&a, &m, h, l, release, edits, &envelope);
         slot->call = bus_call_fd(q->o.bus, to, BUS_release_new,

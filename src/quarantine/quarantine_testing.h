@@ -39,6 +39,8 @@ struct place {
     char uid[100];
     char edits[1000];                 /* "offset+length:replacement|" of each */
     struct carried carried;           /* numbers only: its texts are gone */
+    char carried_release[1000];       /* its object `release` */
+    char wanted[1000];                /* of control's end: "user: entry entry by NAME|" of each slbl_wanted */
     char reply[200000], json[200000]; /* of the last verb */
     uint64_t reply_rc;
 };
@@ -60,6 +62,7 @@ HELPER static void on_release(void *ctx, const struct bus_in *in)
     assert_int_equal(carried_decode(env.carried, &p->carried, NULL), RC_OK);
     assert_int_equal(edits_decode(&a, p->carried.edits, m->body_bytes, &edits, NULL), RC_OK);
     p->edits[0] = '\0';
+    snprintf(p->carried_release, sizeof p->carried_release, "%.*s", STR(p->carried.release));
     for (size_t i = 0; i < edits.n; i++)
         snprintf(p->edits + strlen(p->edits), sizeof p->edits - strlen(p->edits), "%d+%d:%.*s|", (int)edits.items[i].offset,
                  (int)edits.items[i].length, STR(edits.items[i].replacement));
@@ -78,6 +81,19 @@ HELPER static void on_release(void *ctx, const struct bus_in *in)
         bus_reply(p->queue_bus, in->from, in->call, BUS_release_taken,
                   &(struct bus_release_taken){.id = m->id, .rc = RC_OK, .mid = ++p->next_mid});
     arena_done(&a);
+}
+
+HELPER static void on_wanted(void *ctx, const struct bus_in *in)
+{
+    const struct bus_slbl_wanted *m = in->msg;
+    struct place *p = ctx;
+    struct str entries = m->entries, one;
+    char *end = p->wanted + sizeof p->wanted, *at = p->wanted + strlen(p->wanted);
+
+    at += snprintf(at, (size_t)(end - at), "%.*s:", STR(m->user));
+    while (get_str(&entries, &one))
+        at += snprintf(at, (size_t)(end - at), " %.*s", STR(one));
+    snprintf(at, (size_t)(end - at), " by %.*s|", STR(m->by));
 }
 
 HELPER static void on_reply(void *ctx, enum rc rc, const void *msg)
@@ -110,6 +126,7 @@ HELPER static void place_open(struct place *p)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
     p->from_control = bus_attach(p->control_bus, fds[0], ROLE_quarantine, 0, 1);
     bus_attach(p->bus, fds[1], ROLE_control, 0, 1);
+    bus_on(p->control_bus, BUS_slbl_wanted, on_wanted, p);
     if (quarantine_new(&(struct quarantine_options){.loop = p->loop,
                                                     .bus = p->bus,
                                                     .conf = p->conf,

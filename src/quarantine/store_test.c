@@ -320,15 +320,19 @@ static void test_early(void **state)
         &p, SETTINGS
         "quarantine_service.max_bytes=1M\nquarantine.Policy.action=release\nquarantine.Policy.subject_prefix=[EARLY]\n"
         "quarantine.Policy.subject_suffix=\xc3\xbc\nquarantine.Policy.header_name=X-Early\n"
-        "quarantine.Policy.header_value=yes\n");
+        "quarantine.Policy.header_value=yes\nquarantine.Policy.strip_attachments=yes\n");
     for (; l.mid < 58; l.mid++)
         post(&p, &l);
     turns(&p, 20);
     assert_int_equal(p.taken, 1);
     assert_string_equal(p.edits, "0+0:X-Early: yes\r\n|9+0:[EARLY] |11+0: =?utf-8?Q?=C3=BC?=|");
+    assert_non_null(strstr(p.carried_release, "\"strip_attachments\":true"));
+    assert_true(logged(&p, "MID 55 released (attachments stripped) from quarantine \"Policy\" (queue full)"));
     decide(&p, 56, "Policy", HOLD_RELEASE);
     assert_int_equal(p.taken, 2);
     assert_string_equal(p.edits, "");
+    assert_null(strstr(p.carried_release, "strip"));
+    assert_non_null(strstr(p.carried_release, "\"rescan\":[\"file_reputation\",\"antivirus\"]"));
     place_end(&p);
     free(body);
 }

@@ -250,7 +250,8 @@ static void test_spam(void **state)
                        "s@out.test",
                        "bob@in.test eve@in.test",
                        "Subject: x\r\n\r\nbuy\r\n",
-                       "{\"spam\":{\"verdict\":\"positive\",\"score\":97},\"hdr\":{\"subject\":\"Cheap pills\"}}",
+                       "{\"spam\":{\"verdict\":\"positive\",\"score\":97},\"hdr\":{\"subject\":\"Cheap pills\","
+                  "\"from\":\"S. P. \\\"Am\\\" <sales@shop.test>\"}}",
                        50};
 
     (void)state;
@@ -265,7 +266,15 @@ static void test_spam(void **state)
     assert_string_equal(verb(&p, "spamquarantine release --safelist 1"), "1 message released.\n");
     turns(&p, 20);
     assert_string_equal(p.release, "10 <s@out.test> bob@in.test|Subject: x\r\n\r\nbuy\r\n");
-    assert_string_equal(verb(&p, "spamquarantine delete subject=pills"), "1 message deleted.\n");
+    assert_string_equal(p.wanted, "bob@in.test: s@out.test sales@shop.test by admin|");
+    assert_string_equal(verb(&p, "spamquarantine release 2"), "1 message released.\n");
+    turns(&p, 20);
+    assert_string_equal(p.release, "10 <s@out.test> eve@in.test|Subject: x\r\n\r\nbuy\r\n");
+    assert_string_equal(p.wanted, "bob@in.test: s@out.test sales@shop.test by admin|");
+    assert_int_equal(held_now(&p, CPQ_SPAM), 0);
+    l.mid = 51;
+    post(&p, &l);
+    assert_string_equal(verb(&p, "spamquarantine delete subject=pills"), "2 messages deleted.\n");
     assert_int_equal(held_now(&p, CPQ_SPAM), 0);
     assert_string_equal((verb(&p, "spamquarantine move Own 1"), p.reply), "");
     assert_int_equal(p.reply_rc, RC_SYNTAX);

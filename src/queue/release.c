@@ -2,8 +2,8 @@
  * Messages that leave quarantine: each becomes a message of the queue under a new number.
  *
  * Called by the bus (release_new). Owns each release until it is journaled and synced; only then quarantine hears
- * release_taken and lets its own copy go. A quarantine that hears nothing sends it again: then two may be made, none is
- * lost.
+ * release_taken and lets its own copy go. A quarantine that hears nothing sends it again: the same number is answered with
+ * the message it became. Only a queue that died between the two makes a second one; none is ever lost.
  */
 #include "base/must.h"
 #include "mail/carried.h"
@@ -38,10 +38,18 @@ static void release_free(struct release *r)
     free(r);
 }
 
+static void remember(struct queue *q, uint64_t id, uint64_t mid)
+{
+    q->releases_known[q->releases_next] = (struct release_known){id, mid};
+    q->releases_next = (q->releases_next + 1) % RELEASES_KNOWN;
+}
+
 static void answer(void *ctx, enum rc rc)
 {
     struct release *r = ctx;
 
+    if (rc == RC_OK)
+        remember(r->made.q, r->id, r->made.mid);
     bus_reply(r->made.q->bus, r->from, r->call, BUS_release_taken,
               &(struct bus_release_taken){.id = r->id, .rc = rc, .mid = rc == RC_OK ? r->made.mid : 0});
     release_free(r);
@@ -80,13 +88,37 @@ static enum rc take(struct release *r, const struct bus_release_new *m, int fd)
     return made_file(&r->made, &r->env, fd, m->offset, m->body_bytes);
 }
 
+/* Sent again: its message is there, answered at once, or on its way, answered as the last that asked. */
+static bool known_already(struct queue *q, const struct bus_in *in, uint64_t id)
+{
+    for (struct release *r = q->releases; r; r = r->next)
+        if (r->id == id) {
+            r->from = in->from;
+            r->call = in->call;
+            return true;
+        }
+    for (size_t i = 0; id && i < RELEASES_KNOWN; i++)
+        if (q->releases_known[i].id == id) {
+            bus_reply(q->bus, in->from, in->call, BUS_release_taken,
+                      &(struct bus_release_taken){.id = id, .rc = RC_OK, .mid = q->releases_known[i].mid});
+            return true;
+        }
+    return false;
+}
+
 static void on_release(void *ctx, const struct bus_in *in)
 {
     struct queue *q = ctx;
     const struct bus_release_new *m = in->msg;
-    struct release *r = calloc(1, sizeof *r);
+    struct release *r;
     enum rc rc;
 
+    if (known_already(q, in, m->id)) {
+        if (in->fd >= 0)
+            close(in->fd);
+        return;
+    }
+    r = calloc(1, sizeof *r);
     must(r);
     r->made = (struct made){.q = q, .stored = stored, .ctx = r};
     r->from = in->from;

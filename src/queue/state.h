@@ -165,6 +165,12 @@ struct scanner {
 /* Failed recipients whose DSN is being written: see bounce.c. */
 struct settling;
 
+/* A release that became a message: quarantine asks again when the answer was lost. */
+enum { RELEASES_KNOWN = 1024 };
+struct release_known {
+    uint64_t id, mid; /* id 0 = free */
+};
+
 struct queue {
     struct loop *loop;
     struct bus *bus;
@@ -232,6 +238,8 @@ struct queue {
     struct own_mail *own_mails;
     struct judged *judged;     /* verdicts whose messages are being stored */
     struct release *releases;  /* out of quarantine, being stored */
+    struct release_known releases_known[RELEASES_KNOWN]; /* a ring, the oldest at releases_next */
+    unsigned releases_next;
     struct settling *settling; /* waiting for a DSN, this turn's first */
     uint64_t ceilings[NUMBER_COUNT];
     enum rc receiving_state;

@@ -34,7 +34,8 @@ static void tag_subject(struct message *m, struct str tag)
         value = subject.value;
         while (value.n && (value.p[0] == ' ' || value.p[0] == '\t'))
             value = str_from(value, 1);
-        patch_replace(&m->patch, (size_t)(value.p - octets.p), 0, arena_str(m->arena, buf_str(&b)));
+        if (!m->carried.original_mid || !str_starts(value, buf_str(&b))) /* else marked before it was held */
+            patch_replace(&m->patch, (size_t)(value.p - octets.p), 0, arena_str(m->arena, buf_str(&b)));
     } else if (!b.failed) {
         patch_header_add(&m->patch, str_lit("Subject"), tag, false);
     }
@@ -78,6 +79,8 @@ void action_spam(struct message *m, const struct spam_actions *a, struct str ver
         message_final(m, FINAL_BOUNCE, str_lit("CASE"), str_lit("5.7.1 message looks like unsolicited mail"));
         break;
     case SPAM_QUARANTINE:
+        if (!action_spam_held(m, resume))
+            break;
         event(m->events, spam_tagged, .mid = m->mid);
         message_spam_hold(m, verdict, score);
         break;

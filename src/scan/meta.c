@@ -10,8 +10,9 @@
 #include "base/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 
-enum { META_MAX = 512 << 10, VALUE_MAX = 1000, ATTACHMENTS_MAX = 500 };
+enum { META_MAX = 512 << 10, VALUE_MAX = 1000, ATTACHMENTS_MAX = 500, ATTACHMENTS_BYTES = 128 << 10 };
 
 static void put_key(struct buf *b, const char *key)
 {
@@ -70,18 +71,20 @@ static void put_holds_json(struct buf *b, const struct outcome *o)
     buf_addc(b, ']');
 }
 
-/* "positive 97" */
+/* "positive 97"; a verdict may come without a score. */
 static void put_spam(struct buf *b, struct str verdict)
 {
     struct str rest = verdict, word;
+    uint64_t score;
 
     if (!verdict.n || !str_word(&rest, &word))
         return;
     put_key(b, "spam");
     buf_addc(b, '{');
     put_text(b, "verdict", word);
-    put_key(b, "score");
-    buf_addf(b, "%.*s}", STR(str_trim(rest)));
+    if (str_u64(str_trim(rest), &score))
+        put_number(b, "score", score);
+    buf_addc(b, '}');
 }
 
 static void put_verdicts(struct buf *b, const struct outcome *o)
@@ -103,7 +106,7 @@ static void put_verdicts(struct buf *b, const struct outcome *o)
         json_str(b, s->stage);
         buf_add(b, str_lit(":{"));
         put_text(b, "verdict", s->verdict);
-        if (s->has_score) {
+        if (s->has_score && isfinite(s->score)) {
             put_key(b, "score");
             buf_addf(b, "%.2f", s->score);
         }
@@ -140,7 +143,7 @@ static void put_attachments(struct buf *b, const struct message *m)
         return;
     put_key(b, "attachments");
     buf_addc(b, '[');
-    for (const struct mime_part *p = m->mime_now->all; p && n < ATTACHMENTS_MAX; p = p->all_next) {
+    for (const struct mime_part *p = m->mime_now->all; p && n < ATTACHMENTS_MAX && b->n < ATTACHMENTS_BYTES; p = p->all_next) {
         if (!p->attachment || p->multipart)
             continue;
         begin_item(b);

@@ -7,6 +7,7 @@
 #include "scan/pipeline.h"
 
 #include "policy/mail_policy.h"
+#include "scan/released.h"
 #include "scan/stage.h"
 #include "scan/world.h"
 
@@ -24,11 +25,15 @@ static bool is_over(const struct message *m)
            o->new_recipients.n || o->has_new_sender;
 }
 
-static bool runs(const struct message *m, const struct stage *s)
+/* What left a quarantine goes through the engines again that its release names, whatever comes after; a filter that said
+ * "no anti-virus" spoke of mail that was not held. */
+static bool runs(const struct message *m, const struct released *r, const struct stage *s)
 {
-    if (m->carried.resume == RESUME_RESCAN)
-        return s->resume == RESUME_ANTIVIRUS;
-    return m->carried.resume <= s->resume && !(m->carried.skip & s->skip);
+    bool skipped = m->carried.skip & s->skip;
+
+    if (released_scans(r, s->name))
+        return !skipped || s->resume == RESUME_ANTIVIRUS;
+    return m->carried.resume <= s->resume && !skipped;
 }
 
 /* A message that comes (back) with its policy: a split, a release, one under a new number. */
@@ -44,10 +49,13 @@ static void take_along(struct message *m)
 
 void pipeline_run(struct scan_world *w, struct message *m)
 {
+    const struct released released = released_of(m);
+
     w->spam = (struct spam_seen){0};
     take_along(m);
+    released_begin(m, &released);
     for (size_t i = 0; i < sizeof stages / sizeof *stages && !is_over(m); i++)
-        if (runs(m, &stages[i]))
+        if (runs(m, &released, &stages[i]))
             stages[i].judge(w, m);
 }
 

@@ -84,14 +84,33 @@ static struct str copies_of(struct message *m)
     return take(m->arena, &b);
 }
 
-/* Everything that goes to the quarantines; where it goes on after release is what `c->resume` says. */
+/* Where a message goes on that is to resume after its release: behind what held it, which would hold it again. */
+static uint64_t resume_behind(const struct outcome *o)
+{
+    static const struct {
+        const char *reason;
+        enum resume resume;
+    } list[] = {{"message filter:", RESUME_POLICY}, {"scanning:", RESUME_ANTISPAM}, {"a/v ", RESUME_GRAYMAIL},
+                {"content filter:", RESUME_OUTBREAK}, {"Outbreak ", RESUME_DLP}};
+
+    for (size_t i = 0; o->n_holds && i < sizeof list / sizeof *list; i++)
+        if (str_starts(o->holds[0].reason, str_c(list[i].reason)))
+            return list[i].resume;
+    return RESUME_RESCAN;
+}
+
+/* Everything that goes to the quarantines. `c->resume` is for other copies of the message, not for what is released. */
 static struct str put_holds(struct message *m, struct carried *c)
 {
     bool spam = m->outcome.n_holds == 0;
+    struct carried after = *c;
 
     c->holds = message_hold_lines(m);
     c->spam = m->outcome.spam_hold;
-    c->meta = meta_make(m, c);
+    c->release = STR_NONE;
+    after.spam = c->spam;
+    after.resume = resume_behind(&m->outcome);
+    c->meta = meta_make(m, &after);
     return spam ? str_lit("the.euq.queue") : str_lit("the.cpq.host");
 }
 
@@ -179,6 +198,7 @@ void verdict_make(struct message *m, struct bus_scan_verdict *out)
         out->carried = coded(m, &c);
     } else {
         c.resume = RESUME_DELIVER;
+        c.spam = c.release = STR_NONE;
         out->destination = c.route;
         out->carried = coded(m, &c);
     }

@@ -1,5 +1,5 @@
 """Held mail: from the queue to the quarantines of this machine, what an operator does there, and back."""
-import json, os, re, signal
+import json, os, re, signal, socket, threading
 from lib import *
 
 RAT = 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT'
@@ -73,3 +73,122 @@ def test_the_holder_may_die_at_any_time(t):
     assert g.cli('spamquarantine', 'release', '1').strip() == '1 message released.'
     g.wait_log(r'ISQ: Reinjected MID %d as MID \d+' % mid)
     wait_for('the spam', lambda: sink.messages)
+
+
+class Fake:
+    """A scan engine with one answer."""
+
+    def __init__(self, answer):
+        self.answer, self.s = answer, socket.create_server(('127.0.0.1', 0))
+        self.address = '127.0.0.1:%d' % self.s.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(c,), daemon=True).start()
+
+    def talk(self, c):
+        try:
+            if c.recv(65536):
+                c.sendall(self.answer)
+            c.shutdown(socket.SHUT_WR)
+            while c.recv(65536):
+                pass
+        except OSError:
+            pass
+        c.close()
+
+    def close(self):
+        self.s.close()
+
+
+def test_what_waits_for_a_quarantine_that_is_away(t):
+    """CPQ-29 to CPQ-34: while the holder cannot be reached, hoststatus of the.cpq.host gives state, last error and next retry,
+    tophosts marks it as down and counts, showrecipients lists, and deleterecipients takes mail away for good, with its log
+    line and counters; what is left is held once the holder is back."""
+    sink = t.sink()
+    g = t.home([RAT], sink_port=sink.port)
+    there, away = (os.path.join(g.home, 'run', n) for n in ('cpq', 'cpq.away'))
+    os.rename(there, away)
+    hold(g, 'the.cpq.host', 3)
+    g.cli('resumedel')
+    g.wait_log(r'CPQ: the local quarantine \(pvo\) cannot be reached: ', seconds=30)
+    wait_for('the host to be down', lambda: re.search(r'(?m)^\s*\d+\*\s+the\.cpq\.host\s+3\b', g.cli('tophosts')))
+    shown = g.cli('hoststatus', 'the.cpq.host')
+    assert re.search(r'Last Error:\n-+\n.+\n', shown) and re.search(r'Next Retry: +\w{3} \w{3} ', shown), shown
+    assert re.search(r'Host up/down: +down', shown) and re.search(r'Active Recipients +3\n', shown), shown
+    assert re.search(r'Deleted Recipients +0\n', shown) and re.search(r'Attempted Recipients +3\n', shown), shown
+    assert 'Total: 3 recipients.' in g.cli('showrecipients', 'host', 'the.cpq.host')
+    c = g.smtp()
+    assert c.send('other@s.test', 'b@rcpt.test', LETTER)[0] == 250
+    wait_for('a message that is not for it', lambda: len(sink.messages) == 1)
+    assert g.cli('deleterecipients', 'host', 'the.cpq.host').strip() == '3 recipients deleted.'
+    gone = re.findall(r'Deleted: MID (\d+) to RID \[0\]', g.wait_log('Deleted: MID') and g.log())
+    assert len(set(gone)) == 3, gone
+    for mid in gone:
+        g.wait_log('Message finished MID %s done' % mid)
+    shown = g.cli('hoststatus', 'the.cpq.host')
+    assert re.search(r'Deleted Recipients +3\n', shown) and re.search(r'Active Recipients +0\n', shown), shown
+    hold(g, 'the.cpq.host', 1)
+    os.rename(away, there)
+    g.cli('resumedel')
+    g.cli('delivernow', 'all')
+    wait_for('what is left', lambda: len(found(g)) == 1)
+    assert found(g)[0]['mid'] not in [int(m) for m in gone] and len(sink.messages) == 1
+
+
+def test_released_mail_is_judged_again(t):
+    """CPQ-17 to CPQ-24: policy quarantine, spam quarantine, delivery; its sender becomes safe on release; a copy has no side
+    effect; Help Desk decides where it is named and nowhere else; what the program lets out early for want of space carries a
+    header, a mark and no attachments."""
+    spam = Fake(b'HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n{"score":15.0,"required_score":15.0,"action":"reject","symbols":{}}')
+    virus = Fake(b'1: stream: OK\0')
+    t.things += [spam, virus]
+    sink = t.sink()
+    g = t.home([RAT, 'antispam.enabled=yes', 'antispam.rspamd_address=' + spam.address, 'mail_policy.DEFAULT.antispam=yes',
+                'antivirus.enabled=yes', 'antivirus.clamd_address=' + virus.address, 'mail_policy.DEFAULT.antivirus=yes',
+                'spam_quarantine.domains=rcpt.test', 'user.hd.role=help_desk', 'quarantine.Policy.users=hd', 'quarantine.Policy.action=release',
+                'quarantine.Policy.subject_prefix=[EARLY]', 'quarantine.Policy.header_name=X-Early', 'quarantine.Policy.header_value=yes',
+                'quarantine.Policy.strip_attachments=yes', 'message_filter.holdit.text=holdit: if (subject == "Invoice") { quarantine("Policy")\\; }'],
+               sink_port=sink.port)
+    assert g.smtp().send('bounces@s.test', 'b@rcpt.test', LETTER)[0] == 250
+    wait_for('Policy', lambda: len(found(g)) == 1)
+    held = found(g)[0]
+    assert found(g, verb='spamquarantine') == []
+    assert g.cli('quarantine', 'copy', 'copy@rcpt.test', str(held['id'])).strip() == '1 message copied.'
+    wait_for('the copy', lambda: len(sink.messages) == 1)
+    assert sink.messages[0]['rcpts'] == ['copy@rcpt.test'] and found(g)[0]['id'] == held['id']
+    assert 'Unknown command' in g.cli('--user', 'hd', 'deleterecipients', 'all', check=False)
+    assert json.loads(g.cli('--user', 'hd', 'quarantine', 'search', '--json'))['messages'][0]['id'] == held['id']
+    assert 'You may not' in g.cli('--user', 'hd', 'quarantine', 'search', 'quarantine=Virus', check=False)
+    assert g.cli('--user', 'hd', 'quarantine', 'release', str(held['id'])).strip() == '1 message released.'
+    wait_for('the spam quarantine', lambda: len(found(g, verb='spamquarantine')) == 1)
+    new = found(g, verb='spamquarantine')[0]['mid']
+    g.wait_log(r'MID %d rewritten to MID %d by Policy Quarantine' % (held['mid'], new))
+    g.wait_log(r'MID %d antivirus negative ' % new)
+    assert not re.search(r'MID %d (interim verdict )?using engine: CASE' % new, g.log()) and found(g) == [] and len(sink.messages) == 1
+    assert g.cli('spamquarantine', 'release', '--safelist', 'mid=%d' % new).strip() == '1 message released.'
+    wait_for('the spam', lambda: len(sink.messages) == 2)
+    assert g.cli('slbl', 'show') == 'b@rcpt.test safe bounces@s.test\nb@rcpt.test safe a@s.test\n'
+
+    # mail for other domains is marked and delivered; the rest of it is held
+    g.cli('settings', 'set', 'spam_quarantine.domains=elsewhere.test')
+    assert g.smtp().send('x@y.test', 'b@rcpt.test', LETTER.replace(b'Invoice 7', b'Offer').replace(b'a@s.test', b'x@y.test'))[0] == 250
+    wait_for('the marked one', lambda: len(sink.messages) == 3)
+    assert b'Subject: [SPAM] Offer' in sink.messages[2]['data'] and found(g, verb='spamquarantine') == []
+
+    # early
+    g.cli('settings', 'set', 'antispam.enabled=no', 'antivirus.enabled=no', 'quarantine_service.max_bytes=1M')
+    big = (b'From: a@s.test\r\nSubject: Invoice 8\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n'
+           b'Content-Type: text/plain\r\n\r\nText\r\n--b\r\nContent-Type: application/pdf; name="a.pdf"\r\n\r\n' + b'x' * 70 + b'\r\n') + \
+        (b'y' * 70 + b'\r\n') * 5600 + b'--b--\r\n'
+    for _ in range(3):
+        assert g.smtp().send('a@s.test', 'b@rcpt.test', big)[0] == 250
+    wait_for('the early one', lambda: len(sink.messages) == 4, 30)
+    early = sink.messages[3]['data']
+    assert b'X-Early: yes\r\n' in early and b'Subject: [EARLY] Invoice 8' in early and len(early) < 2000 and b'\r\nText\r\n' in early, early[:2000]
+    g.wait_log(r'released \(attachments stripped\) from quarantine "Policy" \(queue full\)')
