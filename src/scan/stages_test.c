@@ -417,8 +417,9 @@ static void spam_verdicts_have_their_rows(void **state)
         {"antispam_suspected", "", PLAIN, "antispam", 8, RESUME_ANTIVIRUS},
         {"graymail_bulk", "\"MAILLIST\":{\"score\":-0.2}", PLAIN, "graymail", 1, RESUME_CONTENT},
         {"graymail_social", "", "From: <a@e.linkedin.com>\r\nSubject: hello\r\n\r\nbody\r\n", "graymail", 1, RESUME_CONTENT},
-        {"graymail_marketing", "", "From: a@b.c\r\nList-Unsubscribe: <x>\r\nFeedback-ID: y\r\nSubject: hello\r\n\r\nbody\r\n",
-         "graymail", 1, RESUME_CONTENT},
+        {"graymail_marketing", "",
+         "From: a@b.c\r\nList-Unsubscribe: <x>\r\nFeedback-ID: y\r\nSubject: hello\r\n\r\nbody\r\n", "graymail", 1,
+         RESUME_CONTENT},
     };
     static const char *const actions[] = {"deliver", "drop", "bounce", "quarantine"};
     struct fix *f = *state;
@@ -435,7 +436,10 @@ static void spam_verdicts_have_their_rows(void **state)
                      cases[i].verdict, actions[k], cases[i].verdict, cases[i].verdict, cases[i].verdict, cases[i].verdict);
 #undef ROW
             given(f, lines, cases[i].message);
-            rspamd_says(f, cases[i].score, cases[i].score > 20 ? "reject" : cases[i].score > 5 ? "add header" : "no action",
+            rspamd_says(f, cases[i].score,
+                        cases[i].score > 20  ? "reject"
+                        : cases[i].score > 5 ? "add header"
+                                             : "no action",
                         cases[i].symbols);
             stage_antispam(&f->world, &f->m);
             stage_graymail(&f->world, &f->m);
@@ -450,6 +454,30 @@ static void spam_verdicts_have_their_rows(void **state)
                 assert_int_equal(f->m.carried.resume, cases[i].resume);
             }
         }
+}
+
+/* An entry of an mbox file, with its lines told from those that begin one; what is too long is cut behind a line. */
+static void copies_for_archives_are_mbox_entries(void **state)
+{
+    struct fix *f = *state;
+    struct buf b = BUF(1 << 20), big = BUF(1 << 20);
+
+    given(f, "", "Subject: s\r\n\r\nFrom here\r\n>From there\r\nFromage");
+    archive_entry(&f->m, &b);
+    assert_true(str_starts(buf_str(&b), str_lit("From anna@example.net ")));
+    assert_true(str_ends(buf_str(&b), str_lit("\nSubject: s\n\n>From here\n>>From there\nFromage\n\n")));
+    buf_clear(&b);
+    buf_add(&big, str_lit("Subject: s\r\n\r\n"));
+    while (big.n < 400000)
+        buf_add(&big, str_lit("0123456789\r\n"));
+    buf_addc(&big, '\0');
+    given(f, "", big.p);
+    archive_entry(&f->m, &b);
+    assert_in_range(b.n, 230 << 10, 240 << 10);
+    assert_true(str_ends(buf_str(&b),
+                         arena_printf(&f->arena, "\n0123456789\n[cut here, the message has %zu octets]\n\n", big.n - 1)));
+    buf_done(&b);
+    buf_done(&big);
 }
 
 static void released_mail_is_told_in_the_log(void **state)
@@ -487,6 +515,7 @@ int main(void)
         TEST(what_stays_infected_is_not_repaired),
         TEST(attachments_in_question_go_by_policy),
         TEST(spam_verdicts_have_their_rows),
+        TEST(copies_for_archives_are_mbox_entries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
