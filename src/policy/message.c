@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 
+enum { ATTACHMENTS_TOLD = 200 };
+
 /* The edits of an earlier pass, as changes of this one. */
 static enum rc apply_edits(struct message *m, struct str coded, struct err *e)
 {
@@ -71,6 +73,19 @@ struct mime *message_mime(struct message *m)
     return m->mime_now;
 }
 
+/* The attachments that a scan found, once a message however often it is read again. */
+static void tell_attachments(struct message *m, const struct mime *mime)
+{
+    unsigned n = 0;
+
+    for (const struct mime_part *p = m->parts_told ? NULL : mime->all; p && n < ATTACHMENTS_TOLD; p = p->all_next)
+        if ((p->attachment || p->member) && p->name.n) {
+            event(m->events, message_attachment, .mid = m->mid, .name = str_first(p->name, 500));
+            n++;
+        }
+    m->parts_told = true;
+}
+
 struct mime *message_content(struct message *m)
 {
     struct mime *mime = message_mime(m);
@@ -78,6 +93,7 @@ struct mime *message_content(struct message *m)
     if (!m->content_done && m->world && m->world->content)
         m->world->content(m->world->ctx, m, mime);
     m->content_done = true;
+    tell_attachments(m, mime);
     return mime;
 }
 

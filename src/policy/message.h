@@ -79,6 +79,7 @@ struct message {
     struct mime *mime_now;                 /* use message_mime */
     uint64_t mime_changes;
     bool content_done;
+    bool parts_told;     /* the names of its attachments are in the log */
     struct mime no_mime; /* stands in when there is no room for reading the structure; the message is unscannable then */
     struct mime_part no_part;
     struct filter_memory *memory; /* what rules found out; made at the first use */
@@ -90,7 +91,7 @@ enum rc message_init(struct message *m, struct arena *a, struct str stored, cons
 struct str message_octets(struct message *m);
 /* The structure of the current form; read again after a change. */
 struct mime *message_mime(struct message *m);
-/* The same with archives opened and file types found. */
+/* The same with archives opened and file types found. The first call names the attachments in the log. */
 struct mime *message_content(struct message *m);
 /* What SPF, DKIM, DMARC and ARC say of the message as it came; evaluated at the first use. NULL = nobody can. */
 const struct auth_results *message_auth(struct message *m);

@@ -354,6 +354,8 @@ void intake_tidy(struct queue *q);
 /* ---- work.c: the work queue and scan ---------------------------------------------------------------------------------- */
 void work_init(struct queue *q);
 void work_add(struct queue *q, uint32_t message, bool first);
+/* An engine is away: the next try is not now. */
+void work_try_later(struct queue *q);
 void work_remove(struct queue *q, uint32_t message);
 void work_peer_come(struct queue *q, struct bus_peer *p);
 void work_peer_gone(struct queue *q, struct bus_peer *p);

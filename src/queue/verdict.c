@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_MAX = 256 << 20, AWAY_MS = 2000, SUBJECT_MAX = 512 };
+enum { ARENA_MAX = 256 << 20, SUBJECT_MAX = 512 };
 
 struct child {
     struct made made;
@@ -49,14 +49,15 @@ static void judged_free(struct judged *j)
 
 /* --- waiting for an engine or for room ------------------------------------------------------------------------------- */
 
+/* It goes behind all others: the next try is another message's, since this one may be the only one that cannot be judged. */
 static void wait_for(struct queue *q, uint32_t message, struct str why)
 {
     if (!q->away)
         event(q->events, work_queue_paused, .reason = why, .messages = q->n_work + 1);
     free(q->away);
     q->away = strndup(why.n ? why.p : "", why.n);
-    q->away_until_ms = loop_now_ms(q->loop) + AWAY_MS;
-    work_add(q, message, true);
+    work_try_later(q);
+    work_add(q, message, false);
 }
 
 static void no_more_waiting(struct queue *q)

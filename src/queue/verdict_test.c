@@ -144,6 +144,31 @@ static void without_an_engine_mail_waits_and_says_why(void **state)
     assert_true(fix_log_has(f, "work queue resumed"));
 }
 
+/* While it is away a few messages at a time find out whether it is back, not all that wait; then all go on at once. */
+static void few_messages_look_for_an_engine_that_is_away(void **state)
+{
+    enum { MESSAGES = 100, TRIES = 10 };
+    struct fix *f = *state;
+    size_t before;
+
+    f->verdict = (struct bus_scan_verdict){.action = VERDICT_LATER, .text = str_lit("antivirus")};
+    for (unsigned i = 0; i < MESSAGES; i++)
+        fix_store(f, recipients);
+    fix_pump(f, 100);
+    before = f->scanned;
+    assert_true(before > 0);
+    for (unsigned i = 0; i < TRIES; i++) {
+        clock_test_advance(3000);
+        fix_pump(f, 20);
+    }
+    assert_in_range(f->scanned - before, TRIES, TRIES * 4);
+    f->verdict = (struct bus_scan_verdict){0};
+    before = f->scanned;
+    clock_test_advance(3000);
+    fix_until(f, f->scanned == before + MESSAGES);
+    assert_true(fix_log_has(f, "work queue resumed"));
+}
+
 static void a_rewritten_message_goes_on_under_its_new_number(void **state)
 {
     struct fix *f = *state;
@@ -177,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hold_is_one_piece_for_the_quarantine_and_stays_so, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_drop_ends_it_and_a_bounce_tells_the_sender, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(without_an_engine_mail_waits_and_says_why, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(few_messages_look_for_an_engine_that_is_away, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_rewritten_message_goes_on_under_its_new_number, fix_start, fix_end),
     };
 

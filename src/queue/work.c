@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SCAN_TRIES = 2, IDLE_MS = 60000 };
+enum { SCAN_TRIES = 2, IDLE_MS = 60000, AWAY_BATCH = 4, AWAY_MS = 2000 };
 
 void work_add(struct queue *q, uint32_t message, bool first)
 {
@@ -150,11 +150,13 @@ static enum put put_message(struct queue *q, struct scanner *s, unsigned i, uint
 }
 
 /* Most messages to hand over at once: all workers shall have their share, since one that waits for an engine keeps what it
- * has. */
+ * has. Few while an engine is away: they find out whether it is back. */
 static uint64_t batch_now(const struct queue *q)
 {
     uint64_t most = conf_now(q->conf)->queue.scan_batch, share = (q->n_work + q->n_scanners - 1) / q->n_scanners;
 
+    if (q->away && share > AWAY_BATCH)
+        share = AWAY_BATCH;
     return share < most ? share : most;
 }
 
@@ -202,9 +204,19 @@ void work_dispatch(struct queue *q)
         if (!s || s->alone || bus_full(q->bus, s->peer))
             continue;
         for (unsigned i = 0; i < WINDOWS && q->work_first && !s->alone; i++)
-            if (!s->windows[i].left)
+            if (!s->windows[i].left) {
                 fill(q, s, i);
+                if (q->away && s->windows[i].left) { /* these are the try; all others wait for what becomes of them */
+                    work_try_later(q);
+                    return;
+                }
+            }
     }
+}
+
+void work_try_later(struct queue *q)
+{
+    q->away_until_ms = loop_now_ms(q->loop) + AWAY_MS;
 }
 
 /* --- verdicts --------------------------------------------------------------------------------------------------------- */

@@ -139,6 +139,8 @@ bool record_round(struct record *r, uint64_t now_ns)
             consolidate(r, &rec);
         if (rec.type == EVENT_dmarc_row)
             dmarc_rows_add(&r->dmarc, event_as(&rec, dmarc_row)->line);
+        if (rec.type == EVENT_message_archived)
+            subscriptions_archive(r->logs, event_as(&rec, message_archived));
         alerts_take(r->alerts, r->conf ? conf_now(r->conf) : NULL, r->logs->renderer, &rec, r->now_ms);
         if (rec.type != EVENT_status_line)
             r->active_ms = r->now_ms;

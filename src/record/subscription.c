@@ -262,6 +262,17 @@ void subscriptions_add(struct subscriptions *s, enum log_type type, struct str l
     }
 }
 
+void subscriptions_archive(struct subscriptions *s, const struct event_message_archived *one)
+{
+    static const enum log_type types[] = {LOG_TYPE_ASARCHIVE, LOG_TYPE_AVARCHIVE, LOG_TYPE_GRAYARCHIVE};
+    const struct str pieces[] = {one->a, one->b, one->c, one->d, one->e, one->f, one->g, one->h};
+
+    for (size_t i = 0; one->archive < sizeof types / sizeof *types && i < s->n; i++)
+        if (s->items[i]->type == types[one->archive])
+            for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++)
+                buf_add(&s->items[i]->file.out, pieces[k]);
+}
+
 size_t subscriptions_waiting(const struct subscriptions *s)
 {
     size_t n = 0;

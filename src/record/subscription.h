@@ -56,6 +56,8 @@ void subscriptions_show(struct subscriptions *s, const struct event_record *ev);
 /* Some subscription is of this type; a line made elsewhere, without its line end, for all of that type. */
 bool subscriptions_have(const struct subscriptions *s, enum log_type type);
 void subscriptions_add(struct subscriptions *s, enum log_type type, struct str line);
+/* The copy of a message that an event carries, for all archives of its kind. */
+void subscriptions_archive(struct subscriptions *s, const struct event_message_archived *one);
 /* Octets of lines that wait to be written. */
 size_t subscriptions_waiting(const struct subscriptions *s);
 /* One write a file; RC_OK when all lines are in their files. */

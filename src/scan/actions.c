@@ -66,9 +66,11 @@ void action_reroute(struct message *m, struct str host, struct str recipient, co
     m->carried.resume = resume;
 }
 
-void action_spam(struct message *m, const struct spam_actions *a, struct str verdict, double score, const char *by,
-                 enum resume resume)
+void action_spam(struct message *m, const struct spam_actions *a, enum archive archive, struct str verdict, double score,
+                 const char *by, enum resume resume)
 {
+    if (a->archive)
+        archive_message(m, archive);
     action_mark(m, a->tag, a->header);
     switch (a->action) {
     case SPAM_DROP:

@@ -6,6 +6,7 @@
 #define SCAN_ACTIONS_H
 
 #include "policy/message.h"
+#include "scan/archive.h"
 
 /* The mail policy whose rows a stage obeys: the one the message was split by; where it was not split (released from a
  * quarantine), DEFAULT of its table. NULL never. */
@@ -54,13 +55,22 @@ void action_spam(struct message *m, const struct spam_actions *a, struct str ver
 /* Does the spam quarantine take it? Recipients outside its domains become a message of their own, which goes on at `resume`;
  * false when nobody is left. */
 bool action_spam_held(struct message *m, enum resume resume);
+ * who drops, for the log (0 CASE, 1 antivirus). Goes on at `resume` where it is delivered to somebody else. `archive`: the
+ * one that gets a copy when the rows say so. */
+void action_spam(struct message *m, const struct spam_actions *a, enum archive archive, struct str verdict, double score,
+                 const char *by, enum resume resume);
 
 /* What was found, for texts and holds. */
 struct virus_finding {
-    uint64_t result;  /* enum virus_result */
-    struct str virus; /* name, or why unscannable */
-    struct str parts; /* lines: paths or names of the parts it was found in */
+    uint64_t result;          /* enum virus_result */
+    struct str virus;         /* name, or why unscannable */
+    struct str parts;         /* lines: paths or names of the parts it was found in */
+    struct mime_part **items; /* these parts, of the tree that was scanned; some may be there twice */
+    size_t n_items;
 };
+/* Takes the attachments in question out of the message; in place of each comes a text: the first text resource of kind
+ * antivirus_container, else one of ours. The text of the message itself is no attachment and stays. How many went. */
+size_t action_drop_infected(struct message *m, const struct virus_finding *f);
 void action_virus(struct message *m, const struct virus_actions *a, const struct virus_finding *f);
 
 #endif

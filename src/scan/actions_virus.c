@@ -5,6 +5,8 @@
  * arena.
  */
 #include "base/clock.h"
+#include "policy/part.h"
+#include "policy/variables.h"
 #include "scan/actions.h"
 #include "scan/engines.h"
 
@@ -103,6 +105,48 @@ static void notify(struct message *m, const struct virus_finding *f, struct strs
     }
 }
 
+/* --- attachments taken out
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static struct str container_text(const struct message *m)
+{
+    enum { ANTIVIRUS_CONTAINER = 2 }; /* of text_resource.kind */
+
+    for (size_t i = 0; i < m->conf->text_resource.n; i++)
+        if (m->conf->text_resource.items[i].kind == ANTIVIRUS_CONTAINER)
+            return m->conf->text_resource.items[i].text;
+    return STR_NONE;
+}
+
+static struct str in_its_place(struct message *m, const struct virus_finding *f, const struct mime_part *p)
+{
+    struct variables v = {.m = m, .dropped_names = p->name.n ? p->name : str_lit("unnamed"), .dropped_types = p->type};
+    struct str own = container_text(m);
+
+    return own.n ? variables_fill(&v, own, false)
+                 : arena_printf(m->arena, "The attachment \"%.*s\" was removed by the anti-virus scanner: %s (%.*s).",
+                                STR(str_first(v.dropped_names, 500)), word(f->result), STR(str_first(f->virus, 500)));
+}
+
+size_t action_drop_infected(struct message *m, const struct virus_finding *f)
+{
+    struct part_changes c;
+    const struct mime_part *before = NULL;
+
+    part_changes_begin(&c, m);
+    for (size_t i = 0; i < f->n_items; i++) {
+        struct mime_part *p = part_holder(f->items[i]);
+        bool body = !p->parent && str_startsi(p->type, str_lit("text/")) && !p->attachment;
+
+        if (p == before || body || p->alternative)
+            continue;
+        part_drop(&c, p, in_its_place(m, f, p));
+        before = p;
+    }
+    return part_changes_make(&c);
+}
+
 /* --- as an attachment
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -169,12 +213,16 @@ static void hold(struct message *m, const struct virus_finding *f)
 
 void action_virus(struct message *m, const struct virus_actions *a, const struct virus_finding *f)
 {
+    if (a->archive)
+        archive_message(m, ARCHIVE_VIRUS);
     notify(m, f, a->notify);
     if (a->action == AV_DROP) {
         event(m->events, message_dropped, .mid = m->mid, .by = 1);
         message_final(m, FINAL_DROP, str_lit("antivirus"), STR_NONE);
         return;
     }
+    if (a->drop_attachments)
+        action_drop_infected(m, f);
     if (a->action == AV_ATTACH)
         attach(m, f);
     action_mark(m, a->tag, a->header);

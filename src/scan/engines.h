@@ -75,9 +75,11 @@ engine_talk spamd_ping;
 
 /* clamd. */
 enum virus_result { VIRUS_CLEAN, VIRUS_FOUND, VIRUS_ENCRYPTED, VIRUS_UNSCANNABLE, VIRUS_REPAIRED };
+struct mime_part;
 struct virus_item {
     struct str octets;
-    struct str name; /* part path or file name, for the log */
+    struct mime_part *part; /* where they come from; NULL = the whole message */
+    struct str name;        /* part path or file name, for the log */
     enum virus_result result;
     struct str virus; /* its name, or why unscannable */
     bool answered;    /* false before */

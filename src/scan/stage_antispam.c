@@ -65,9 +65,9 @@ static void act(struct message *m, enum spam_verdict verdict, double score)
     const struct spam_actions suspected = SPAM_ACTIONS(m->policy, antispam_suspected);
 
     if (verdict == SPAM_POSITIVE)
-        action_spam(m, &positive, str_lit("positive"), score, "antispam", RESUME_ANTIVIRUS);
+        action_spam(m, &positive, ARCHIVE_SPAM, str_lit("positive"), score, "antispam", RESUME_ANTIVIRUS);
     if (verdict == SPAM_SUSPECT)
-        action_spam(m, &suspected, str_lit("suspect"), score, "antispam", RESUME_ANTIVIRUS);
+        action_spam(m, &suspected, ARCHIVE_SPAM, str_lit("suspect"), score, "antispam", RESUME_ANTIVIRUS);
 }
 
 void stage_antispam(struct scan_world *w, struct message *m)

@@ -22,11 +22,16 @@ static bool lies_open(const struct mime_part *p)
            str_startsi(p->type, str_lit("text/"));
 }
 
-static void add(struct virus_talk *t, struct str octets, struct str name, uint64_t max)
+static struct str name_of(const struct mime_part *p)
+{
+    return p->name.n ? p->name : p->path;
+}
+
+static void add(struct virus_talk *t, struct str octets, struct mime_part *part, uint64_t max)
 {
     struct virus_item *i = &t->items[t->n];
 
-    *i = (struct virus_item){.octets = octets, .name = name};
+    *i = (struct virus_item){.octets = octets, .part = part, .name = part ? name_of(part) : str_lit("message")};
     if (octets.n > max) {
         i->answered = true;
         i->result = VIRUS_UNSCANNABLE;
@@ -36,11 +41,12 @@ static void add(struct virus_talk *t, struct str octets, struct str name, uint64
 }
 
 /* What our own reading says of a part: as if the engine had answered. */
-static void known(struct virus_talk *t, const struct mime_part *p, struct str name)
+static void known(struct virus_talk *t, struct mime_part *p)
 {
     if (t->n == ITEMS_MAX || (!p->encrypted && !p->unscannable.n))
         return;
-    t->items[t->n++] = (struct virus_item){.name = name,
+    t->items[t->n++] = (struct virus_item){.name = name_of(p),
+                                           .part = p,
                                            .answered = true,
                                            .result = p->unscannable.n ? VIRUS_UNSCANNABLE : VIRUS_ENCRYPTED,
                                            .virus = p->unscannable.n ? p->unscannable : str_lit("Encrypted")};
@@ -54,19 +60,29 @@ static bool gather(struct message *m, struct virus_talk *t)
     t->items = arena_array(m->arena, struct virus_item, ITEMS_MAX + 1);
     if (!t->items)
         return false;
-    add(t, message_octets(m), str_lit("message"), max);
+    add(t, message_octets(m), NULL, max);
     for (struct mime_part *p = mime->all; p; p = p->all_next) {
-        struct str name = p->name.n ? p->name : p->path;
-
-        known(t, p, name);
+        known(t, p);
         if (p->multipart || p->message || lies_open(p))
             continue;
         if (t->n >= ITEMS_MAX)
             return false;
         if (mime_body(mime, p).n)
-            add(t, mime_body(mime, p), name, max);
+            add(t, mime_body(mime, p), p, max);
     }
     return !mime->cut;
+}
+
+/* The parts that the engine saw as a piece of the whole only: which of them is it? */
+static bool gather_open(struct message *m, struct virus_talk *t)
+{
+    struct mime *mime = message_content(m);
+
+    t->items = arena_array(m->arena, struct virus_item, ITEMS_MAX + 1);
+    for (struct mime_part *p = mime->all; p && t->items; p = p->all_next)
+        if (!p->multipart && !p->message && lies_open(p) && t->n < ITEMS_MAX && mime_body(mime, p).n)
+            add(t, mime_body(mime, p), p, m->conf->antivirus.max_bytes);
+    return t->n;
 }
 
 /* --- the verdict --------------------------------------------------------------------------------------------------------
@@ -78,6 +94,17 @@ static unsigned weight(enum virus_result r)
     static const unsigned weights[] = {[VIRUS_CLEAN] = 0, [VIRUS_ENCRYPTED] = 1, [VIRUS_UNSCANNABLE] = 2, [VIRUS_FOUND] = 3};
 
     return weights[r];
+}
+
+/* Another part with the result that decides. */
+static void in_question(struct message *m, struct virus_finding *f, const struct virus_item *item)
+{
+    if (f->parts.n < 4000)
+        f->parts = arena_printf(m->arena, "%.*s%.*s\n", STR(f->parts), STR(item->name));
+    if (!f->items)
+        f->items = arena_array(m->arena, struct mime_part *, 2 * ITEMS_MAX + 2);
+    if (f->items && f->n_items < 2 * ITEMS_MAX + 2)
+        f->items[f->n_items++] = item->part;
 }
 
 static struct virus_finding sum(struct message *m, const struct virus_talk *t, bool whole)
@@ -92,9 +119,10 @@ static struct virus_finding sum(struct message *m, const struct virus_talk *t, b
             f.result = item->result;
             f.virus = item->virus;
             f.parts = STR_NONE;
+            f.n_items = 0;
         }
-        if (item->result != VIRUS_CLEAN && item->result == (enum virus_result)f.result && i != WHOLE && f.parts.n < 4000)
-            f.parts = arena_printf(m->arena, "%.*s%.*s\n", STR(f.parts), STR(item->name));
+        if (item->part && item->result != VIRUS_CLEAN && item->result == (enum virus_result)f.result)
+            in_question(m, &f, item);
     }
     return f;
 }
@@ -143,6 +171,7 @@ static void act(struct message *m, const struct virus_finding *f)
     const struct virus_actions infected = VIRUS_ACTIONS(m->policy, antivirus_infected);
     const struct virus_actions encrypted = VIRUS_ACTIONS(m->policy, antivirus_encrypted);
     const struct virus_actions unscannable = VIRUS_ACTIONS(m->policy, antivirus_unscannable);
+    const struct virus_actions repaired = VIRUS_ACTIONS(m->policy, antivirus_repaired);
 
     if (f->result == VIRUS_FOUND)
         action_virus(m, &infected, f);
@@ -150,6 +179,55 @@ static void act(struct message *m, const struct virus_finding *f)
         action_virus(m, &encrypted, f);
     else if (f->result == VIRUS_UNSCANNABLE)
         action_virus(m, &unscannable, f);
+    else if (f->result == VIRUS_REPAIRED)
+        action_virus(m, &repaired, f);
+}
+
+/* --- without its infected attachments -----------------------------------------------------------------------------------
+ */
+
+/* Does the policy want attachments taken out of infected messages? */
+static bool wants_drop(const struct message *m)
+{
+    return m->policy->antivirus_drop_infected || m->policy->antivirus_infected_drop_attachments;
+}
+
+/* The engine found it in the message as a whole: in which of the parts that are not items of their own? What cannot be told
+ * stays in, and the message is infected as it was. */
+static void locate(struct scan_world *w, struct message *m, const struct engine_setup *how, struct virus_finding *f)
+{
+    struct virus_talk talk = {.arena = m->arena};
+
+    if (!gather_open(m, &talk) || engine_ask(w->engines, ENGINE_CLAMD, how, m->mid, clamd_scan, &talk, NULL) != RC_OK)
+        return;
+    for (size_t i = 0; i < talk.n; i++)
+        if (talk.items[i].result == VIRUS_FOUND)
+            in_question(m, f, &talk.items[i]);
+}
+
+/* Takes the infected attachments out; true when all that is left is clean by the engine's word and by ours. Else the message
+ * and what was read of it are as they were. */
+static bool repair(struct scan_world *w, struct message *m, const struct engine_setup *how, const struct virus_finding *f)
+{
+    const struct patch patch = m->patch;
+    struct mime *const mime = m->mime_now;
+    const uint64_t mime_changes = m->mime_changes;
+    const bool content_done = m->content_done;
+    struct virus_talk talk = {.arena = m->arena};
+
+    patch_copy(&m->patch, &patch);
+    if (action_drop_infected(m, f)) {
+        bool whole = gather(m, &talk);
+
+        if (engine_ask(w->engines, ENGINE_CLAMD, how, m->mid, clamd_scan, &talk, NULL) == RC_OK &&
+            sum(m, &talk, whole).result == VIRUS_CLEAN && !m->patch.failed)
+            return true;
+    }
+    m->patch = patch;
+    m->mime_now = mime;
+    m->mime_changes = mime_changes;
+    m->content_done = content_done;
+    return false;
 }
 
 /* The engine gave no answer: the message waits, or counts as unscannable for this reason. */
@@ -182,6 +260,11 @@ void stage_antivirus(struct scan_world *w, struct message *m)
     if (rc == RC_OK) {
         found = sum(m, &talk, whole);
         log_items(m, &talk, &found);
+        if (found.result == VIRUS_FOUND && wants_drop(m)) {
+            locate(w, m, &how, &found);
+            if (m->policy->antivirus_drop_infected && repair(w, m, &how, &found))
+                found.result = VIRUS_REPAIRED;
+        }
     } else if (waits(m, rc, &e, &found)) {
         return;
     }

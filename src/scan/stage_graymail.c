@@ -105,11 +105,11 @@ static void act(struct message *m, enum spam_verdict kind, double score)
     const struct spam_actions bulk = SPAM_ACTIONS(m->policy, graymail_bulk);
 
     if (kind == SPAM_MARKETING)
-        action_spam(m, &marketing, str_lit("marketing"), score, "graymail", RESUME_CONTENT);
+        action_spam(m, &marketing, ARCHIVE_GRAYMAIL, str_lit("marketing"), score, "graymail", RESUME_CONTENT);
     else if (kind == SPAM_SOCIAL)
-        action_spam(m, &social, str_lit("social"), score, "graymail", RESUME_CONTENT);
+        action_spam(m, &social, ARCHIVE_GRAYMAIL, str_lit("social"), score, "graymail", RESUME_CONTENT);
     else
-        action_spam(m, &bulk, str_lit("bulk"), score, "graymail", RESUME_CONTENT);
+        action_spam(m, &bulk, ARCHIVE_GRAYMAIL, str_lit("bulk"), score, "graymail", RESUME_CONTENT);
 }
 
 void stage_graymail(struct scan_world *w, struct message *m)

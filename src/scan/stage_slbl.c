@@ -87,7 +87,7 @@ static void block(struct message *m)
                                        action_policy(m)->antispam_blocklist == BLOCKED_DELETE ? SPAM_DROP : SPAM_QUARANTINE};
 
     record(m, SPAM_POSITIVE, "X-SLBL-Result-Blocklist");
-    action_spam(m, &a, str_lit("blocklist"), 100, "antispam", RESUME_ANTIVIRUS);
+    action_spam(m, &a, ARCHIVE_SPAM, str_lit("blocklist"), 100, "antispam", RESUME_ANTIVIRUS);
 }
 
 void stage_slbl(struct scan_world *w, struct message *m)

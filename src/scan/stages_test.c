@@ -299,6 +299,187 @@ static void a_virus_outweighs_what_cannot_be_read(void **state)
     assert_logged(f, "MID 1 antivirus positive 'Test.Virus' ");
 }
 
+static void infected_attachments_are_taken_out(void **state)
+{
+    struct fix *f = *state;
+
+    CLAMD_SAYS_AT(f, 0, "1: stream: Test.Virus FOUND\0002: stream: Test.Virus FOUND\0");
+    CLAMD_SAYS_AT(f, 1, "1: stream: OK\0"); /* the text */
+    CLAMD_SAYS_AT(f, 2, "1: stream: OK\0002: stream: OK\0");
+    given(f,
+          "mail_policy.DEFAULT.antivirus_drop_infected=yes\nmail_policy.DEFAULT.antivirus_repaired_header=X-AV: repaired\n"
+          "mail_policy.DEFAULT.antivirus_repaired_notify=admin@example.org\n",
+          WITH_ATTACHMENT);
+    stage_antivirus(&f->world, &f->m);
+    assert_logged(f, "MID 1 attachment 'a.bin'");
+    assert_logged(f, "sophos  antivirus - MID 1 0 - Virus 'Test.Virus' 'body.scan/a.bin' 1 0");
+    assert_logged(f, "MID 1 interim AV verdict using Sophos REPAIRED");
+    assert_logged(f, "MID 1 antivirus repaired 'Test.Virus'");
+    assert_int_equal(f->m.outcome.final, FINAL_NONE);
+    assert_false(now_has(f, "aGVsbG8gd29ybGQ="));
+    assert_true(now_has(f, "\r\n\r\ntext\r\n"));
+    assert_true(now_has(f, "The attachment \"a.bin\" was removed by the anti-virus scanner"));
+    assert_true(now_has(f, "Subject: [WARNING: VIRUS REMOVED] hello\r\n") && now_has(f, "\r\nX-AV: repaired\r\n"));
+    assert_int_equal(f->m.outcome.n_copies, 1);
+    assert_true(str_find_str(f->m.outcome.copies[0].body, str_lit("Subject: [Anti-Virus] repaired message\r\n")) <
+                f->m.outcome.copies[0].body.n);
+}
+
+/* One whose virus lies in an open text part is found by a second look. */
+static void an_infected_attachment_in_the_open_is_found(void **state)
+{
+    struct fix *f = *state;
+
+    CLAMD_SAYS_AT(f, 0, "1: stream: Test.Virus FOUND\0");
+    CLAMD_SAYS_AT(f, 1, "1: stream: OK\0002: stream: Test.Virus FOUND\0");
+    CLAMD_SAYS_AT(f, 2, "1: stream: OK\0002: stream: OK\0");
+    given(f,
+          "mail_policy.DEFAULT.antivirus_drop_infected=yes\n"
+          "text_resource.Gone.kind=antivirus_container\ntext_resource.Gone.text=Taken out: $dropped_filename\n",
+          "Subject: hello\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n"
+          "--b\r\nContent-Type: text/plain; name=b.txt\r\nContent-Disposition: attachment\r\n\r\nVIRUS\r\n--b--\r\n");
+    stage_antivirus(&f->world, &f->m);
+    assert_logged(f, "MID 1 antivirus repaired 'Test.Virus'");
+    assert_false(now_has(f, "VIRUS\r\n--b"));
+    assert_true(now_has(f, "Taken out: b.txt"));
+}
+
+/* What does not get clean that way, or is no attachment, stays infected and as it was. */
+static void what_stays_infected_is_not_repaired(void **state)
+{
+    struct fix *f = *state;
+
+    CLAMD_SAYS_AT(f, 0, "1: stream: Test.Virus FOUND\0002: stream: Test.Virus FOUND\0");
+    CLAMD_SAYS_AT(f, 1, "1: stream: OK\0");
+    CLAMD_SAYS_AT(f, 2, "1: stream: Test.Virus FOUND\0002: stream: OK\0");
+    given(f,
+          "mail_policy.DEFAULT.antivirus_drop_infected=yes\nmail_policy.DEFAULT.antivirus_infected_action=quarantine\n"
+          "mail_policy.DEFAULT.antivirus_infected_tag=\n",
+          WITH_ATTACHMENT);
+    stage_antivirus(&f->world, &f->m);
+    assert_logged(f, "MID 1 antivirus positive 'Test.Virus' ");
+    assert_true(str_eq(f->m.outcome.holds[0].reason, str_lit("a/v verdict:VIRAL")));
+    assert_true(str_eq(message_octets(&f->m), str_lit(WITH_ATTACHMENT)));
+    assert_false(patch_changed(&f->m.patch));
+
+    CLAMD_SAYS_AT(f, 0, "1: stream: Test.Virus FOUND\0");
+    CLAMD_SAYS_AT(f, 1, "1: stream: Test.Virus FOUND\0");
+    f->virus_says[2] = STR_NONE;
+    given(f, "mail_policy.DEFAULT.antivirus_drop_infected=yes\n", PLAIN);
+    stage_antivirus(&f->world, &f->m);
+    assert_logged(f, "Message aborted MID 2 Dropped by antivirus");
+}
+
+/* The rows `..._drop_attachments`: nobody asks the engine again, the action is that of the verdict. */
+static void attachments_in_question_go_by_policy(void **state)
+{
+#define LIT(s) \
+    { \
+        s, sizeof(s) - 1 \
+    }
+    static const struct {
+        const char *verdict, *word;
+        struct str says;
+    } cases[] = {
+        {"infected", "[WARNING: VIRUS DETECTED]", LIT("1: stream: OK\0002: stream: Test.Virus FOUND\0")},
+        {"encrypted", "[WARNING: MESSAGE ENCRYPTED]", LIT("1: stream: OK\0002: stream: Heuristics.Encrypted.Zip FOUND\0")},
+        {"unscannable", "[WARNING: A/V UNSCANNABLE]", LIT("1: stream: OK\0002: stream: Heuristics.Limits.Exceeded FOUND\0")},
+    };
+    struct fix *f = *state;
+    char lines[300];
+
+#undef LIT
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        f->virus_says[0] = cases[i].says;
+        CLAMD_SAYS_AT(f, 1, "1: stream: OK\0");
+        snprintf(lines, sizeof lines,
+                 "mail_policy.DEFAULT.antivirus_%s_drop_attachments=yes\nmail_policy.DEFAULT.antivirus_%s_action=deliver\n",
+                 cases[i].verdict, cases[i].verdict);
+        given(f, lines, WITH_ATTACHMENT);
+        stage_antivirus(&f->world, &f->m);
+        assert_true(now_has(f, cases[i].word));
+        assert_false(now_has(f, "aGVsbG8gd29ybGQ="));
+        assert_true(now_has(f, "The attachment \"a.bin\" was removed"));
+        assert_int_equal(f->m.outcome.n_holds, 0);
+    }
+}
+
+/* --- every verdict with every action --- */
+
+static void spam_verdicts_have_their_rows(void **state)
+{
+    static const struct {
+        const char *verdict, *symbols, *message, *by;
+        double score;
+        int resume;
+    } cases[] = {
+        {"antispam_positive", "", PLAIN, "antispam", 30, RESUME_ANTIVIRUS},
+        {"antispam_suspected", "", PLAIN, "antispam", 8, RESUME_ANTIVIRUS},
+        {"graymail_bulk", "\"MAILLIST\":{\"score\":-0.2}", PLAIN, "graymail", 1, RESUME_CONTENT},
+        {"graymail_social", "", "From: <a@e.linkedin.com>\r\nSubject: hello\r\n\r\nbody\r\n", "graymail", 1, RESUME_CONTENT},
+        {"graymail_marketing", "",
+         "From: a@b.c\r\nList-Unsubscribe: <x>\r\nFeedback-ID: y\r\nSubject: hello\r\n\r\nbody\r\n", "graymail", 1,
+         RESUME_CONTENT},
+    };
+    static const char *const actions[] = {"deliver", "drop", "bounce", "quarantine"};
+    struct fix *f = *state;
+    char lines[1000];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (unsigned k = 0; k < 4; k++) {
+            const struct outcome *o = &f->m.outcome;
+
+#define ROW(rest) "mail_policy.DEFAULT.%s_" rest "\n"
+            snprintf(lines, sizeof lines,
+                     ROW("action=%s") ROW("tag=[T]") ROW("header=X-Verdict: it") ROW("host=other.example")
+                         ROW("recipient=guard@example.org"),
+                     cases[i].verdict, actions[k], cases[i].verdict, cases[i].verdict, cases[i].verdict, cases[i].verdict);
+#undef ROW
+            given(f, lines, cases[i].message);
+            rspamd_says(f, cases[i].score,
+                        cases[i].score > 20  ? "reject"
+                        : cases[i].score > 5 ? "add header"
+                                             : "no action",
+                        cases[i].symbols);
+            stage_antispam(&f->world, &f->m);
+            stage_graymail(&f->world, &f->m);
+            assert_true(now_has(f, "Subject: [T] hello\r\n") && now_has(f, "X-Verdict: it\r\n"));
+            assert_int_equal(o->final, k == SPAM_DROP ? FINAL_DROP : k == SPAM_BOUNCE ? FINAL_BOUNCE : FINAL_NONE);
+            assert_int_equal(o->spam_hold.n > 0, k == SPAM_QUARANTINE);
+            assert_int_equal(o->new_recipients.n, k == SPAM_DELIVER);
+            assert_true(str_eq(f->m.carried.route, k == SPAM_DELIVER ? str_lit("other.example") : STR_NONE));
+            if (k == SPAM_DELIVER) {
+                assert_true(str_eq(o->new_recipients.items[0], str_lit("guard@example.org")));
+                assert_true(str_eq(o->new_recipients_by, str_c(cases[i].by)));
+                assert_int_equal(f->m.carried.resume, cases[i].resume);
+            }
+        }
+}
+
+/* An entry of an mbox file, with its lines told from those that begin one; what is too long is cut behind a line. */
+static void copies_for_archives_are_mbox_entries(void **state)
+{
+    struct fix *f = *state;
+    struct buf b = BUF(1 << 20), big = BUF(1 << 20);
+
+    given(f, "", "Subject: s\r\n\r\nFrom here\r\n>From there\r\nFromage");
+    archive_entry(&f->m, &b);
+    assert_true(str_starts(buf_str(&b), str_lit("From anna@example.net ")));
+    assert_true(str_ends(buf_str(&b), str_lit("\nSubject: s\n\n>From here\n>>From there\nFromage\n\n")));
+    buf_clear(&b);
+    buf_add(&big, str_lit("Subject: s\r\n\r\n"));
+    while (big.n < 400000)
+        buf_add(&big, str_lit("0123456789\r\n"));
+    buf_addc(&big, '\0');
+    given(f, "", big.p);
+    archive_entry(&f->m, &b);
+    assert_in_range(b.n, 230 << 10, 240 << 10);
+    assert_true(str_ends(buf_str(&b),
+                         arena_printf(&f->arena, "\n0123456789\n[cut here, the message has %zu octets]\n\n", big.n - 1)));
+    buf_done(&b);
+    buf_done(&big);
+}
+
 static void released_mail_is_told_in_the_log(void **state)
 {
     struct fix *f = *state;
@@ -329,6 +510,12 @@ int main(void)
         TEST(what_cannot_be_read_is_told_apart),
         TEST(a_virus_outweighs_what_cannot_be_read),
         TEST(released_mail_is_told_in_the_log),
+        TEST(infected_attachments_are_taken_out),
+        TEST(an_infected_attachment_in_the_open_is_found),
+        TEST(what_stays_infected_is_not_repaired),
+        TEST(attachments_in_question_go_by_policy),
+        TEST(spam_verdicts_have_their_rows),
+        TEST(copies_for_archives_are_mbox_entries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

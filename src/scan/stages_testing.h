@@ -25,6 +25,8 @@ struct fix {
     struct envelope env;
     struct recipient to[2];
     struct str says[ENGINE_KINDS]; /* empty: refuses */
+    struct str virus_says[4];      /* instead of says[ENGINE_CLAMD], one connection each */
+    unsigned virus_at;
     unsigned asked[ENGINE_KINDS];
     char text[1000];
 };
@@ -58,6 +60,8 @@ static inline int test_open(void *ctx, enum engine_kind kind, struct str address
 
     (void)address, (void)timeout_ms;
     f->asked[kind]++;
+    if (kind == ENGINE_CLAMD && f->virus_at < 4 && f->virus_says[f->virus_at].n)
+        f->says[kind] = f->virus_says[f->virus_at++];
     if (!f->says[kind].n) {
         err_set(e, RC_CONNECT, "Connection refused");
         return -1;
@@ -131,6 +135,9 @@ static inline void rspamd_says(struct fix *f, double score, const char *action, 
 }
 
 #define CLAMD_SAYS(f, text) ((f)->says[ENGINE_CLAMD] = str_of(text, sizeof(text) - 1))
+
+/* The n-th connection from here on gets this answer. */
+#define CLAMD_SAYS_AT(f, i, text) ((f)->virus_at = 0, (f)->virus_says[i] = str_of(text, sizeof(text) - 1))
 
 static inline bool logged(struct fix *f, const char *line)
 {

@@ -168,6 +168,23 @@ def test_real_engines_judge_every_message(t):
         g.cli('settings', 'set', 'antispam.rspamd_address=' + rspamd.address, 'antispam.timeout_ms=20s')
         wait_for('the mail', lambda: len(sink.messages) == before + 1, 20)
 
+    # infected attachments are taken out of what is clean otherwise; who is to know is told; the archive has it as it came
+    p = 'mail_policy.DEFAULT.antivirus_'
+    g.cli('settings', 'set', p + 'drop_infected=yes', p + 'repaired_archive=yes', p + 'repaired_notify=sender,recipient,admin@ours.test')
+    before = len(sink.messages)
+    send(g, mail('repaired', name='bad.zip', data=zipped('e.com', EICAR)))
+    lines = lines_of(g, 'repaired', 'Message finished MID %d done')
+    for want in (r"MID \d+ attachment 'bad.zip'", r"MID \d+ interim AV verdict using Sophos REPAIRED", r"MID \d+ antivirus repaired 'Eicar-Test-Signature\S*'"):
+        assert any(re.match(want + '$', l) for l in lines), (want, lines)
+    wait_for('the rest of it and three notices', lambda: len(sink.messages) == before + 4, 30)
+    got = {r: m['data'] for m in sink.messages[before:] for r in m['rcpts'] if b'Subject: [WARNING' in m['data'] or r != 'bob@ours.test'}
+    rest = got.pop('bob@ours.test')
+    assert b'Subject: [WARNING: VIRUS REMOVED] repaired\r\n' in rest and b'the minutes of our meeting' in rest, rest
+    assert b'The attachment "bad.zip" was removed by the anti-virus scanner' in rest and b'UEsDB' not in rest, rest
+    assert sorted(got) == ['admin@ours.test', 'anna@sender.test'] and all(b'Subject: [Anti-Virus] repaired message\r\n' in d for d in got.values()), got
+    g.wait_log(r'(?m)^From anna@sender.test \w{3} \w{3} [ \d]\d [\d:]{8} \d{4}$', name='avarchive')
+    g.wait_log('(?m)^UEsDB', name='avarchive')
+
     # a policy may go on without an engine, but never silently
     g.cli('settings', 'set', 'antivirus.when_away=unscannable', 'antivirus.clamd_address=127.0.0.1:9', 'mail_policy.DEFAULT.antivirus_unscannable_action=drop')
     send(g, mail('not looked at'))
@@ -199,3 +216,30 @@ def test_a_recipients_lists_decide_before_anti_spam(t):
     for line in (r'MID \d+ was split creating MID \d+ due to a SL/BL configuration for following recipients: (eve|carl)@ours.test',
                  r'MID \d+ using engine: SLBL spam negative', r'MID \d+ using engine: SLBL spam positive', r'MID \d+ using engine: CASE spam positive'):
         g.wait_log(line)
+
+    # what the rows of suspected spam say, at whoever gets it
+    fake.answer = fake.answer.replace(b'{"score":15.0', b'{"score":08.0').replace(b'"reject"', b'"add header"').replace(b'h: 67', b'h: 71').replace(b'08.0', b'8.00')
+    p = 'mail_policy.DEFAULT.antispam_suspected_'
+    g.cli('settings', 'set', p + 'header=X-Judged: maybe', p + 'recipient=guard@ours.test', p + 'archive=yes')
+    c.send('anna@sender.test', 'carl@ours.test', mail('hm'))
+    wait_for("the guard's", lambda: sink.messages[-1]['rcpts'] == ['guard@ours.test'], 20)
+    assert subjects(sink)[-1] == '[SUSPECTED SPAM] hm' and b'\r\nX-Judged: maybe\r\n' in sink.messages[-1]['data']
+    g.wait_log(r'MID \d+ rewritten to MID \d+ by antispam')
+    g.wait_log('(?m)^Subject: hm$', name='asarchive')
+    g.cli('settings', 'set', p + 'recipient=', p + 'action=bounce')
+    c.send('anna@sender.test', 'carl@ours.test', mail('back to you'))
+    wait_for('the bounce', lambda: sink.messages[-1]['rcpts'] == ['anna@sender.test'] and b'5.7.1' in sink.messages[-1]['data'], 20)
+    n = len(sink.messages)
+    g.cli('settings', 'set', p + 'action=drop')
+    c.send('anna@sender.test', 'carl@ours.test', mail('gone'))
+    lines_of(g, 'gone', 'Message aborted MID %d Dropped by CASE')
+    assert len(sink.messages) == n, subjects(sink)
+
+    # menus of the engines
+    for menu, section, item, bad in (('antispamconfig', 'antispam', 'engine=both', 'engine=cheap'), ('antivirusconfig', 'antivirus', 'when_away=unscannable', 'when_away=pass'),
+                                     ('graymailconfig', 'graymail', 'enabled=yes', 'enabled=perhaps'), ('outbreakconfig', 'outbreak', 'enabled=yes', 'enabled=3')):
+        g.cli('%s setup %s; commit "engines"' % (menu, item))
+        path = '%s.%s' % (section, item.split('=')[0])
+        assert g.cli('settings', 'show', path) == '%s.%s\n' % (section, item)
+        out = g.cli('%s setup %s; commit x' % (menu, bad), check=False)
+        assert 'Changes committed' not in out and g.cli('settings', 'show', path) == '%s.%s\n' % (section, item), out
