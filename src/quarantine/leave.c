@@ -4,7 +4,7 @@
  * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the calls under way. A release is a
  * row of the index until it was taken, so nobody's death loses it.
  */
-#include "mail/carried.h"
+#include "mail/released.h"
 #include "quarantine/inside.h"
 
 #include <unistd.h>
@@ -31,41 +31,6 @@ static bool get(struct quarantine *q, uint64_t id, struct arena *a, struct leavi
     return there;
 }
 
-/* ---- where it goes on ------------------------------------------------------------------------------------------------ */
-
-static uint64_t number_of(const struct json *o, const char *key)
-{
-    uint64_t v = 0;
-
-    return json_u64(json_get(o, key), &v) ? v : 0;
-}
-
-/* What judging had gathered comes back with it; edits are in the content already. */
-static struct carried carried_of(const struct cpq_meta *m, const struct held *h, const struct json *release, bool copy)
-{
-    struct carried c = {.policy = m->mail_policy,
-                        .skip = number_of(m->pending, "skip"),
-                        .route = json_str_of(json_get(m->pending, "alt_host")),
-                        .bounce_profile = json_str_of(json_get(m->pending, "bounce_profile")),
-                        .source_interface = json_str_of(json_get(m->pending, "source_interface")),
-                        .tags = json_str_of(json_get(m->pending, "tags")),
-                        .encrypt = json_str_of(json_get(m->pending, "encrypt")),
-                        .spam = json_str_of(json_get(m->pending, "spam")),
-                        .original_mid = h->mid};
-
-    if (copy)
-        return (struct carried){.resume = RESUME_DELIVER};
-    if (h->class == CPQ_SPAM) {
-        c.resume = RESUME_DELIVER;
-        c.spam = STR_NONE;
-    } else {
-        c.resume = RESUME_RESCAN;
-        if (json_is(json_get(release, "resume"), JSON_TRUE) && number_of(m->pending, "resume"))
-            c.resume = number_of(m->pending, "resume");
-    }
-    return c;
-}
-
 static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
 {
     size_t n = 0, room = 0;
@@ -82,22 +47,15 @@ static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
 static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct held *h, const struct leaving *l,
                          const struct json *release, struct str edits, struct buf *out)
 {
-    struct envelope env = m->envelope;
-    struct buf carried = BUF(ENVELOPE_BYTES);
+    struct released r = {
+        .meta = m, .release = release, .mid = h->mid, .spam = h->class == CPQ_SPAM, .copy = l->copy, .edits = edits};
     struct recipient *list;
-    struct carried c;
 
-    c = carried_of(m, h, release, l->copy);
-    c.edits = edits;
-    carried_encode(&c, &carried);
-    env.carried = buf_str(&carried);
-    env.parent_mid = h->mid;
     if (l->recipients.n) {
-        env.n_recipients = list_of(a, l->recipients, &list);
-        env.recipients = list;
+        r.n_recipients = list_of(a, l->recipients, &list);
+        r.recipients = list;
     }
-    envelope_encode(&env, out);
-    buf_done(&carried);
+    released_envelope(&r, out);
 }
 
 /* ---- on the way --------------------------------------------------------------------------------------------------------
