@@ -39,10 +39,12 @@ static bool is_on(const struct verb_call *c, enum board_gauge gauge)
 static void stopped(struct verb_call *c)
 {
     const struct strs *off = &c->admin->current->conf.receiving.suspended;
-    bool all = false;
+    bool all = false, hidden = false;
 
-    for (size_t i = 0; i < off->n; i++)
+    for (size_t i = 0; i < off->n; i++) {
         all |= str_eqi(off->items[i], str_lit("all"));
+        hidden |= str_eqi(off->items[i], str_lit("cpq_listener"));
+    }
     if (off->n || is_on(c, GAUGE_RECEIVING_SUSPENDED) || is_on(c, GAUGE_DELIVERY_SUSPENDED) ||
         is_on(c, GAUGE_WORK_QUEUE_PAUSED) || c->state)
         buf_addc(&c->text, '\n');
@@ -52,6 +54,10 @@ static void stopped(struct verb_call *c)
     for (size_t i = 0; i < off->n && !all; i++)
         buf_addf(&c->text, "%s%.*s%s", i ? ", " : "Receiving is suspended on: ", STR(off->items[i]),
                  i + 1 == off->n ? ". Use resumelistener to resume.\n" : "");
+    if (c->admin->current->conf.cpq_listener.enabled &&
+        (all || hidden || (!off->n && is_on(c, GAUGE_RECEIVING_SUSPENDED))))
+        buf_add(&c->text, str_lit("cpq_listener is offline: a manager cannot give back released mail. Use resume or "
+                                  "resumelistener to bring it back.\n"));
     if (is_on(c, GAUGE_DELIVERY_SUSPENDED))
         buf_add(&c->text, str_lit("Delivery is suspended. Use resumedel to resume.\n"));
     if (c->state)

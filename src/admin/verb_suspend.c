@@ -43,10 +43,18 @@ static bool named(const struct strs *list, struct str name)
     return false;
 }
 
+static const char hidden_listener[] = "cpq_listener"; /* in no list, suspended by name or with all */
+
+static bool is_hidden(const struct conf *c, struct str name)
+{
+    return c->cpq_listener.enabled && str_eqi(name, str_c(hidden_listener));
+}
+
 static enum rc check_listeners(const struct conf *c, const struct strs *names, struct err *e)
 {
     for (size_t i = 0; i < names->n; i++) {
-        if (!str_eqi(names->items[i], str_lit("all")) && !conf_find(&c->listener, names->items[i]))
+        if (!str_eqi(names->items[i], str_lit("all")) && !is_hidden(c, names->items[i]) &&
+            !conf_find(&c->listener, names->items[i]))
             return err_set(e, RC_NOT_FOUND, "Listener \"%.*s\" does not exist", STR(str_first(names->items[i], 100)));
     }
     return RC_OK;
@@ -69,8 +77,8 @@ static struct str new_list(struct verb_call *c, const struct strs *names, bool s
         buf_done(&b);
         return str_lit("all");
     }
-    for (size_t i = 0; i < now->listener.n; i++) {
-        struct str name = now->listener.items[i].name;
+    for (size_t i = 0; i < now->listener.n + (now->cpq_listener.enabled ? 1 : 0); i++) {
+        struct str name = i < now->listener.n ? now->listener.items[i].name : str_c(hidden_listener);
         bool off = named(names, name) ? suspend : was_all || named(old, name);
 
         if (off && b.n)

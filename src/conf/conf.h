@@ -235,6 +235,13 @@ struct conf_spam_quarantine {
 struct conf_quarantine_service {
 #include "spec/settings/quarantine_service.def"
 };
+struct conf_cpq_listener {
+#include "spec/settings/cpq_listener.def"
+};
+struct conf_cpq_peer {
+    struct str name;
+#include "spec/settings/cpq_peer.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;

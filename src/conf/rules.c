@@ -155,6 +155,25 @@ static bool overlap(const struct conf *c, const struct conf_listener *a, const s
             (str_eq(x->address6, y->address6) || str_eq(x->address6, str_lit("::")) || str_eq(y->address6, str_lit("::"))));
 }
 
+/* The hidden listener wants its port for itself, and its name. */
+static enum rc check_hidden_port(const struct conf *c, struct err *e)
+{
+    struct str interface = c->cpq_listener.interface;
+    struct conf_listener hidden = {.port = c->cpq_listener.port};
+
+    hidden.interface = interface.n || !c->interface.n ? interface : c->interface.items[0].name;
+    for (size_t i = 0; i < c->listener.n; i++) {
+        const struct conf_listener *l = &c->listener.items[i];
+
+        if (str_eqi(l->name, str_lit("cpq_listener")) || str_eqi(l->name, str_lit("euq_listener")))
+            return err_set(e, RC_INVALID, "listener.%.*s: the name is that of a hidden listener", STR(l->name));
+        if (c->cpq_listener.enabled && l->enabled && l->port == hidden.port && overlap(c, l, &hidden))
+            return err_set(e, RC_INVALID, "cpq_listener.port: %u is taken by listener %.*s", (unsigned)hidden.port,
+                           STR(l->name));
+    }
+    return RC_OK;
+}
+
 static enum rc check_ports(const struct conf *c, struct err *e)
 {
     for (size_t i = 0; i < c->listener.n; i++) {
@@ -169,7 +188,7 @@ static enum rc check_ports(const struct conf *c, struct err *e)
                                (unsigned)b->port, STR(a->name));
         }
     }
-    return RC_OK;
+    return check_hidden_port(c, e);
 }
 
 /* Digits up to the end, at most `most`. */

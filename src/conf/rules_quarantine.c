@@ -46,11 +46,39 @@ static enum rc check_groups(const char *path, struct str name, struct strs group
     return RC_OK;
 }
 
+static bool is_hex(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || ((s.p[i] | 32) >= 'a' && (s.p[i] | 32) <= 'f')))
+            return false;
+    return true;
+}
+
+/* A serial number and a certificate name one partner. */
+static enum rc check_peers(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->cpq_peer.n; i++) {
+        const struct conf_cpq_peer *p = &c->cpq_peer.items[i];
+
+        if (!p->serial.n)
+            return err_set(e, RC_INVALID, "cpq_peer.%.*s.serial: a partner has a serial number", STR(str_first(p->name, 64)));
+        if (p->fingerprint.n != 64 || !is_hex(p->fingerprint))
+            return err_set(e, RC_INVALID, "cpq_peer.%.*s.fingerprint: it has 64 hexadecimal digits",
+                           STR(str_first(p->name, 64)));
+        for (size_t k = 0; k < i; k++)
+            if (str_eqi(p->serial, c->cpq_peer.items[k].serial) || str_eqi(p->fingerprint, c->cpq_peer.items[k].fingerprint))
+                return err_set(e, RC_INVALID, "cpq_peer.%.*s: %.*s has the same serial number or certificate",
+                               STR(str_first(p->name, 64)), STR(str_first(c->cpq_peer.items[k].name, 64)));
+    }
+    return RC_OK;
+}
+
 enum rc conf_check_quarantines(const struct conf *c, struct err *e)
 {
     bool gives_way = false;
 
     TRY(check_kinds(c, e));
+    TRY(check_peers(c, e));
     for (size_t i = 0; i < c->quarantine.n; i++) {
         const struct conf_quarantine *q = &c->quarantine.items[i];
 

@@ -298,6 +298,16 @@ static const struct conf_setting rows_quarantine_service[] = {
 #include "spec/settings/quarantine_service.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_cpq_listener
+static const struct conf_setting rows_cpq_listener[] = {
+#include "spec/settings/cpq_listener.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_cpq_peer
+static const struct conf_setting rows_cpq_peer[] = {
+#include "spec/settings/cpq_peer.def"
+    {.name = NULL}};
+#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false

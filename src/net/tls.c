@@ -164,6 +164,8 @@ enum rc tls_server_new(const struct tls_server_options *o, struct tls_context **
     ERR_clear_error();
     t->ctx = SSL_CTX_new(TLS_server_method());
     rc = t->ctx ? server_setup(t->ctx, o, e) : ssl_failed(e, "TLS");
+    if (rc == RC_OK && o->pinned)
+        rc = tls_pin(t, o, e);
     if (rc != RC_OK) {
         tls_unref(t);
         return rc;
@@ -232,5 +234,6 @@ void tls_unref(struct tls_context *t)
         return;
     SSL_CTX_free(t->ctx);
     SSL_CTX_free(t->unchecked);
+    free(t->pins);
     free(t);
 }

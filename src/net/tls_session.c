@@ -134,6 +134,8 @@ static void note_facts(struct socket *s)
     f->cipher = str_c(SSL_get_cipher_name(s->ssl));
     if (cert)
         f->peer_name = peer_name(c, cert);
+    if (s->print[0])
+        f->peer_print = arena_str(&c->arena, str_c(s->print));
     f->verified = cert && asked && SSL_get_verify_result(s->ssl) == X509_V_OK;
     f->dane = f->verified && is_client(s) && SSL_get0_dane_authority(s->ssl, NULL, NULL) >= 0;
     tls_leave(s);
@@ -144,6 +146,13 @@ static void note_facts(struct socket *s)
     conversation_wait_over(c);
 }
 
+static bool refused_pin(unsigned long code)
+{
+    int why = ERR_GET_REASON(code);
+
+    return why == SSL_R_CERTIFICATE_VERIFY_FAILED || why == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
+}
+
 static void explain(struct socket *s, int error)
 {
     struct conversation *c = s->c;
@@ -151,7 +160,12 @@ static void explain(struct socket *s, int error)
     long verify = SSL_get_verify_result(s->ssl);
     char text[200];
 
-    if (error == SSL_ERROR_SSL && code) {
+    if (s->context->pinned && error == SSL_ERROR_SSL && code && refused_pin(code)) {
+        fail(s,
+             s->print[0] ? arena_printf(&c->arena, "not enrolled, certificate fingerprint %s", s->print)
+                         : str_lit("not enrolled, no certificate shown"),
+             code);
+    } else if (error == SSL_ERROR_SSL && code) {
         ERR_error_string_n(code, text, sizeof text);
         if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK)
             fail(s, arena_printf(&c->arena, "%s: %s", text, X509_verify_cert_error_string(verify)), code);

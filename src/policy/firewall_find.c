@@ -111,6 +111,18 @@ void find_qmqp(struct finding *f)
             add_listener(f, &f->c->listener.items[i]);
 }
 
+void find_cpq(struct finding *f)
+{
+    const struct conf_cpq_listener *l = &f->c->cpq_listener;
+
+    if (l->enabled)
+        add_interface(f,
+                      l->interface.n            ? conf_find(&f->c->interface, l->interface)
+                      : f->c->interface.n ? f->c->interface.items
+                                          : NULL,
+                      l->port, str_lit("cpq_listener"));
+}
+
 void find_snmp(struct finding *f)
 {
     const struct conf_interface *i = conf_find(&f->c->interface, f->c->snmp.interface);

@@ -114,18 +114,15 @@ static size_t make(struct arena *a, struct str message, const struct json *edits
     return n;
 }
 
+ * Called by leave.c with the member `edits` of a release. Owns nothing: reads the header section and leaves the rest to
+ * mail/released.h.
+#include "mail/released.h"
 struct str early_edits(struct arena *a, int fd, uint64_t offset, uint64_t body_bytes, const struct json *edits)
 {
-    size_t n = body_bytes < HEADER_READ ? (size_t)body_bytes : HEADER_READ;
+    size_t n = body_bytes < RELEASED_HEAD ? (size_t)body_bytes : RELEASED_HEAD;
     char *octets = edits ? arena_alloc(a, n + 1) : NULL;
-    struct edit list[3];
-    struct edits all = {.items = list};
-    struct buf coded = BUF(4 * ADDED_MAX);
 
     if (!octets || io_pread(fd, octets, n, offset, NULL) != RC_OK)
         return STR_NONE;
-    all.n = make(a, str_of(octets, n), edits, list);
-    if (all.n)
-        edits_encode(all, &coded);
-    return kept(a, &coded);
+    return released_edits(a, str_of(octets, n), edits);
 }

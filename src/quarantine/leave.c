@@ -4,7 +4,7 @@
  * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the calls under way. A release is a
  * row of the index until it was taken, so nobody's death loses it.
  */
-#include "mail/carried.h"
+#include "mail/released.h"
 #include "quarantine/inside.h"
 
 #include <unistd.h>
@@ -82,10 +82,9 @@ static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
 static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct held *h, const struct leaving *l,
                          const struct json *release, struct str edits, struct buf *out)
 {
-    struct envelope env = m->envelope;
-    struct buf carried = BUF(ENVELOPE_BYTES);
+    struct released r = {
+        .meta = m, .release = release, .mid = h->mid, .spam = h->class == CPQ_SPAM, .copy = l->copy, .edits = edits};
     struct recipient *list;
-    struct carried c;
 
     c = carried_of(m, h, release, l->copy);
     c.edits = edits;
@@ -95,11 +94,10 @@ static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct
     env.carried = buf_str(&carried);
     env.parent_mid = h->mid;
     if (l->recipients.n) {
-        env.n_recipients = list_of(a, l->recipients, &list);
-        env.recipients = list;
+        r.n_recipients = list_of(a, l->recipients, &list);
+        r.recipients = list;
     }
-    envelope_encode(&env, out);
-    buf_done(&carried);
+    released_envelope(&r, out);
 }
 
 /* ---- on the way --------------------------------------------------------------------------------------------------------

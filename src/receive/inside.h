@@ -40,6 +40,7 @@ struct tables {
     struct arena arena;
     struct terms *terms;
     size_t n;
+    struct tls_context *cpq_tls; /* of the hidden listener; NULL: off, or no certificate */
 };
 
 enum rc tables_new(struct receive *r, const struct conf *conf, struct tables **out, struct err *e);
@@ -57,6 +58,7 @@ struct listener {
     struct str name;
     char *socket_name;
     struct listener_socket *socket;
+    bool hidden;   /* cpq_listener: no item of the settings, spoken to by managers */
     unsigned open; /* conversations of this process */
     uint64_t rate_key;
     bool suspended;
@@ -171,6 +173,9 @@ enum rc message_body(const struct origin *o, struct message *m, struct err *e);
  * message is still to be dropped. env holds what the protocol knows (sender, DSN, body); `a` is the transaction's arena. */
 enum rc message_store(const struct origin *o, struct message *m, struct arena *a, struct envelope *env, uint64_t flags,
                       message_done_fn *done, void *ctx, struct stored **out, struct err *e);
+/* The part of it that gives a message with the coded envelope in receive->envelope to the spool. */
+enum rc message_append(const struct origin *o, struct message *m, struct str sender, uint64_t flags, message_done_fn *done,
+                       void *ctx, struct stored **out, struct err *e);
 /* Nobody waits for the outcome any more (the peer has gone); the message goes its way. */
 void message_forget(struct stored *st);
 void message_stored_free(struct receive *r);
@@ -237,6 +242,15 @@ enum smtp_next session_verify(struct smtp_server *s, struct str what);
 void session_refused(struct smtp_server *s, const struct err *e, struct str line);
 void session_end(struct smtp_server *s, enum smtp_end how);
 
+/* ---- release.c: a manager on the hidden listener ---------------------------------------------------------------------- */
+
+enum { RELEASES_MOST = 256 }; /* conversations of the hidden listener in one process */
+struct release_session;
+extern const struct smtp_server_handler release_handler;
+extern const struct conversation_kind release_kind;
+/* Ends them with this last line, but those whose message is being stored; `suspended_only`: of a suspended listener. */
+void releases_expel(struct receive *r, struct str last, bool suspended_only);
+
 /* directory.c: asks lookup; `then` runs with se->directory.result and .why. */
 enum smtp_next directory_ask(struct session *se, const struct ldap_question *q, smtp_then_fn *then);
 
@@ -257,6 +271,7 @@ struct receive {
     struct tables *tables;
     struct listener *listeners;
     struct session *sessions;
+    struct release_session *releases;
     unsigned open;
     struct dns_asker *asker;
     struct announce *announce;

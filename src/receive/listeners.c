@@ -64,28 +64,46 @@ static enum rc door(const struct listener *l, const struct terms *t)
     return RC_OK;
 }
 
+static enum rc hidden_door(const struct listener *l)
+{
+    if (l->receive->stopping)
+        return RC_SHUTTING_DOWN;
+    if (l->suspended || l->receive->queue_suspended)
+        return RC_SUSPENDED;
+    return open_here(l->receive, l->name) >= RELEASES_MOST ? RC_TOO_MANY_CONNECTIONS : RC_OK;
+}
+
 static void accepted(void *ctx, int fd, const struct address_ip *peer)
 {
     struct listener *l = ctx;
-    const struct terms *t = tables_find(l->receive->tables, l->name);
-    enum rc rc = door(l, t);
+    const struct tables *now = l->receive->tables;
+    const struct terms *t = l->hidden ? NULL : tables_find(now, l->name);
+    enum rc rc = l->hidden ? hidden_door(l) : door(l, t);
 
     (void)peer;
     if (rc != RC_OK) {
         refuse(fd, rc);
         return;
     }
-    conversation_accept(l->receive->o.loop, fd, t->conf->protocol == 1 ? &qmqp_kind : &session_kind, t->tls, l);
+    if (l->hidden)
+        conversation_accept(l->receive->o.loop, fd, &release_kind, now->cpq_tls, l);
+    else
+        conversation_accept(l->receive->o.loop, fd, t->conf->protocol == 1 ? &qmqp_kind : &session_kind, t->tls, l);
 }
 
-/* "listener.InboundMail.4" -> "InboundMail" */
+static bool is_hidden(const char *socket_name)
+{
+    return str_starts(str_c(socket_name), str_lit("hidden."));
+}
+
+/* "listener.InboundMail.4" -> "InboundMail", "hidden.cpq_listener.4" -> "cpq_listener" */
 static struct str listener_of(const char *socket_name)
 {
     struct str s = str_c(socket_name);
 
-    if (!str_starts(s, str_lit("listener.")))
+    if (!str_starts(s, str_lit("listener.")) && !is_hidden(socket_name))
         return STR_NONE;
-    s = str_from(s, 9);
+    s = str_from(s, str_find(s, '.') + 1);
     return str_first(s, str_find_last(s, '.'));
 }
 
@@ -98,7 +116,8 @@ static void open_one(struct receive *r, const struct receive_socket *s)
         free(l);
         return;
     }
-    l->ctx.handler = &session_handler;
+    l->hidden = is_hidden(s->name);
+    l->ctx.handler = l->hidden ? &release_handler : &session_handler;
     l->receive = r;
     l->name = listener_of(l->socket_name);
     l->rate_key = rate_key_listener(l->name);

@@ -357,7 +357,6 @@ enum rc message_store(const struct origin *o, struct message *m, struct arena *a
 {
     struct receive *r = o->receive;
     struct header_facts facts;
-    struct stored *st;
 
     look(a, spool_body_start(m->body), &facts);
     if (facts.received > o->tables->conf->receiving.max_received + (o->terms->conf->received_header ? 1 : 0))
@@ -371,11 +370,19 @@ enum rc message_store(const struct origin *o, struct message *m, struct arena *a
     fill_envelope(o, m, a, &facts, env);
     buf_clear(&r->envelope);
     envelope_encode(env, &r->envelope);
-    st = r->envelope.failed ? NULL : hold(o, m, env->sender);
-    if (!st)
-        return err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
     if (env->body != BODY_BINARYMIME)
         flags &= ~(uint64_t)BODY_HAS_BARE; /* they were made CRLF: nothing bare is in the spool */
+    return message_append(o, m, env->sender, flags, done, ctx, out, e);
+}
+
+enum rc message_append(const struct origin *o, struct message *m, struct str sender, uint64_t flags, message_done_fn *done,
+                       void *ctx, struct stored **out, struct err *e)
+{
+    struct receive *r = o->receive;
+    struct stored *st = r->envelope.failed ? NULL : hold(o, m, sender);
+
+    if (!st)
+        return err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
     st->done = done;
     st->ctx = ctx;
     *out = st;

@@ -136,6 +136,7 @@ void receive_expel_suspended(struct receive *r)
         if (se->listener->suspended && !se->stored)
             expel(se, suspended);
     }
+    releases_expel(r, str_c(suspended), true);
 }
 
 static void sweep(void *ctx)
@@ -282,6 +283,7 @@ void receive_stop(struct receive *r, void (*done)(void *ctx), void *ctx)
         se->s.how = SMTP_END_CLOSED;
         conversation_abort(&se->s.c, str_c(going));
     }
+    releases_expel(r, str_c(going), false);
     listeners_close(r);
     receive_check_stopped(r);
 }

@@ -40,6 +40,15 @@ static enum rc compile(struct receive *r, struct tables *t, const struct conf_li
     return RC_OK;
 }
 
+static void cpq_of(struct receive *r, struct tables *t)
+{
+    struct err e = ERR_NONE;
+
+    if (!t->conf->cpq_listener.enabled || receive_tls_pinned(&t->arena, t->conf, r->o.home, &t->cpq_tls, &e) == RC_OK)
+        return;
+    event(r->o.events, certificate_unusable, .listener = str_lit("cpq_listener"), .why = str_c(err_text(&e)));
+}
+
 enum rc tables_new(struct receive *r, const struct conf *conf, struct tables **out, struct err *e)
 {
     struct tables *t = calloc(1, sizeof *t);
@@ -59,6 +68,7 @@ enum rc tables_new(struct receive *r, const struct conf *conf, struct tables **o
             return rc;
         }
     }
+    cpq_of(r, t);
     *out = t;
     return RC_OK;
 }
@@ -76,6 +86,8 @@ void tables_unref(struct tables *t)
     for (size_t i = 0; i < t->n; i++)
         if (t->terms[i].tls)
             tls_unref(t->terms[i].tls);
+    if (t->cpq_tls)
+        tls_unref(t->cpq_tls);
     conf_unref(t->conf);
     arena_done(&t->arena);
     free(t);

@@ -46,14 +46,18 @@ static void wipe(struct files *f)
     buf_done(&f->ca);
 }
 
-enum rc receive_tls(const struct conf *conf, const struct conf_listener *l, const char *home,
-                    const unsigned char *ticket_key, struct tls_context **out, struct err *e)
+static const struct conf_certificate *certificate(const struct conf *conf, struct str name)
 {
-    const struct conf_certificate *c = l->certificate.n      ? conf_find(&conf->certificate, l->certificate)
-                                       : conf->certificate.n ? conf->certificate.items
-                                                             : NULL;
+    if (name.n)
+        return conf_find(&conf->certificate, name);
+    return conf->certificate.n ? conf->certificate.items : NULL;
+}
+
+/* Completes the options with the files and the machine's TLS settings. */
+static enum rc make(const struct conf *conf, const struct conf_certificate *c, const char *home,
+                    struct tls_server_options *o, struct tls_context **out, struct err *e)
+{
     struct files f = {.cert = BUF(0)};
-    struct tls_server_options o;
     enum rc rc;
 
     *out = NULL;
@@ -61,17 +65,38 @@ enum rc receive_tls(const struct conf *conf, const struct conf_listener *l, cons
         return RC_OK;
     rc = read_files(c, home, &f, e);
     if (rc == RC_OK) {
-        o = (struct tls_server_options){
-            .cert_pem = buf_str(&f.cert),
-            .key_pem = buf_str(&f.key),
-            .ciphers = conf->tls.inbound_ciphers,
-            .min_version = conf->tls.inbound_min_version == 1 ? 0x0304 : 0x0303,
-            .ticket_key = ticket_key,
-            .request_client_cert = f.ca.n != 0,
-            .ca_pem = buf_str(&f.ca),
-        };
-        rc = tls_server_new(&o, out, e);
+        o->cert_pem = buf_str(&f.cert);
+        o->key_pem = buf_str(&f.key);
+        o->ciphers = conf->tls.inbound_ciphers;
+        o->min_version = conf->tls.inbound_min_version == 1 ? 0x0304 : 0x0303;
+        if (!o->pinned) {
+            o->request_client_cert = f.ca.n != 0;
+            o->ca_pem = buf_str(&f.ca);
+        }
+        rc = tls_server_new(o, out, e);
     }
     wipe(&f);
     return rc;
+}
+
+enum rc receive_tls(const struct conf *conf, const struct conf_listener *l, const char *home,
+                    const unsigned char *ticket_key, struct tls_context **out, struct err *e)
+{
+    struct tls_server_options o = {.ticket_key = ticket_key};
+
+    return make(conf, certificate(conf, l->certificate), home, &o, out, e);
+}
+
+enum rc receive_tls_pinned(struct arena *a, const struct conf *conf, const char *home, struct tls_context **out,
+                           struct err *e)
+{
+    struct str *pins = arena_array(a, struct str, conf->cpq_peer.n + 1);
+    struct tls_server_options o = {.pinned = true, .pins = pins};
+
+    *out = NULL;
+    if (!pins)
+        return err_set(e, RC_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < conf->cpq_peer.n; i++)
+        pins[o.n_pins++] = conf->cpq_peer.items[i].fingerprint;
+    return make(conf, certificate(conf, conf->cpq_listener.certificate), home, &o, out, e);
 }

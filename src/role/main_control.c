@@ -93,6 +93,18 @@ static void want_listener(struct control *c, const struct conf *now, const struc
         want_on_interface(c, &w, conf_find(&now->interface, l->interface));
 }
 
+/* The hidden listener of the central quarantines: in no list of listeners, suspended by name or with all of them. */
+static void want_hidden(struct control *c, const struct conf *now)
+{
+    const struct conf_cpq_listener *l = &now->cpq_listener;
+    const struct wish w = {ROLE_receive, "hidden", str_lit("cpq_listener"), l->port, SERVICE_BACKLOG};
+
+    if (l->enabled && !is_suspended(now, w.owner))
+        want_on_interface(c, &w, l->interface.n      ? conf_find(&now->interface, l->interface)
+                                 : now->interface.n ? now->interface.items
+                                                    : NULL);
+}
+
 /* The services of an interface (interfaceconfig): ssh.Management.4, https.Management.4 and so on. */
 static void want_services(struct control *c, const struct conf *now, const struct conf_interface *f, bool *shell, bool *web)
 {
@@ -137,6 +149,7 @@ static void applied(void *ctx, const struct conf *now)
     arena_reset(&c->arena);
     for (size_t i = 0; i < now->listener.n; i++)
         want_listener(c, now, &now->listener.items[i]);
+    want_hidden(c, now);
     for (size_t i = 0; i < now->interface.n; i++)
         want_services(c, now, &now->interface.items[i], &shell, &web);
     if (captures_wanted(&c->admin)) {

@@ -109,7 +109,7 @@ struct smtp_extra_command {
 struct smtp_extra {
     const struct smtp_extra_command *commands;
     size_t n_commands;
-    const char *const *offers; /* further lines of EHLO under TLS or on a local socket, NULL ends */
+    const char *const *offers; /* further lines of EHLO, NULL ends */
     /* May this command come now? RC_OK, or what it is answered with. BDAT's octets are taken whatever the answer. */
     enum rc (*permits)(struct smtp_server *s, struct str name);
     void (*forget)(struct smtp_server *s); /* the transaction is over or was never there */

@@ -15,6 +15,15 @@ static void add_offer(struct buf *out, bool last, const char *text)
     buf_add(out, str_lit("\r\n"));
 }
 
+/* Before TLS a protocol that demands it offers nothing but the way there (central.md 7). */
+static void add_first_offers(struct smtp_server *s)
+{
+    if (s->offers & SMTP_OFFER_TLS)
+        add_offer(&s->c.out, false, "STARTTLS");
+    for (size_t i = 0; s->extra->offers[i]; i++)
+        add_offer(&s->c.out, !s->extra->offers[i + 1], s->extra->offers[i]);
+}
+
 static void add_offers(struct smtp_server *s)
 {
     struct buf *out = &s->c.out;
@@ -24,6 +33,10 @@ static void add_offers(struct smtp_server *s)
     buf_add(out, str_lit("250-"));
     buf_add(out, s->host_name);
     buf_add(out, str_lit("\r\n"));
+    if (s->extra && s->tls_required && !s->c.tls) {
+        add_first_offers(s);
+        return;
+    }
     add_offer(out, false, "PIPELINING");
     if (s->max_bytes)
         snprintf(size, sizeof size, "SIZE %llu", (unsigned long long)s->max_bytes);
@@ -41,7 +54,7 @@ static void add_offers(struct smtp_server *s)
         add_offer(out, false, "AUTH PLAIN LOGIN");
     if (s->offers & SMTP_OFFER_XCLIENT)
         add_offer(out, false, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
-    for (size_t i = 0; s->extra && (!s->tls_required || s->c.tls) && s->extra->offers[i]; i++)
+    for (size_t i = 0; s->extra && s->extra->offers[i]; i++)
         add_offer(out, false, s->extra->offers[i]);
     add_offer(out, false, "DSN");
     add_offer(out, true, "ENHANCEDSTATUSCODES");

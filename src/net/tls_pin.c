@@ -1,0 +1,73 @@
+/*
+ * Pinned peers: a server that takes the certificates it was told of and no other (central.md 7.1).
+ *
+ * Called by tls.c when such a context is made and by OpenSSL in each of its handshakes. The chain, names and dates do not
+ * count: the SHA-256 of the certificate does. What the peer showed is kept in its socket, for the facts or for the words
+ * about the failure. Owns the list of pins in the context.
+ */
+#include "net/socket_private.h"
+#include "net/tls_private.h"
+
+#include <openssl/x509.h>
+#include <stdlib.h>
+
+enum { DIGEST = 32 };
+
+static void print_of(const X509 *cert, char out[TLS_PRINT + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+
+    out[0] = '\0';
+    if (!cert || X509_digest(cert, EVP_sha256(), sum, &n) != 1 || n != DIGEST)
+        return;
+    for (size_t i = 0; i < DIGEST; i++) {
+        out[2 * i] = digits[sum[i] >> 4];
+        out[2 * i + 1] = digits[sum[i] & 15];
+    }
+    out[TLS_PRINT] = '\0';
+}
+
+static bool is_pinned(const struct tls_context *t, const char *print)
+{
+    for (size_t i = 0; i < t->n_pins; i++)
+        if (memcmp(t->pins + i * TLS_PRINT, print, TLS_PRINT) == 0)
+            return true;
+    return false;
+}
+
+static int check(X509_STORE_CTX *store, void *arg)
+{
+    struct tls_context *t = arg;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct socket *s = BIO_get_data(SSL_get_rbio(ssl));
+
+    print_of(X509_STORE_CTX_get0_cert(store), s->print);
+    if (s->print[0] && is_pinned(t, s->print)) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
+    X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+    return 0;
+}
+
+enum rc tls_pin(struct tls_context *t, const struct tls_server_options *o, struct err *e)
+{
+    t->pinned = true;
+    t->pins = calloc(o->n_pins + 1, TLS_PRINT);
+    if (!t->pins)
+        return err_set(e, RC_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < o->n_pins; i++) {
+        char *pin = t->pins + t->n_pins * TLS_PRINT;
+
+        if (o->pins[i].n != TLS_PRINT)
+            continue;
+        for (size_t k = 0; k < TLS_PRINT; k++)
+            pin[k] = o->pins[i].p[k] >= 'A' && o->pins[i].p[k] <= 'F' ? (char)(o->pins[i].p[k] + 32) : o->pins[i].p[k];
+        t->n_pins++;
+    }
+    SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_cert_verify_callback(t->ctx, check, t);
+    return RC_OK;
+}
