@@ -47,8 +47,11 @@ void pipeline_run(struct scan_world *w, struct message *m)
     w->spam = (struct spam_seen){0};
     take_along(m);
     for (size_t i = 0; i < sizeof stages / sizeof *stages && !is_over(m); i++)
-        if (runs(m, &stages[i]))
+        if (runs(m, &stages[i])) {
             stages[i].judge(w, m);
+            if (w->watch)
+                w->watch(w, m, &stages[i]);
+        }
 }
 
 void pipeline_hold_unscannable(struct message *m)

@@ -21,6 +21,8 @@ struct spam_seen {
     struct spam_answer answer; /* in the message's arena */
 };
 
+struct stage;
+
 struct scan_world {
     struct loop *loop;
     struct bus *bus;
@@ -35,6 +37,8 @@ struct scan_world {
     struct engine_dial *dial;
     struct engines *engines;
     struct spam_seen spam;
+    /* Told of each stage that has run (trace); may be NULL. */
+    void (*watch)(struct scan_world *w, const struct message *m, const struct stage *s);
 };
 
 /* Fills `w` (its first members are set) and keeps the compiled form up to date with the settings. */
