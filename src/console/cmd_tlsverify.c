@@ -8,9 +8,9 @@
 #include "console/ask.h"
 #include "console/commands.h"
 #include "console/tls_try.h"
-#include "deliver/inside.h"
 
 #include "base/clock.h"
+#include "policy/route.h"
 
 #include <sys/socket.h>
 

@@ -15,16 +15,6 @@
 
 enum { ROUTE_ARENA = 1 << 20, DESTINATIONS_KEPT = 10000 };
 
-const struct conf_destination *destination_settings(const struct conf *c, struct str name)
-{
-    const struct conf_destination *row = conf_find(&c->destination, name);
-
-    for (size_t i = 0; !row && i < name.n; i++)
-        if (name.p[i] == '.')
-            row = conf_find(&c->destination, str_from(name, i));
-    return row ? row : conf_find(&c->destination, str_lit("default"));
-}
-
 static bool unused(const struct destination *to)
 {
     return !to->pending.n && !to->links && !to->resolve;

@@ -13,11 +13,12 @@
 #include "mail/carried.h"
 #include "mail/cpq_meta.h"
 #include "net/socket.h"
+#include "policy/route.h"
 #include "smtp/client.h"
 #include "spool/rope.h"
 #include "spool/spool.h"
 
-enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = 16, PIECE_TRIES = 3, PIECE_BODY = 16384 };
+enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = ROUTE_HOSTS_MAX, PIECE_TRIES = 3, PIECE_BODY = 16384 };
 
 /* enum values of destination.tls, .dane and .ip_preference (spec/settings/destination.def) */
 enum {
@@ -224,8 +225,6 @@ struct destination *destination_get(struct deliver *d, struct str name);
 void destination_free(struct destination *to);
 /* Moves things on: resolves, wakes idle links, opens new ones. */
 void destination_pump(struct destination *to);
-/* The row of the destination controls for it. */
-const struct conf_destination *destination_settings(const struct conf *c, struct str name);
 /* Delivery to it is suspended: its links end now and all its pieces go back to queue. Held before, unheld afterwards. */
 void destination_hold(struct destination *to);
 void destination_close(struct destination *to);
@@ -233,26 +232,6 @@ void destination_unhold(struct destination *to);
 /* A link could not be made or broke before it carried mail. */
 void destination_hop_failed(struct destination *to, size_t hop, struct str why, const char *enhanced);
 void destination_each(struct deliver *d, void (*fn)(struct destination *to));
-
-/* route.c */
-struct route_host {
-    struct str host;      /* name or address text without brackets */
-    struct address_ip ip; /* family 0 = a name */
-    uint16_t port;
-    uint64_t priority;
-};
-enum route_kind { ROUTE_MX, ROUTE_HOSTS, ROUTE_DROP };
-struct route {
-    enum route_kind kind;
-    const struct conf_route *row; /* NULL = no row fits */
-    struct route_host *hosts;     /* by priority, equal ones in random order */
-    size_t n;
-};
-/* Row for a domain: itself, else .parent (nearest first), else ALL. */
-const struct conf_route *route_row(const struct conf *c, struct str domain);
-/* "host", "host:port", "[v6]:port", "USEDNS", "/dev/null", each with " /pri=N". RC_SYNTAX. */
-enum rc route_host_parse(struct str text, uint16_t default_port, struct route_host *out, enum route_kind *kind_out);
-void route_find(struct arena *a, const struct conf *c, struct str domain, struct route *out);
 
 /* resolve.c: fills to->hops, then calls destination_resolved(). */
 void resolve_start(struct destination *to);

@@ -40,7 +40,7 @@ struct events {
     uint64_t last_stamp;
     struct block_writer w;
     bool droppable[EVENT_TYPE_COUNT];
-    bool kept; /* tests: nothing is written */
+    bool kept; /* trace, tests: nothing is written */
     struct buf text;
 };
 
@@ -223,7 +223,7 @@ struct events *events_new(struct loop *loop, const char *dir, const char *role, 
     return ev;
 }
 
-struct events *events_test_new(void)
+struct events *events_kept_new(void)
 {
     struct events *ev = events_make();
 
@@ -273,7 +273,7 @@ void event_emit(struct events *ev, enum event_type type, const void *fields)
         ev->dropped++;
 }
 
-struct str events_test_text(struct events *ev)
+struct str events_kept_text(struct events *ev)
 {
     struct renderer *r = renderer_new(DIALECT_MODERN, IF_SUBJECT | IF_MESSAGE_ID | IF_RESPONSE);
     struct event_record rec;

@@ -41,11 +41,14 @@ struct events *events_new(struct loop *loop, const char *dir, const char *role, 
 void events_free(struct events *ev);
 /* Too many events could not be written or are unread (F5): new mail is refused with 452 until this is false again. */
 bool events_full(const struct events *ev);
-/* Tests: keeps the encoded events in memory instead. events_test_text() gives all of them so far as lines of text without
- * date and level (modern dialect), as in mail_logs, or in their own log when mail_logs has none; NUL terminated, valid until
- * the next call. */
-struct events *events_test_new(void);
-struct str events_test_text(struct events *ev);
+/* Keeps the encoded events in memory instead: they reach no log and no counter (trace, tests). events_kept_text() gives all
+ * of them so far as lines of text without date and level (modern dialect), as in mail_logs, or in their own log when
+ * mail_logs has none; NUL terminated, valid until the next call. */
+struct events *events_kept_new(void);
+struct str events_kept_text(struct events *ev);
+/* The names tests use. */
+#define events_test_new events_kept_new
+#define events_test_text events_kept_text
 
 void event_emit(struct events *ev, enum event_type type, const void *fields);
 /* event(ev, message_done, .mid = m, .dcid = d, .rids = rids); unnamed fields are 0 or empty. ev may be NULL (dropped). */

@@ -1,10 +1,10 @@
 /*
- * IP addresses: text, socket addresses, comparison, prefixes. See socket.h.
+ * IP addresses: text, socket addresses, comparison, prefixes. See ip.h.
  *
  * Called by every room that sees a peer. Owns nothing; a text that is no address gives false. IPv4 in IPv6 clothes
  * (::ffff:192.0.2.1) becomes IPv4 wherever it enters, so one address has one form.
  */
-#include "net/socket.h"
+#include "net/ip.h"
 
 #include <arpa/inet.h>
 

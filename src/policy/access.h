@@ -6,7 +6,7 @@
 #define POLICY_ACCESS_H
 
 #include "conf/conf.h"
-#include "net/socket.h"
+#include "net/ip.h"
 
 struct access;
 

@@ -8,7 +8,7 @@
 #define POLICY_HAT_H
 
 #include "conf/conf.h"
-#include "net/socket.h"
+#include "net/ip.h"
 #include "policy/reputation.h"
 
 /* Choices of the settings of mail_flow_policy. */

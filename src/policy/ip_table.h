@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "net/socket.h"
+#include "net/ip.h"
 
 enum { IP_TABLE_NONE = UINT32_MAX };
 

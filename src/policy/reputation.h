@@ -6,7 +6,7 @@
 #define POLICY_REPUTATION_H
 
 #include "mail/dns.h"
-#include "net/socket.h"
+#include "net/ip.h"
 
 enum reputation_state {
     REPUTATION_OFF,     /* not asked */

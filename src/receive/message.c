@@ -6,6 +6,7 @@
  * turn. A struct stored lives until the spool has answered, also when the peer has gone.
  */
 #include "mail/header.h"
+#include "mail/received.h"
 #include "receive/inside.h"
 
 #include <stdio.h>
@@ -114,31 +115,7 @@ enum rc message_recipient(const struct origin *o, struct message *m, struct aren
 
 /* ---- the Received header (RFC 5321 4.4) ------------------------------------------------------------------------------ */
 
-struct line {
-    size_t n;
-    char p[3072];
-};
-
-static void add(struct line *l, struct str s)
-{
-    if (s.n > sizeof l->p - l->n)
-        s.n = sizeof l->p - l->n;
-    if (s.n)
-        memcpy(l->p + l->n, s.p, s.n);
-    l->n += s.n;
-}
-
-/* What a peer said of itself: nothing but visible ASCII, and nothing that ends a comment. */
-static void add_name(struct line *l, struct str s)
-{
-    for (size_t i = 0; i < s.n && l->n < sizeof l->p; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        l->p[l->n++] = c <= 32 || c >= 127 || c == '(' || c == ')' || c == '\\' || c == '"' || c == ';' ? '?' : (char)c;
-    }
-}
-
-static void add_date(struct receive *r, struct line *l)
+static struct str date_now(struct receive *r)
 {
     uint64_t now = clock_wall_ms();
 
@@ -153,62 +130,41 @@ static void add_date(struct receive *r, struct line *l)
         r->date_s = now / 1000;
         arena_done(&a);
     }
-    add(l, str_of(r->date, r->date_n));
+    return str_of(r->date, r->date_n);
 }
 
-static void add_uid(const struct receive *r, uint64_t mid, struct line *l)
+static struct str received(const struct origin *o, const struct message *m, char line[RECEIVED_MAX])
 {
-    char text[48];
-    int n = snprintf(text, sizeof text, "%llx-%016llx", (unsigned long long)mid, (unsigned long long)r->random);
+    char ip[46], uid[48];
+    int n = snprintf(uid, sizeof uid, "%llx-%016llx", (unsigned long long)m->mid, (unsigned long long)o->receive->random);
+    struct received r = {.hello = o->hello,
+                         .name = o->ptr,
+                         .ip = ip_text(&o->ip, ip),
+                         .ip6 = o->ip.family == AF_INET6,
+                         .by = o->terms->host_name,
+                         .protocol = str_c(o->protocol),
+                         .id = str_of(uid, (size_t)n),
+                         .date = date_now(o->receive)};
 
-    add(l, str_of(text, (size_t)n));
-}
-
-static void received(const struct origin *o, const struct message *m, struct line *l)
-{
-    char ip[46];
-
-    l->n = 0;
-    add(l, str_lit("Received: from "));
-    add_name(l, o->hello.n ? o->hello : str_lit("unknown"));
-    add(l, str_lit(" ("));
-    add_name(l, o->ptr.n ? o->ptr : str_lit("unknown"));
-    add(l, o->ip.family == AF_INET6 ? str_lit(" [IPv6:") : str_lit(" ["));
-    add(l, ip_text(&o->ip, ip));
-    add(l, str_lit("])\r\n\tby "));
-    add_name(l, o->terms->host_name);
-    add(l, str_lit(" with "));
-    add(l, str_c(o->protocol));
-    add(l, str_lit(" id "));
-    add_uid(o->receive, m->mid, l);
     if (o->tls) {
-        add(l, str_lit("\r\n\t("));
-        add_name(l, o->tls->version);
-        add(l, str_lit(" "));
-        add_name(l, o->tls->cipher);
-        add(l, str_lit(")"));
+        r.tls_version = o->tls->version;
+        r.tls_cipher = o->tls->cipher;
     }
-    if (m->given == 1) { /* as the peer wrote it: what an alias stands for is nobody else's business */
-        add(l, str_lit("\r\n\tfor <"));
-        add(l, m->first_given);
-        add(l, str_lit(">"));
-    }
-    add(l, str_lit("; "));
-    add_date(o->receive, l);
-    add(l, str_lit("\r\n"));
+    if (m->given == 1) /* as the peer wrote it: what an alias stands for is nobody else's business */
+        r.recipient = m->first_given;
+    return received_write(&r, line);
 }
 
 enum rc message_body(const struct origin *o, struct message *m, struct err *e)
 {
-    struct line line;
+    char line[RECEIVED_MAX];
 
     m->body = spool_body_new(o->receive->spool);
     if (!m->body)
         return err_set(e, RC_NO_MEMORY, "%s", rc_info(RC_NO_MEMORY)->text);
     if (!o->terms->conf->received_header)
         return RC_OK;
-    received(o, m, &line);
-    return spool_body_add(m->body, str_of(line.p, line.n), e);
+    return spool_body_add(m->body, received(o, m, line), e);
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------------- */

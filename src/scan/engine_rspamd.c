@@ -161,6 +161,8 @@ static void check_headers(const struct spam_question *q, struct buf *out)
     header(out, "From", q->sender);
     header(out, "User", q->user);
     header(out, "Queue-Id", q->queue_id);
+    if (q->unseen)
+        header(out, "Flags", str_lit("no_log,no_stat"));
     for (size_t i = 0; i < q->n_recipients && i < RECIPIENTS_TOLD; i++)
         header(out, "Rcpt", q->recipients[i]);
 }

@@ -16,6 +16,7 @@ struct spam_question {
     struct str client_ip, client_name, helo, sender, user, queue_id;
     const struct str *recipients;
     size_t n_recipients;
+    bool unseen; /* a trace: the engine is to count, log and learn nothing, as far as it can be told so (rspamd) */
 };
 
 struct spam_symbol {

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "mail/envelope.h"
 #include "scan/pipeline.h"
+#include "scan/trace.h"
 #include "scan/verbs.h"
 #include "scan/world.h"
 
@@ -131,6 +132,7 @@ struct scan *scan_new(const struct scan_options *o)
         .loop = o->loop, .bus = o->bus, .conf = o->conf, .events = o->events, .board = o->board, .content = o->content};
     world_init(&s->world);
     scan_verbs_begin(&s->world);
+    trace_begin(&s->world);
     arena_init(&s->message, 65536, MESSAGE_MEMORY);
     bus_on(o->bus, BUS_scan_window, on_window, s);
     bus_on(o->bus, BUS_scan_work, on_work, s);

@@ -23,6 +23,7 @@ static void question(struct message *m, struct spam_question *q)
                                 .helo = env->helo,
                                 .sender = env->sender,
                                 .user = env->auth_user,
+                                .unseen = m->trace,
                                 .queue_id = arena_printf(m->arena, "%" PRIu64, m->mid)};
     for (size_t i = 0; to && i < m->n_recipients; i++)
         to[q->n_recipients++] = message_recipient(m, i);

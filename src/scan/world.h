@@ -21,6 +21,8 @@ struct spam_seen {
     struct spam_answer answer; /* in the message's arena */
 };
 
+struct stage;
+
 struct scan_world {
     struct loop *loop;
     struct bus *bus;
@@ -36,6 +38,8 @@ struct scan_world {
     struct engines *engines;
     struct spam_seen spam;
     struct slbl *slbl; /* safelists and blocklists; NULL before they came */
+    /* Told of each stage that has run (trace); may be NULL. */
+    void (*watch)(struct scan_world *w, const struct message *m, const struct stage *s);
 };
 
 /* Fills `w` (its first members are set) and keeps the compiled form up to date with the settings. */

@@ -106,6 +106,11 @@ struct world_auth *world_auth_new(struct scan_world *w)
     return x;
 }
 
+const struct suffixes *world_auth_suffixes(const struct world_auth *x)
+{
+    return x ? x->suffixes : NULL;
+}
+
 void world_auth_free(struct world_auth *x)
 {
     if (!x)

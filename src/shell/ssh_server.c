@@ -9,6 +9,7 @@
 #include "shell/ssh_inside.h"
 
 #include "base/must.h"
+#include "net/socket.h"
 
 #include <signal.h>
 #include <stdlib.h>

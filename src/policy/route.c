@@ -1,10 +1,11 @@
 /*
  * SMTP routes: which settings row holds for a domain, and what its hosts say (central.md 16).
  *
- * Called by resolve.c. Pure reading of the settings snapshot; results live in the caller's arena, strings are views into the
- * snapshot. A host that cannot be read is left out: settings are checked when they are committed, not here.
+ * Called by deliver, by tlsverify and by trace. Pure reading of the settings snapshot; results live in the caller's arena,
+ * strings are views into the snapshot. A host that cannot be read is left out: settings are checked when they are committed,
+ * not here.
  */
-#include "deliver/inside.h"
+#include "policy/route.h"
 
 #include "base/clock.h"
 
@@ -127,7 +128,7 @@ void route_find(struct arena *a, const struct conf *c, struct str domain, struct
 
     if (row) {
         r.hosts = arena_must_alloc(a, (row->hosts.n + 1) * sizeof *r.hosts);
-        for (size_t i = 0; i < row->hosts.n && r.n < HOSTS_MAX; i++) {
+        for (size_t i = 0; i < row->hosts.n && r.n < ROUTE_HOSTS_MAX; i++) {
             enum route_kind kind;
 
             if (route_host_parse(row->hosts.items[i], (uint16_t)c->delivery.port, &r.hosts[r.n], &kind) != RC_OK)
@@ -149,4 +150,14 @@ void route_find(struct arena *a, const struct conf *c, struct str domain, struct
         r.kind = ROUTE_HOSTS;
     }
     *out = r;
+}
+
+const struct conf_destination *destination_settings(const struct conf *c, struct str name)
+{
+    const struct conf_destination *row = conf_find(&c->destination, name);
+
+    for (size_t i = 0; !row && i < name.n; i++)
+        if (name.p[i] == '.')
+            row = conf_find(&c->destination, str_from(name, i));
+    return row ? row : conf_find(&c->destination, str_lit("default"));
 }
