@@ -42,7 +42,9 @@ static struct carried carried_of(const struct released *r)
         c.spam = STR_NONE;
     } else {
         c.resume = RESUME_RESCAN;
-        if (json_is(json_get(r->release, "resume"), JSON_TRUE) && number_of(pending, "resume"))
+        if (r->release)
+            c.release = r->release->raw;
+        if (json_is(json_get(r->release, "resume"), JSON_TRUE) && number_of(pending, "resume") - 1 < RESUME_DLP)
             c.resume = number_of(pending, "resume");
     }
     return c;

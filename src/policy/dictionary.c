@@ -25,6 +25,7 @@ struct compiled_words {
 /* What is looked for; *entity_out = NULL where it is no smart term. */
 static struct pattern pattern_of(const struct conf_dictionary *c, struct str term, const struct entity **entity_out)
 {
+    /* "email" is a word */
     *entity_out = term.p[0] == '*' ? entity_find(term) : NULL;
     if (*entity_out)
         return (struct pattern){.text = str_c((*entity_out)->expression), .want_from = true};
@@ -45,13 +46,6 @@ static enum rc compile_one(struct arena *a, const struct conf_dictionary *c, str
         return err_set(e, RC_NO_MEMORY, "dictionary");
     for (size_t i = 0; i < c->terms.n; i++) {
         TRY(dictionary_term_read(c->terms.items[i], &d->terms[i], e));
-        term = d->terms[i].term;
-        d->entities[i] = term.p[0] == '*' ? entity_find(term) : NULL; /* "email" is a word */
-        patterns[i] = d->entities[i] ? (struct pattern){.text = str_c(d->entities[i]->expression), .want_from = true}
-                                     : (struct pattern){.text = term,
-                                                        .literal = pattern_is_literal(term),
-                                                        .match_case = c->match_case,
-                                                        .whole_word = c->whole_words};
         patterns[i] = pattern_of(c, d->terms[i].term, &d->entities[i]);
     }
     d->n = c->terms.n;

@@ -13,7 +13,6 @@ enum dlp_severity { DLP_NONE, DLP_LOW, DLP_MEDIUM, DLP_HIGH, DLP_CRITICAL };
 struct compiled_dlp;
 struct compiled_words;
 struct filter_action;
-struct compiled_words; /* policy/dictionary.h */
 
 /* What one policy says of a message. */
 struct dlp_hit {

@@ -31,41 +31,6 @@ static bool get(struct quarantine *q, uint64_t id, struct arena *a, struct leavi
     return there;
 }
 
-/* ---- where it goes on ------------------------------------------------------------------------------------------------ */
-
-static uint64_t number_of(const struct json *o, const char *key)
-{
-    uint64_t v = 0;
-
-    return json_u64(json_get(o, key), &v) ? v : 0;
-}
-
-/* What judging had gathered comes back with it; edits are in the content already. */
-static struct carried carried_of(const struct cpq_meta *m, const struct held *h, const struct json *release, bool copy)
-{
-    struct carried c = {.policy = m->mail_policy,
-                        .skip = number_of(m->pending, "skip"),
-                        .route = json_str_of(json_get(m->pending, "alt_host")),
-                        .bounce_profile = json_str_of(json_get(m->pending, "bounce_profile")),
-                        .source_interface = json_str_of(json_get(m->pending, "source_interface")),
-                        .tags = json_str_of(json_get(m->pending, "tags")),
-                        .encrypt = json_str_of(json_get(m->pending, "encrypt")),
-                        .spam = json_str_of(json_get(m->pending, "spam")),
-                        .original_mid = h->mid};
-
-    if (copy)
-        return (struct carried){.resume = RESUME_DELIVER};
-    if (h->class == CPQ_SPAM) {
-        c.resume = RESUME_DELIVER;
-        c.spam = STR_NONE;
-    } else {
-        c.resume = RESUME_RESCAN;
-        if (json_is(json_get(release, "resume"), JSON_TRUE) && number_of(m->pending, "resume") - 1 < RESUME_DLP)
-            c.resume = number_of(m->pending, "resume");
-    }
-    return c;
-}
-
 static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
 {
     size_t n = 0, room = 0;
@@ -86,13 +51,6 @@ static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct
         .meta = m, .release = release, .mid = h->mid, .spam = h->class == CPQ_SPAM, .copy = l->copy, .edits = edits};
     struct recipient *list;
 
-    c = carried_of(m, h, release, l->copy);
-    c.edits = edits;
-    if (h->class == CPQ_PVO && !l->copy)
-        c.release = l->release;
-    carried_encode(&c, &carried);
-    env.carried = buf_str(&carried);
-    env.parent_mid = h->mid;
     if (l->recipients.n) {
         r.n_recipients = list_of(a, l->recipients, &list);
         r.recipients = list;
@@ -119,7 +77,8 @@ static struct str address_in(struct str from)
 
 /* Both senders of released spam onto its recipient's safelist, if whoever released it wants that. Control knows what is
  * there already, so each try may say it. */
-static void tell_safelist(struct quarantine *q, const struct cpq_meta *m, const struct leaving *l, const struct json *release)
+static void tell_safelist(struct quarantine *q, const struct cpq_meta *m, const struct leaving *l,
+                          const struct json *release)
 {
     struct bus_peer *control = bus_peer(q->o.bus, ROLE_control, 0);
     struct str recipients = l->recipients, user, from = address_in(m->from), sender = m->envelope.sender;

@@ -49,16 +49,13 @@ void action_mark(struct message *m, struct str tag, struct str header);
  * new one, which goes on at `resume`. */
 void action_reroute(struct message *m, struct str host, struct str recipient, const char *by, enum resume resume);
 /* Spam, graymail and blocklists: all of it. `verdict`: word for the spam quarantine ("positive", "marketing" ...), `stage`:
- * who drops, for the log (0 CASE, 1 antivirus). Goes on at `resume` where it is delivered to somebody else. */
-void action_spam(struct message *m, const struct spam_actions *a, struct str verdict, double score, const char *by,
-                 enum resume resume);
-/* Does the spam quarantine take it? Recipients outside its domains become a message of their own, which goes on at `resume`;
- * false when nobody is left. */
-bool action_spam_held(struct message *m, enum resume resume);
  * who drops, for the log (0 CASE, 1 antivirus). Goes on at `resume` where it is delivered to somebody else. `archive`: the
  * one that gets a copy when the rows say so. */
 void action_spam(struct message *m, const struct spam_actions *a, enum archive archive, struct str verdict, double score,
                  const char *by, enum resume resume);
+/* Does the spam quarantine take it? Recipients outside its domains become a message of their own, which goes on at `resume`;
+ * false when nobody is left. */
+bool action_spam_held(struct message *m, enum resume resume);
 
 /* What was found, for texts and holds. */
 struct virus_finding {

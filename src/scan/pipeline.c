@@ -55,8 +55,7 @@ void pipeline_run(struct scan_world *w, struct message *m)
     take_along(m);
     released_begin(m, &released);
     for (size_t i = 0; i < sizeof stages / sizeof *stages && !is_over(m); i++)
-        if (runs(m, &released, &stages[i]))
-        if (runs(m, &stages[i])) {
+        if (runs(m, &released, &stages[i])) {
             stages[i].judge(w, m);
             if (w->watch)
                 w->watch(w, m, &stages[i]);

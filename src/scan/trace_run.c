@@ -271,6 +271,10 @@ void trace_run(struct trace *t)
             note_held_copy(t, x);
     }
     t->world.watch = NULL;
-    if (t->first && t->first->m.policy && t->world.compiled && t->world.compiled->dlp)
-        t->n_dlp = dlp_scan(t->world.compiled->dlp, &t->first->m, t->first->m.policy->dlp_policies, &t->dlp);
+    if (t->first && t->first->m.policy && t->world.compiled && t->world.compiled->dlp) {
+        struct dlp_result found = dlp_scan(t->world.compiled->dlp, &t->first->m, t->first->m.policy->dlp_policies);
+
+        t->dlp = found.hits;
+        t->n_dlp = found.n;
+    }
 }
