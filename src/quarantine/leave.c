@@ -226,10 +226,15 @@ void leave_pump(struct quarantine *q)
             break;
 }
 
+/* Also called for a queue that was there before the socket: it listens by now. */
 static void on_peer(void *ctx, struct bus_peer *p)
 {
-    if (p->role == ROLE_queue)
-        leave_pump(ctx);
+    struct quarantine *q = ctx;
+
+    if (p->role != ROLE_queue)
+        return;
+    bus_send(q->o.bus, p, BUS_holder_ready, &(struct bus_holder_ready){.listens = 1});
+    leave_pump(q);
 }
 
 void leave_init(struct quarantine *q)

@@ -136,13 +136,15 @@ static void on_release(void *ctx, const struct bus_in *in)
         answer(r, rc);
 }
 
-/* The holder is (back) there: what waits for it goes at once. */
-static void on_holder(void *ctx, struct bus_peer *p)
+/* The holder takes connections (again): what waits for it goes at once. That its process is there is not enough: a try
+ * before it listens would make all of it wait for the next one. */
+static void on_holder(void *ctx, const struct bus_in *in)
 {
     static const char *const names[] = {"the.cpq.host", "the.euq.queue"};
     struct queue *q = ctx;
 
-    for (size_t i = 0; p->role == ROLE_quarantine && i < 2; i++) {
+    (void)in;
+    for (size_t i = 0; i < 2; i++) {
         uint32_t d = destination_find(q, str_c(names[i]));
 
         if (d)
@@ -152,7 +154,7 @@ static void on_holder(void *ctx, struct bus_peer *p)
 
 void release_init(struct queue *q)
 {
-    bus_on_peer(q->bus, on_holder, NULL, q);
+    bus_on(q->bus, BUS_holder_ready, on_holder, q);
     bus_on(q->bus, BUS_release_new, on_release, q);
 }
 
