@@ -22,7 +22,7 @@ struct compiled_words {
     size_t n;
 };
 
-/* What is looked for; *entity_out = NULL where it is no smart term. */
+/* What is looked for; *entity_out = NULL where it is no smart term ("email" is a word). */
 static struct pattern pattern_of(const struct conf_dictionary *c, struct str term, const struct entity **entity_out)
 {
     /* "email" is a word */

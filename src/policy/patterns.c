@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 enum { KIND_LITERAL, KIND_EXPRESSION, KIND_ROUGH };
+enum { MANY = 100, NOBODY = PATTERNS_MAX };
 
 struct one {
     unsigned char kind;
@@ -64,7 +65,7 @@ bool pattern_is_literal(struct str text)
 
 static bool set_init(struct arena *a, struct set *s, size_t n)
 {
-    s->texts = arena_array(a, const char *, n + 1);
+    s->texts = arena_array(a, const char *, n + 1); /* add_short takes one more */
     s->lengths = arena_array(a, size_t, n + 1);
     s->flags = arena_array(a, unsigned, n + 1);
     s->ids = arena_array(a, unsigned, n + 1);
@@ -165,13 +166,25 @@ enum rc pattern_check(struct arena *a, const struct pattern *p, struct err *e)
     return rc;
 }
 
-static enum rc compile(const struct set *s, bool literal, hs_database_t **out, struct err *e)
+/* Where all of many literals are long libhs chooses a matcher that is three times slower than the one it has for short ones
+ * (doc/why/matching.md): one of four octets, which nobody asked for, decides otherwise. */
+static void add_short(struct set *s)
+{
+    s->texts[s->n] = "\1\2\3\4";
+    s->lengths[s->n] = 4;
+    s->flags[s->n] = 0;
+    s->ids[s->n++] = NOBODY;
+}
+
+static enum rc compile(struct set *s, bool literal, hs_database_t **out, struct err *e)
 {
     hs_compile_error_t *error = NULL;
     hs_error_t rc;
 
     if (!s->n)
         return RC_OK;
+    if (literal && s->n >= MANY)
+        add_short(s);
     rc = literal ? hs_compile_lit_multi(s->texts, s->flags, s->ids, s->lengths, s->n, HS_MODE_BLOCK, NULL, out, &error)
                  : hs_compile_multi(s->texts, s->flags, s->ids, s->n, HS_MODE_BLOCK, NULL, out, &error);
     if (rc == HS_SUCCESS)
@@ -196,7 +209,7 @@ static enum rc all_exact(struct patterns *p, const struct set *s, struct err *e)
     return RC_OK;
 }
 
-static enum rc finish(struct patterns *p, const struct set *literals, const struct set *expressions, struct err *e)
+static enum rc finish(struct patterns *p, struct set *literals, struct set *expressions, struct err *e)
 {
     TRY(compile(literals, true, &p->literals, e));
     if (compile(expressions, false, &p->expressions, NULL) != RC_OK)
@@ -278,9 +291,12 @@ static bool stands_alone(struct str text, size_t from, size_t to)
 static int found(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *ctx)
 {
     struct scan *s = ctx;
-    struct one *one = &s->p->items[id];
+    struct one *one;
 
     (void)flags;
+    if (id == NOBODY)
+        return 0;
+    one = &s->p->items[id];
     if (one->kind == KIND_ROUGH) {
         one->seen = true;
         return 0;

@@ -27,6 +27,21 @@ static bool see(void *ctx, size_t pattern, size_t from, size_t to)
     return !s->stop_after || s->n[pattern] < s->stop_after;
 }
 
+struct only {
+    size_t wanted;
+    unsigned n, others;
+};
+
+static bool see_only(void *ctx, size_t pattern, size_t from, size_t to)
+{
+    struct only *o = ctx;
+
+    (void)from, (void)to;
+    o->n += pattern == o->wanted;
+    o->others += pattern != o->wanted;
+    return true;
+}
+
 static struct patterns *make(struct arena *a, const struct pattern *items, size_t n)
 {
     struct patterns *p = NULL;
@@ -136,12 +151,38 @@ static void every_entity_compiles(void **state)
     arena_done(&a);
 }
 
+/* Many long words, and octets that are in the set for the matcher's sake alone. */
+static void hundreds_of_words_are_told_apart(void **state)
+{
+    struct pattern items[300];
+    char words[300][40];
+    struct arena a;
+    struct patterns *p;
+
+    (void)state;
+    for (size_t i = 0; i < 300; i++) {
+        snprintf(words[i], sizeof words[i], "a long phrase number %zu", i);
+        items[i] = (struct pattern){.text = str_c(words[i]), .literal = true, .whole_word = true};
+    }
+    p = make(&a, items, 300);
+    for (size_t i = 0; i < 300; i += 37) {
+        struct only only = {.wanted = i};
+        char text[100];
+
+        snprintf(text, sizeof text, "\1\2\3\4 A LONG PHRASE NUMBER %zu.", i);
+        assert_int_equal(patterns_scan(p, str_c(text), see_only, &only), RC_OK);
+        assert_int_equal(only.n, 1);
+        assert_int_equal(only.others, 0);
+    }
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_kind_is_found_where_it_is),     cmocka_unit_test(every_entity_compiles),
-        cmocka_unit_test(a_bad_expression_is_named),          cmocka_unit_test(an_expression_that_explodes_ends),
-        cmocka_unit_test(a_scan_ends_when_nobody_wants_more),
+        cmocka_unit_test(each_kind_is_found_where_it_is),   cmocka_unit_test(every_entity_compiles),
+        cmocka_unit_test(hundreds_of_words_are_told_apart), cmocka_unit_test(a_bad_expression_is_named),
+        cmocka_unit_test(an_expression_that_explodes_ends), cmocka_unit_test(a_scan_ends_when_nobody_wants_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
