@@ -486,9 +486,14 @@ static void released_mail_is_told_in_the_log(void **state)
 
     CLAMD_SAYS(f, "1: stream: OK\0");
     given(f, "", PLAIN);
-    f->m.carried.resume = RESUME_RESCAN;
+    f->m.carried = (struct carried){
+        .resume = RESUME_RESCAN, .original_mid = 5, .release = str_lit("{\"rescan\":[\"antispam\",\"antivirus\"]}")};
     stage_antivirus(&f->world, &f->m);
     assert_logged(f, "MID 1 antivirus negative  (released from Outbreak)");
+    given(f, "", PLAIN);
+    f->m.carried.resume = RESUME_RESCAN;
+    stage_antivirus(&f->world, &f->m);
+    assert_logged(f, "MID 2 antivirus negative ");
 }
 
 int main(void)
