@@ -162,7 +162,7 @@ static void record(struct message *m, const struct virus_finding *f)
 
     event(m->events, antivirus_interim, .mid = m->mid, .engine = m->conf->antivirus.log_name, .result = f->result);
     event(m->events, antivirus_verdict, .mid = m->mid, .result = f->result, .virus = f->virus,
-          .rescan = rescan_of(m).antispam);
+          .released = rescan_of(m).antispam);
     message_step(m, str_lit("antivirus"), str_c(words[f->result]), f->virus);
 }
 
