@@ -170,8 +170,8 @@ static enum rc change(struct slbl_store *s, struct change *c, struct err *e)
 /* --- releases from the spam quarantine ----------------------------------------------------------------------------------
  */
 
-/* One entry on the safelist; it leaves the blocklist, since the user has just said the opposite. What is there already, makes
- * no sense or is beyond the limit changes nothing: the message is released all the same. */
+/* One entry on the safelist; it leaves the blocklist, since the user has just said the opposite. What is there already,
+ * makes no sense or is beyond the limit changes nothing: the message is released all the same. */
 static void want(struct slbl_store *s, struct str user, struct str entry, struct str by)
 {
     struct change off = {.user = user, .entry = entry, .list = SLBL_BLOCK, .remove = true};

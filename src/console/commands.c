@@ -46,11 +46,8 @@ bool command_permitted(const struct session *s, const struct command *c)
         const char *least;
         unsigned char may[5];
     } rows[] = {
-        {"GUEST", {1, 1, 1, 1, 1}},
-        {"HOLDER", {1, 1, 1, 1, 0}},
-        {"OPERATOR", {1, 1, 0, 0, 0}},
-        {"TECHNICIAN", {1, 1, 0, 0, 1}},
-        {"ADMINISTRATOR", {1, 0, 0, 0, 0}},
+        {"GUEST", {1, 1, 1, 1, 1}},      {"HOLDER", {1, 1, 1, 1, 0}},        {"OPERATOR", {1, 1, 0, 0, 0}},
+        {"TECHNICIAN", {1, 1, 0, 0, 1}}, {"ADMINISTRATOR", {1, 0, 0, 0, 0}},
     };
     bool manager = session_conf(s)->system.role == 1;
 

@@ -225,7 +225,8 @@ static const char *by_name(enum decided_by by)
 }
 
 /* The quarantine whose changes a message takes along that the program lets out early; NULL = none. */
-static const struct conf_quarantine *early_row(struct quarantine *q, const struct hold_row *rows, size_t n, enum decided_by by)
+static const struct conf_quarantine *early_row(struct quarantine *q, const struct hold_row *rows, size_t n,
+                                               enum decided_by by)
 {
     const struct conf_quarantine *row = NULL;
 

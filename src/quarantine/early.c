@@ -2,7 +2,7 @@
  * What a quarantine adds to mail that the program lets out early: text around the subject, a header (central.md 9).
  *
  * Called by decide.c, which writes the member `edits` of a release, and by leave.c, which has it made into edits of the
- * message (mail/released.h). Owns nothing. Attachments are taken out by scan, which knows what is one (scan/released.c).
+ * message (mail/released.h). Owns nothing. Attachments are taken out by scan, which knows what is one (scan/rescan.c).
  */
 #include "base/io.h"
 #include "base/json.h"

@@ -251,7 +251,7 @@ static void test_spam(void **state)
                        "bob@in.test eve@in.test",
                        "Subject: x\r\n\r\nbuy\r\n",
                        "{\"spam\":{\"verdict\":\"positive\",\"score\":97},\"hdr\":{\"subject\":\"Cheap pills\","
-                  "\"from\":\"S. P. \\\"Am\\\" <sales@shop.test>\"}}",
+                       "\"from\":\"S. P. \\\"Am\\\" <sales@shop.test>\"}}",
                        50};
 
     (void)state;

@@ -34,9 +34,10 @@ static void ask(uint64_t id, uint64_t resume, struct taken *t)
     carried_encode(&(struct carried){.resume = resume, .original_mid = 5}, &c);
     env.carried = buf_str(&c);
     envelope_encode(&env, &octets);
-    bus_call_fd(quarantine.bus, quarantine.queue, BUS_release_new,
-                &(struct bus_release_new){.id = id, .old_mid = 5, .envelope = buf_str(&octets), .body_bytes = sizeof body - 1},
-                fd, 60000, on_taken, t);
+    bus_call_fd(
+        quarantine.bus, quarantine.queue, BUS_release_new,
+        &(struct bus_release_new){.id = id, .old_mid = 5, .envelope = buf_str(&octets), .body_bytes = sizeof body - 1}, fd,
+        60000, on_taken, t);
     close(fd);
     buf_done(&c);
     buf_done(&octets);

@@ -236,8 +236,8 @@ struct queue {
     uint64_t oldest_mid, oldest_ms, oldest_seconds;
     struct verb_question *questions;
     struct own_mail *own_mails;
-    struct judged *judged;     /* verdicts whose messages are being stored */
-    struct release *releases;  /* out of quarantine, being stored */
+    struct judged *judged;                               /* verdicts whose messages are being stored */
+    struct release *releases;                            /* out of quarantine, being stored */
     struct release_known releases_known[RELEASES_KNOWN]; /* a ring, the oldest at releases_next */
     unsigned releases_next;
     struct settling *settling; /* waiting for a DSN, this turn's first */

@@ -24,7 +24,8 @@ static const struct json *meta_of(struct fix *f)
 /* central.md 7.3: whatever judging found. */
 static void metadata_is_always_json(void **state)
 {
-    static const char *const spam[] = {"positive 97", "blocklist", "marketing ", "positive nan", "positive -5", "", " ", "x\"y 1"};
+    static const char *const spam[] = {"positive 97", "blocklist", "marketing ", "positive nan",
+                                       "positive -5", "",          " ",          "x\"y 1"};
     static const double scores[] = {0, 97.25, -3, (double)INFINITY, (double)NAN};
     struct fix *f = *state;
     const struct json *v;
@@ -78,7 +79,8 @@ static void a_thousand_long_names_leave_room_for_the_holds(void **state)
     buf_done(&b);
 }
 
-/* ---- it comes back ------------------------------------------------------------------------------------------------------ */
+/* ---- it comes back ------------------------------------------------------------------------------------------------------
+ */
 
 static void comes_back(struct fix *f, const char *settings, const char *message, const char *release)
 {
@@ -233,7 +235,8 @@ static void it_resumes_behind_what_held_it(void **state)
     }
 }
 
-/* ---- spam_quarantine.domains --------------------------------------------------------------------------------------------- */
+/* ---- spam_quarantine.domains ---------------------------------------------------------------------------------------------
+ */
 
 static void spam_for_other_domains_is_marked_and_goes_on(void **state)
 {

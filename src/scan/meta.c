@@ -143,7 +143,8 @@ static void put_attachments(struct buf *b, const struct message *m)
         return;
     put_key(b, "attachments");
     buf_addc(b, '[');
-    for (const struct mime_part *p = m->mime_now->all; p && n < ATTACHMENTS_MAX && b->n < ATTACHMENTS_BYTES; p = p->all_next) {
+    for (const struct mime_part *p = m->mime_now->all; p && n < ATTACHMENTS_MAX && b->n < ATTACHMENTS_BYTES;
+         p = p->all_next) {
         if (!p->attachment || p->multipart)
             continue;
         begin_item(b);

@@ -7,7 +7,7 @@
 #include "scan/pipeline.h"
 
 #include "policy/mail_policy.h"
-#include "scan/released.h"
+#include "scan/rescan.h"
 #include "scan/stage.h"
 #include "scan/world.h"
 
@@ -27,11 +27,11 @@ static bool is_over(const struct message *m)
 
 /* What left a quarantine goes through the engines again that its release names, whatever comes after; a filter that said
  * "no anti-virus" spoke of mail that was not held. */
-static bool runs(const struct message *m, const struct released *r, const struct stage *s)
+static bool runs(const struct message *m, const struct rescan *r, const struct stage *s)
 {
     bool skipped = m->carried.skip & s->skip;
 
-    if (released_scans(r, s->name))
+    if (rescan_wants(r, s->name))
         return !skipped || s->resume == RESUME_ANTIVIRUS;
     return m->carried.resume <= s->resume && !skipped;
 }
@@ -49,13 +49,13 @@ static void take_along(struct message *m)
 
 void pipeline_run(struct scan_world *w, struct message *m)
 {
-    const struct released released = released_of(m);
+    const struct rescan rescan = rescan_of(m);
 
     w->spam = (struct spam_seen){0};
     take_along(m);
-    released_begin(m, &released);
+    rescan_begin(m, &rescan);
     for (size_t i = 0; i < sizeof stages / sizeof *stages && !is_over(m); i++)
-        if (runs(m, &released, &stages[i])) {
+        if (runs(m, &rescan, &stages[i])) {
             stages[i].judge(w, m);
             if (w->watch)
                 w->watch(w, m, &stages[i]);

@@ -6,7 +6,7 @@
  * look into (too large, encrypted, cut by a limit) is a verdict: encrypted or unscannable, never clean.
  */
 #include "scan/actions.h"
-#include "scan/released.h"
+#include "scan/rescan.h"
 #include "scan/stage.h"
 #include "scan/world.h"
 
@@ -162,7 +162,7 @@ static void record(struct message *m, const struct virus_finding *f)
 
     event(m->events, antivirus_interim, .mid = m->mid, .engine = m->conf->antivirus.log_name, .result = f->result);
     event(m->events, antivirus_verdict, .mid = m->mid, .result = f->result, .virus = f->virus,
-          .released = released_of(m).antispam);
+          .released = rescan_of(m).antispam);
     message_step(m, str_lit("antivirus"), str_c(words[f->result]), f->virus);
 }
 

@@ -90,8 +90,11 @@ static uint64_t resume_behind(const struct outcome *o)
     static const struct {
         const char *reason;
         enum resume resume;
-    } list[] = {{"message filter:", RESUME_POLICY}, {"scanning:", RESUME_ANTISPAM}, {"a/v ", RESUME_GRAYMAIL},
-                {"content filter:", RESUME_OUTBREAK}, {"Outbreak ", RESUME_DLP}};
+    } list[] = {{"message filter:", RESUME_POLICY},
+                {"scanning:", RESUME_ANTISPAM},
+                {"a/v ", RESUME_GRAYMAIL},
+                {"content filter:", RESUME_OUTBREAK},
+                {"Outbreak ", RESUME_DLP}};
 
     for (size_t i = 0; o->n_holds && i < sizeof list / sizeof *list; i++)
         if (str_starts(o->holds[0].reason, str_c(list[i].reason)))

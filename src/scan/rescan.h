@@ -1,11 +1,11 @@
 /* Messages that come back from a quarantine (carried.release, the object `release` of central.md 7.3). */
-#ifndef SCAN_RELEASED_H
-#define SCAN_RELEASED_H
+#ifndef SCAN_RESCAN_H
+#define SCAN_RESCAN_H
 
 #include "policy/message.h"
 
 /* What its release asks for. */
-struct released {
+struct rescan {
     bool again;           /* it is one, and is to be scanned again */
     bool antispam;        /* by anti-spam too: an outbreak quarantine held it */
     bool strip;           /* its attachments go */
@@ -13,10 +13,10 @@ struct released {
 };
 
 /* Reads it; everything false for other messages. */
-struct released released_of(struct message *m);
+struct rescan rescan_of(struct message *m);
 /* Before the stages: the changes its quarantine wants, the spam quarantine that is still before it. */
-void released_begin(struct message *m, const struct released *r);
+void rescan_begin(struct message *m, const struct rescan *r);
 /* Is it to be scanned by the stage of this name? */
-bool released_scans(const struct released *r, const char *stage);
+bool rescan_wants(const struct rescan *r, const char *stage);
 
 #endif

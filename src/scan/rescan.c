@@ -1,11 +1,11 @@
 /*
- * What comes back from a quarantine: which engines look at it again, which changes are made first. See released.h.
+ * What comes back from a quarantine: which engines look at it again, which changes are made first. See rescan.h.
  *
  * Called by the pipeline and by stages that tell a rescan. Owns nothing beyond the message's arena. A release that cannot be
  * read means the least that is safe: anti-virus. A verdict of spam from before the hold still counts (central.md 9): the
  * order is policy quarantines, spam quarantine, delivery.
  */
-#include "scan/released.h"
+#include "scan/rescan.h"
 
 #include "base/json_read.h"
 #include "policy/part.h"
@@ -20,21 +20,21 @@ static bool lists(const struct json *list, const char *name)
     return false;
 }
 
-struct released released_of(struct message *m)
+struct rescan rescan_of(struct message *m)
 {
-    struct released r = {.again = m->carried.resume == RESUME_RESCAN};
+    struct rescan r = {.again = m->carried.resume == RESUME_RESCAN};
 
     if (!m->carried.original_mid || m->carried.resume == RESUME_DELIVER)
         return r;
     r.again = true;
     if (m->carried.release.n && json_read(m->arena, m->carried.release, &r.o, NULL) != RC_OK)
         r.o = NULL;
-    r.antispam = released_scans(&r, "antispam");
+    r.antispam = rescan_wants(&r, "antispam");
     r.strip = json_is(json_get(json_get(r.o, "edits"), "strip_attachments"), JSON_TRUE);
     return r;
 }
 
-bool released_scans(const struct released *r, const char *stage)
+bool rescan_wants(const struct rescan *r, const char *stage)
 {
     return r->again && (str_eq(str_c(stage), str_lit("antivirus")) || lists(json_get(r->o, "rescan"), stage));
 }
@@ -53,7 +53,7 @@ static void strip(struct message *m)
         message_step(m, str_lit("released"), str_lit("stripped"), arena_printf(m->arena, "%zu", n));
 }
 
-void released_begin(struct message *m, const struct released *r)
+void rescan_begin(struct message *m, const struct rescan *r)
 {
     if (r->strip)
         strip(m);
