@@ -186,6 +186,7 @@ static void test_edits(void **state)
         r.filter = str_lit("F");
         if (filter_parse_action(&j.arena, str_c(rewrites[i].actions), &a, &e) != RC_OK)
             fail_msg("%s: %s", rewrites[i].actions, e.text);
+        j.m.parts_told = true; /* no line about its files: only those of the action */
         filter_run_action(&j.m, &a, &r);
         filter_run_end(&j.m, &r);
         if (strcmp(judge_text(&j), wanted) != 0)

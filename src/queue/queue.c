@@ -134,8 +134,6 @@ static void second(void *ctx)
     big_run(q);
     stay_run(q);
     work_tidy(q);
-    if (q->away)
-        loop_again(q->loop); /* is it time to try once more? */
     if (++q->seconds % 60 == 0)
         destinations_tidy(q);
 }

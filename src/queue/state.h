@@ -211,6 +211,7 @@ struct queue {
     char *work_reason;
     char *away;             /* why scan cannot judge now (an engine is away), NULL = it can */
     uint64_t away_until_ms; /* next try */
+    struct loop_timer away_timer;
 
     struct scanner *scanners[SCANNERS_MAX];
     unsigned scan_turn, n_scanners;

@@ -214,9 +214,17 @@ void work_dispatch(struct queue *q)
     }
 }
 
+static void try_now(void *ctx)
+{
+    struct queue *q = ctx;
+
+    loop_again(q->loop);
+}
+
 void work_try_later(struct queue *q)
 {
     q->away_until_ms = loop_now_ms(q->loop) + AWAY_MS;
+    loop_timer_set(q->loop, &q->away_timer, AWAY_MS, try_now, q);
 }
 
 /* --- verdicts --------------------------------------------------------------------------------------------------------- */
@@ -338,6 +346,7 @@ void work_init(struct queue *q)
 
 void work_done(struct queue *q)
 {
+    loop_timer_cancel(q->loop, &q->away_timer);
     for (unsigned i = 0; i < SCANNERS_MAX; i++)
         if (q->scanners[i]) {
             for (unsigned k = 0; k < WINDOWS; k++)

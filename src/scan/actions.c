@@ -70,7 +70,7 @@ void action_spam(struct message *m, const struct spam_actions *a, enum archive a
                  const char *by, enum resume resume)
 {
     if (a->archive)
-        archive_message(m, archive);
+        archive_message(m, archive, message_octets(m));
     action_mark(m, a->tag, a->header);
     switch (a->action) {
     case SPAM_DROP:

@@ -64,6 +64,7 @@ struct virus_finding {
     struct str parts;         /* lines: paths or names of the parts it was found in */
     struct mime_part **items; /* these parts, of the tree that was scanned; some may be there twice */
     size_t n_items;
+    struct str original; /* the message before it was repaired, for the archive; empty = as it is */
 };
 /* Takes the attachments in question out of the message; in place of each comes a text: the first text resource of kind
  * antivirus_container, else one of ours. The text of the message itself is no attachment and stays. How many went. */

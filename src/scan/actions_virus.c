@@ -214,7 +214,7 @@ static void hold(struct message *m, const struct virus_finding *f)
 void action_virus(struct message *m, const struct virus_actions *a, const struct virus_finding *f)
 {
     if (a->archive)
-        archive_message(m, ARCHIVE_VIRUS);
+        archive_message(m, ARCHIVE_VIRUS, f->original.n ? f->original : message_octets(m));
     notify(m, f, a->notify);
     if (a->action == AV_DROP) {
         event(m->events, message_dropped, .mid = m->mid, .by = 1);

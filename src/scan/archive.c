@@ -33,9 +33,9 @@ static bool needs_quote(struct str line)
     return str_starts(line, str_lit("From "));
 }
 
-void archive_entry(struct message *m, struct buf *out)
+void archive_entry(struct message *m, struct str octets, struct buf *out)
 {
-    struct str octets = message_octets(m), rest = octets, line;
+    struct str rest = octets, line;
 
     put_begin(m, out);
     while (rest.n && str_split(&rest, '\n', &line)) {
@@ -58,14 +58,14 @@ static struct str nth(struct str all, size_t i)
     return str_first(str_from(all, i * FIELD), FIELD);
 }
 
-void archive_message(struct message *m, enum archive archive)
+void archive_message(struct message *m, enum archive archive, struct str octets)
 {
     struct buf b = BUF(ENTRY_MAX);
     struct str all;
 
     if (m->trace || !m->events)
         return;
-    archive_entry(m, &b);
+    archive_entry(m, octets, &b);
     all = buf_str(&b);
     if (!b.failed)
         event(m->events, message_archived, .mid = m->mid, .archive = archive, .a = nth(all, 0), .b = nth(all, 1),

@@ -11,10 +11,11 @@
 
 enum archive { ARCHIVE_SPAM, ARCHIVE_VIRUS, ARCHIVE_GRAYMAIL }; /* of event message_archived */
 
-/* The message as it is now, as an entry of an mbox file (RFC 4155; mboxrd quoting, LF line ends). What is longer than an
- * event holds (240 KiB) is cut behind a line, and a last line says so. Nothing in a trace. */
-void archive_message(struct message *m, enum archive archive);
+/* The message, of which `octets` are the text (as it was before it was repaired, say), as an entry of an mbox file (RFC
+ * 4155; mboxrd quoting, LF line ends). What is longer than an event holds (240 KiB) is cut behind a line, and a last line
+ * says so. Nothing in a trace. */
+void archive_message(struct message *m, enum archive archive, struct str octets);
 /* The entry alone. */
-void archive_entry(struct message *m, struct buf *out);
+void archive_entry(struct message *m, struct str octets, struct buf *out);
 
 #endif

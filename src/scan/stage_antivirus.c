@@ -261,6 +261,7 @@ void stage_antivirus(struct scan_world *w, struct message *m)
         found = sum(m, &talk, whole);
         log_items(m, &talk, &found);
         if (found.result == VIRUS_FOUND && wants_drop(m)) {
+            found.original = message_octets(m);
             locate(w, m, &how, &found);
             if (m->policy->antivirus_drop_infected && repair(w, m, &how, &found))
                 found.result = VIRUS_REPAIRED;

@@ -404,6 +404,93 @@ static void attachments_in_question_go_by_policy(void **state)
     }
 }
 
+/* --- every verdict with every action --- */
+
+static void spam_verdicts_have_their_rows(void **state)
+{
+    static const struct {
+        const char *verdict, *symbols, *message, *by;
+        double score;
+        int resume;
+    } cases[] = {
+        {"antispam_positive", "", PLAIN, "antispam", 30, RESUME_ANTIVIRUS},
+        {"antispam_suspected", "", PLAIN, "antispam", 8, RESUME_ANTIVIRUS},
+        {"graymail_bulk", "\"MAILLIST\":{\"score\":-0.2}", PLAIN, "graymail", 1, RESUME_CONTENT},
+        {"graymail_social", "", "From: <a@e.linkedin.com>\r\nSubject: hello\r\n\r\nbody\r\n", "graymail", 1, RESUME_CONTENT},
+        {"graymail_marketing", "",
+         "From: a@b.c\r\nList-Unsubscribe: <x>\r\nFeedback-ID: y\r\nSubject: hello\r\n\r\nbody\r\n", "graymail", 1,
+         RESUME_CONTENT},
+    };
+    static const char *const actions[] = {"deliver", "drop", "bounce", "quarantine"};
+    struct fix *f = *state;
+    char lines[1000];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (unsigned k = 0; k < 4; k++) {
+            const struct outcome *o = &f->m.outcome;
+
+#define ROW(rest) "mail_policy.DEFAULT.%s_" rest "\n"
+            snprintf(lines, sizeof lines,
+                     ROW("action=%s") ROW("tag=[T]") ROW("header=X-Verdict: it") ROW("host=other.example")
+                         ROW("recipient=guard@example.org"),
+                     cases[i].verdict, actions[k], cases[i].verdict, cases[i].verdict, cases[i].verdict, cases[i].verdict);
+#undef ROW
+            given(f, lines, cases[i].message);
+            rspamd_says(f, cases[i].score,
+                        cases[i].score > 20  ? "reject"
+                        : cases[i].score > 5 ? "add header"
+                                             : "no action",
+                        cases[i].symbols);
+            stage_antispam(&f->world, &f->m);
+            stage_graymail(&f->world, &f->m);
+            assert_true(now_has(f, "Subject: [T] hello\r\n") && now_has(f, "X-Verdict: it\r\n"));
+            assert_int_equal(o->final, k == SPAM_DROP ? FINAL_DROP : k == SPAM_BOUNCE ? FINAL_BOUNCE : FINAL_NONE);
+            assert_int_equal(o->spam_hold.n > 0, k == SPAM_QUARANTINE);
+            assert_int_equal(o->new_recipients.n, k == SPAM_DELIVER);
+            assert_true(str_eq(f->m.carried.route, k == SPAM_DELIVER ? str_lit("other.example") : STR_NONE));
+            if (k == SPAM_DELIVER) {
+                assert_true(str_eq(o->new_recipients.items[0], str_lit("guard@example.org")));
+                assert_true(str_eq(o->new_recipients_by, str_c(cases[i].by)));
+                assert_int_equal(f->m.carried.resume, cases[i].resume);
+            }
+        }
+}
+
+/* An entry of an mbox file, with its lines told from those that begin one; what is too long is cut behind a line. */
+static void copies_for_archives_are_mbox_entries(void **state)
+{
+    struct fix *f = *state;
+    struct buf b = BUF(1 << 20), big = BUF(1 << 20);
+
+    given(f, "", "Subject: s\r\n\r\nFrom here\r\n>From there\r\nFromage");
+    archive_entry(&f->m, message_octets(&f->m), &b);
+    assert_true(str_starts(buf_str(&b), str_lit("From anna@example.net ")));
+    assert_true(str_ends(buf_str(&b), str_lit("\nSubject: s\n\n>From here\n>>From there\nFromage\n\n")));
+    buf_clear(&b);
+    buf_add(&big, str_lit("Subject: s\r\n\r\n"));
+    while (big.n < 400000)
+        buf_add(&big, str_lit("0123456789\r\n"));
+    buf_addc(&big, '\0');
+    given(f, "", big.p);
+    archive_entry(&f->m, message_octets(&f->m), &b);
+    assert_in_range(b.n, 230 << 10, 240 << 10);
+    assert_true(str_ends(buf_str(&b),
+                         arena_printf(&f->arena, "\n0123456789\n[cut here, the message has %zu octets]\n\n", big.n - 1)));
+    buf_done(&b);
+    buf_done(&big);
+}
+
+static void released_mail_is_told_in_the_log(void **state)
+{
+    struct fix *f = *state;
+
+    CLAMD_SAYS(f, "1: stream: OK\0");
+    given(f, "", PLAIN);
+    f->m.carried.resume = RESUME_RESCAN;
+    stage_antivirus(&f->world, &f->m);
+    assert_logged(f, "MID 1 antivirus negative  (released from Outbreak)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
