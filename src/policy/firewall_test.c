@@ -109,11 +109,11 @@ static void the_hidden_listener(void **state)
     (void)state;
     assert_lines("FW-46", INTERFACE, "");
     assert_lines("FW-46", INTERFACE "interface.M.address6=\ninterface.N.address=10.0.0.2\ncpq_listener.enabled=yes\n",
-                 "7025 TCP in manager, gateways 10.0.0.1 (cpq_listener)");
+                 "7025 TCP in 10.0.0.1 (cpq_listener)");
     assert_lines("FW-46",
                  INTERFACE "interface.N.address=10.0.0.2\ncpq_listener.enabled=yes\ncpq_listener.interface=N\n"
                            "cpq_listener.port=7030\n",
-                 "7030 TCP in manager, gateways 10.0.0.2 (cpq_listener)");
+                 "7030 TCP in 10.0.0.2 (cpq_listener)");
 }
 
 static void what_is_asked(void **state)

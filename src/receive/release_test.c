@@ -85,12 +85,13 @@ static const char *meta(const char *class, const char *more)
     assert_int_equal(EVP_Digest(BODY, strlen(BODY), sum, NULL, EVP_sha256(), NULL), 1);
     for (size_t i = 0; i < 32; i++)
         snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-    snprintf(json, sizeof json,
-             "{\"v\":1,\"class\":\"%s\",\"serial\":\"MGR1\",\"host\":\"gw\",\"mid\":7,\"uid\":\"u\",\"held\":1,"
-             "\"direction\":\"in\",\"env_from\":\"a@x.test\",\"rcpts\":[{\"addr\":\"b@y.test\"}],\"body\":\"7BIT\",\"size\":%zu,"
-             "\"sha256\":\"%s\",\"hdr\":{\"subject\":\"hi\"},\"mail_policy\":\"Sales\",\"holds\":[{\"quarantine\":\"Virus\","
-             "\"kind\":\"virus\",\"reason\":\"r\"}]%s}",
-             class, strlen(BODY), hex, more);
+    snprintf(
+        json, sizeof json,
+        "{\"v\":1,\"class\":\"%s\",\"serial\":\"MGR1\",\"host\":\"gw\",\"mid\":7,\"uid\":\"u\",\"held\":1,"
+        "\"direction\":\"in\",\"env_from\":\"a@x.test\",\"rcpts\":[{\"addr\":\"b@y.test\"}],\"body\":\"7BIT\",\"size\":%zu,"
+        "\"sha256\":\"%s\",\"hdr\":{\"subject\":\"hi\"},\"mail_policy\":\"Sales\",\"holds\":[{\"quarantine\":\"Virus\","
+        "\"kind\":\"virus\",\"reason\":\"r\"}]%s}",
+        class, strlen(BODY), hex, more);
     snprintf(text, sizeof text, "XMETA %zu\r\n%s", strlen(json), json);
     return text;
 }
@@ -176,13 +177,14 @@ static void a_release_becomes_a_message(void **state)
     assert_int_equal(edits.n, 1);
     assert_int_equal(edits.items[0].offset, 9);
     assert_true(str_eq(edits.items[0].replacement, str_lit("[OK] ")));
-    assert_true(receive_logged(
-        p.f, "MID 1 received from the SMA mgr.test (MID originally 7) on release from quarantine \"Own\"\n"));
+    assert_true(
+        receive_logged(p.f, "MID 1 received from the SMA mgr.test (MID originally 7) on release from quarantine \"Own\"\n"));
     end(&p);
     arena_done(&a);
 }
 
-/* Out of the spam quarantine: delivered, whatever was pending. What does not fit its metadata is refused and nothing kept. */
+/* Out of the spam quarantine: delivered, whatever was pending. What does not fit its metadata is refused and nothing kept.
+ */
 static void spam_is_delivered_and_damage_refused(void **state)
 {
     struct place p;
