@@ -86,6 +86,7 @@ static void move_ports(struct conf_draft *d, uint64_t base)
     d->conf.http.trailblazer_port += base;
     d->conf.snmp.port += base;
     d->conf.ntp.port += base;
+    d->conf.cpq_listener.port += base;
 }
 
 /* Every outside service at its stand-in, as `servicehosts lab` sets them. */

@@ -25,7 +25,7 @@ static const struct conf_reference references[] = {
     {"listener", "disclaimer_below", "text_resource", ""},
     {"destination", "bounce_profile", "bounce_profile", ""},
     {"delivery", "source_interface", "interface", ""},
-    {"receiving", "suspended", "listener", "all"},
+    {"receiving", "suspended", "listener", "all cpq_listener"},
     {"snmp", "interface", "interface", ""},
     {"ntp", "interface", "interface", ""},
     {"quarantine", "users", "user", ""},

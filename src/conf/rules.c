@@ -73,11 +73,21 @@ static enum rc check_names(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
+static bool is_one_of(struct str words, struct str value)
+{
+    struct str word;
+
+    while (str_word(&words, &word))
+        if (str_eqi(word, value))
+            return true;
+    return false;
+}
+
 static enum rc check_name(const struct conf *c, const struct conf_reference *r, struct str value, struct err *e)
 {
     const struct conf_section *target = conf_section_find(str_c(r->target));
 
-    if (value.n == 0 || (*r->also && str_eqi(value, str_c(r->also))) || conf_item_index(c, target, value) != SIZE_MAX)
+    if (value.n == 0 || is_one_of(str_c(r->also), value) || conf_item_index(c, target, value) != SIZE_MAX)
         return RC_OK;
     return err_set(e, RC_NOT_FOUND, "%s \"%.*s\" does not exist", r->target, STR(str_first(value, 100)));
 }

@@ -52,6 +52,20 @@ static void they_exist_with_their_defaults(void **state)
     conf_draft_free(d);
 }
 
+#define PRINT "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+
+/* A partner is known by its serial number and its certificate, neither of which another one has. */
+static void partners(void **state)
+{
+    (void)state;
+    assert_string_equal(check("cpq_peer.m.serial=S1\ncpq_peer.m.fingerprint=" PRINT "\n"), "ok");
+    assert_string_equal(check("cpq_peer.m.fingerprint=" PRINT "\n"), "cpq_peer.m.serial: a partner has a serial number");
+    assert_string_equal(check("cpq_peer.m.serial=S1\n"), "cpq_peer.m.fingerprint: it has 64 hexadecimal digits");
+    assert_string_equal(check("cpq_peer.m.serial=S1\ncpq_peer.m.fingerprint=" PRINT "\n"
+                              "cpq_peer.n.serial=S2\ncpq_peer.n.fingerprint=" PRINT "\n"),
+                        "cpq_peer.n: m has the same serial number or certificate");
+}
+
 static void what_cannot_be(void **state)
 {
     (void)state;
@@ -72,7 +86,8 @@ static void what_cannot_be(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(they_exist_with_their_defaults), cmocka_unit_test(what_cannot_be)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(they_exist_with_their_defaults), cmocka_unit_test(partners),
+                                       cmocka_unit_test(what_cannot_be)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

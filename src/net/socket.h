@@ -22,7 +22,7 @@ struct tls_server_options {
     const unsigned char *ticket_key; /* 80 octets shared by all receive processes, NULL = no tickets */
     bool request_client_cert;
     struct str ca_pem;
-    bool pinned; /* the peer must show a certificate of `pins`; any other, however valid, ends the handshake */
+    bool pinned;            /* the peer must show a certificate of `pins`; any other, however valid, ends the handshake */
     const struct str *pins; /* SHA-256 of the whole certificate, 64 hexadecimal digits each; copied */
     size_t n_pins;
 };

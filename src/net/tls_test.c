@@ -113,6 +113,73 @@ static void octets_behind_starttls_are_dropped_and_told(void **state)
     teardown(&w);
 }
 
+static void show(SSL_CTX *ctx, const struct identity *id)
+{
+    BIO *bio = BIO_new_mem_buf(id->cert, -1);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    EVP_PKEY *key;
+
+    BIO_free(bio);
+    bio = BIO_new_mem_buf(id->key, -1);
+    key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    assert_int_equal(SSL_CTX_use_certificate(ctx, cert), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static void print_of(const struct identity *id, char out[65])
+{
+    BIO *bio = BIO_new_mem_buf(id->cert, -1);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    unsigned char sum[32];
+
+    assert_int_equal(X509_digest(cert, EVP_sha256(), sum, NULL), 1);
+    for (size_t i = 0; i < 32; i++)
+        snprintf(out + 2 * i, 3, "%02X", sum[i]);
+    X509_free(cert);
+    BIO_free(bio);
+}
+
+/* CPQ-49: the certificate that is pinned is taken, whoever signed it; another one, or none, ends the handshake, and the
+ * server says which it was. */
+static void only_a_pinned_certificate_is_taken(void **state)
+{
+    const struct identity *shown[] = {&other, &mx, NULL};
+    char pin[65], foreign[65], why[200];
+    struct str pins[2] = {str_lit("too short"), str_of(pin, 64)};
+
+    (void)state;
+    print_of(&other, pin);
+    print_of(&mx, foreign);
+    for (size_t i = 0; i < 64; i++)
+        foreign[i] = foreign[i] >= 'A' ? (char)(foreign[i] + 32) : foreign[i];
+    for (size_t i = 0; i < 6; i++) {
+        const struct plan p = {.client_min = i < 3 ? 0x0304 : 0x0303};
+        struct tls_server_options o = {
+            .cert_pem = str_c(mx.cert), .key_pem = str_c(mx.key), .pinned = true, .pins = pins, .n_pins = 2};
+        struct world w;
+
+        setup(&w, &p);
+        tls_unref(w.server);
+        assert_int_equal(tls_server_new(&o, &w.server, NULL), RC_OK);
+        if (i >= 3)
+            SSL_CTX_set_max_proto_version(w.client->unchecked, TLS1_2_VERSION);
+        if (shown[i % 3])
+            show(w.client->unchecked, shown[i % 3]);
+        w.silent = i % 3 != 0;
+        talk(&w);
+        assert_int_equal(w.s.tls, i % 3 == 0);
+        snprintf(why, sizeof why, "not enrolled, certificate fingerprint %.64s", foreign);
+        if (i % 3)
+            assert_string_equal(w.s.why, i % 3 == 1 ? why : "not enrolled, no certificate shown");
+        else
+            assert_true(str_eqi(str_c(w.s.print), str_c(pin)));
+        teardown(&w);
+    }
+}
+
 static void a_wrong_setting_is_told(void **state)
 {
     struct tls_server_options o = {.cert_pem = str_c(mx.cert), .key_pem = str_c(other.key)};
@@ -204,6 +271,7 @@ int main(void)
         cmocka_unit_test(nothing_older_than_tls_1_2_is_spoken),
         cmocka_unit_test(a_failed_handshake_says_why),
         cmocka_unit_test(octets_behind_starttls_are_dropped_and_told),
+        cmocka_unit_test(only_a_pinned_certificate_is_taken),
         cmocka_unit_test(a_wrong_setting_is_told),
         cmocka_unit_test(idle_sessions_are_small),
         cmocka_unit_test(slow_handshakes_give_way),

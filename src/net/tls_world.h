@@ -89,7 +89,7 @@ static inline int remove_file(void **state)
 
 struct side {
     enum rc rc;
-    char why[400], version[32], cipher[64], peer[64];
+    char why[400], version[32], cipher[64], peer[64], print[65];
     bool tls, verified, dane, early, done;
     size_t got;
 };
@@ -119,6 +119,7 @@ static inline void note(struct conversation *c, struct side *side)
     side->dane = c->tls->dane;
     snprintf(side->version, sizeof side->version, "%.*s", STR(c->tls->version));
     snprintf(side->cipher, sizeof side->cipher, "%.*s", STR(c->tls->cipher));
+    snprintf(side->print, sizeof side->print, "%.*s", STR(c->tls->peer_print));
     snprintf(side->peer, sizeof side->peer, "%.*s", STR(c->tls->peer_name));
 }
 

@@ -103,6 +103,19 @@ static void listeners(void **state)
     assert_lines("FW-41", lines, "1628 TCP in this machine 10.0.0.1 (E)");
 }
 
+/* FW-46, CPQ-10: the hidden listener on its interface, or the first. */
+static void the_hidden_listener(void **state)
+{
+    (void)state;
+    assert_lines("FW-46", INTERFACE, "");
+    assert_lines("FW-46", INTERFACE "interface.M.address6=\ninterface.N.address=10.0.0.2\ncpq_listener.enabled=yes\n",
+                 "7025 TCP in 10.0.0.1 (cpq_listener)");
+    assert_lines("FW-46",
+                 INTERFACE "interface.N.address=10.0.0.2\ncpq_listener.enabled=yes\ncpq_listener.interface=N\n"
+                           "cpq_listener.port=7030\n",
+                 "7030 TCP in 10.0.0.2 (cpq_listener)");
+}
+
 static void what_is_asked(void **state)
 {
     (void)state;
@@ -174,6 +187,7 @@ int main(void)
         cmocka_unit_test(every_requirement_has_a_row),
         cmocka_unit_test(services_of_an_interface),
         cmocka_unit_test(listeners),
+        cmocka_unit_test(the_hidden_listener),
         cmocka_unit_test(what_is_asked),
         cmocka_unit_test(outside_services),
         cmocka_unit_test(lab_hosts),

@@ -23,19 +23,25 @@ static bool is_word(struct str name, const char *word)
 static enum rc permits(struct smtp_server *s, struct str name)
 {
     static const char *const never[] = {"AUTH", "VRFY", "EXPN", "XCLIENT"};
+    static const char *const plain[] = {"EHLO", "HELO", "NOOP", "QUIT", "STARTTLS"};
     struct cpq_server *cs = cpq_server_of(s);
+    bool may = !s->tls_required || s->c.tls;
 
+    for (size_t i = 0; !may && i < sizeof plain / sizeof *plain; i++)
+        may = is_word(name, plain[i]);
+    if (!may)
+        return RC_TLS_REQUIRED;
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         if (is_word(name, never[i]))
             return RC_UNKNOWN_COMMAND;
-    if (is_word(name, "MAIL") && (!s->tls_required || s->c.tls) && !cs->said_hello)
+    if (is_word(name, "MAIL") && !cs->said_hello)
         return RC_WRONG_ORDER;
     if (is_word(name, "RCPT") && cs->tried_meta)
         return RC_WRONG_ORDER;
     if (is_word(name, "RCPT") && s->recipients >= RECIPIENTS_MAX)
         return RC_TOO_MANY_RECIPIENTS;
     if ((is_word(name, "DATA") || is_word(name, "BDAT")) && (!s->in_mail || !cs->has_meta))
-        return s->tls_required && !s->c.tls ? RC_TLS_REQUIRED : RC_WRONG_ORDER;
+        return RC_WRONG_ORDER;
     return RC_OK;
 }
 
