@@ -20,6 +20,17 @@ static bool has_field(struct str message, struct str whole)
     return false;
 }
 
+/* As one line: folds were tabs or spaces. */
+static struct str shown(struct trace *t, const struct header_field *f)
+{
+    struct str text = arena_printf(t->arena, "%.*s: %.*s", STR(f->name), STR(header_unfold(t->arena, f->value, VALUE_MAX)));
+
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == '\t')
+            ((char *)(uintptr_t)text.p)[i] = ' ';
+    return text;
+}
+
 static bool has_text(const struct str *list, size_t n, struct str text)
 {
     for (size_t i = 0; i < n; i++)
@@ -50,7 +61,7 @@ struct strs trace_headers_added(struct trace *t)
 
             if (has_field(t->body, f.whole))
                 continue;
-            text = arena_printf(t->arena, "%.*s: %.*s", STR(f.name), STR(header_unfold(t->arena, f.value, VALUE_MAX)));
+            text = shown(t, &f);
             if (!has_text(list, n, text))
                 list[n++] = text;
         }

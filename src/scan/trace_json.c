@@ -4,7 +4,6 @@
  * Called by trace.c. Owns nothing. Members are always there; what was not looked at has empty values and result "none".
  */
 #include "base/json.h"
-#include "policy/policy_name.h"
 #include "scan/trace_inside.h"
 
 #include <inttypes.h>
@@ -275,13 +274,8 @@ static void put_fate(const struct trace_fate *f, struct buf *b)
 static void put_recipients(struct trace *t, struct buf *b)
 {
     begin(b, "recipients", '[');
-    for (size_t i = 0; i < t->n_recipients; i++)
-        if (!t->recipients[i].taken)
-            put_fate(&(struct trace_fate){.address = t->recipients[i].address,
-                                          .action = "refuse",
-                                          .reason = arena_printf(t->arena, "%u %.*s", t->recipients[i].code,
-                                                                 STR(t->recipients[i].text))},
-                     b);
+    for (size_t i = 0; i < t->n_ended; i++)
+        put_fate(&t->ended[i], b);
     for (struct trace_message *x = t->first; x; x = x->next)
         for (size_t i = 0; x->kind != COPY_GENERATED && i < x->n_fates; i++)
             put_fate(&x->fates[i], b);

@@ -5,8 +5,10 @@
  * Called by trace.c. Owns nothing beyond the trace's arena; each message's events are kept aside for the report. Beyond
  * TRACE_MESSAGES messages the rest is not looked at, and the report says so.
  */
-#include "policy/policy_name.h"
+#include "policy/mail_policy.h"
 #include "scan/trace_inside.h"
+
+enum { DLP_SHOWN = 200 };
 
 static const char policy_hold[] = "the.cpq.host", spam_hold[] = "the.euq.queue", spam_name[] = "Spam Quarantine";
 
@@ -252,6 +254,30 @@ static void note_held_copy(struct trace *t, const struct trace_message *copy)
     }
 }
 
+/* DLP hits of every message that was judged under a policy with DLP; each policy once. */
+static void look_for_secrets(struct trace *t)
+{
+    struct dlp_hit *all = arena_must_alloc(t->arena, DLP_SHOWN * sizeof *all);
+    const struct dlp_hit *hits;
+
+    for (struct trace_message *x = t->first; x && t->world.compiled && t->world.compiled->dlp; x = x->next) {
+        size_t n;
+
+        if (!x->judged || x->kind == COPY_GENERATED || !x->m.policy || x->m.policy->dlp != POLICY_STAGE_YES)
+            continue;
+        n = dlp_scan(t->world.compiled->dlp, &x->m, x->m.policy->dlp_policies, &hits);
+        for (size_t i = 0; i < n && t->n_dlp < DLP_SHOWN; i++) {
+            bool there = false;
+
+            for (size_t k = 0; k < t->n_dlp; k++)
+                there |= all[k].policy == hits[i].policy;
+            if (!there)
+                all[t->n_dlp++] = hits[i];
+        }
+    }
+    t->dlp = all;
+}
+
 void trace_run(struct trace *t)
 {
     struct trace_message *x = message_add(t, NULL, TRACE_FIRST, &t->env, t->body);
@@ -271,10 +297,5 @@ void trace_run(struct trace *t)
             note_held_copy(t, x);
     }
     t->world.watch = NULL;
-    if (t->first && t->first->m.policy && t->world.compiled && t->world.compiled->dlp) {
-        struct dlp_result found = dlp_scan(t->world.compiled->dlp, &t->first->m, t->first->m.policy->dlp_policies);
-
-        t->dlp = found.hits;
-        t->n_dlp = found.n;
-    }
+    look_for_secrets(t);
 }
