@@ -27,7 +27,7 @@ static void traced(struct run *r, struct fix *f, const char *settings, const cha
     conf_source_free(f->conf);
     snprintf(lines, sizeof lines,
              "%slistener.In.rat=rcpt.test ACCEPT,ALL REJECT\nlistener.In.interface=M\nreceiving.reverse_dns=no\n"
-             "mail_flow_policy.ACCEPTED.behavior=accept\nsender_group.UNKNOWNLIST.policy=ACCEPTED\n"
+             "mail_flow_policy.ACCEPTED.banner=hi\nsender_group.UNKNOWNLIST.policy=ACCEPTED\n"
              "sender_group.UNKNOWNLIST.members=ALL\nsender_group.UNKNOWNLIST.listener=In\nroute[ALL].hosts=10.0.0.5:2525\n",
              settings);
     f->conf = conf_source_test(lines, &e);
