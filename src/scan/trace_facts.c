@@ -8,6 +8,17 @@
 
 enum { ADDED_MAX = 200, VALUE_MAX = 4000 };
 
+struct str trace_detail(struct trace *t, const struct step *s)
+{
+    struct str rest = s->detail, one, text = STR_NONE;
+
+    if (str_find(rest, '\t') == rest.n)
+        return rest;
+    while (str_split(&rest, '\t', &one))
+        text = arena_printf(t->arena, "%.*s%s%.*s", STR(text), text.n ? ", " : "", STR(one));
+    return text;
+}
+
 /* --- added fields ------------------------------------------------------------------------------------------------------ */
 
 static bool has_field(struct str message, struct str whole)

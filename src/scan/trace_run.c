@@ -6,6 +6,7 @@
  * TRACE_MESSAGES messages the rest is not looked at, and the report says so.
  */
 #include "policy/mail_policy.h"
+#include "scan/actions.h"
 #include "scan/trace_inside.h"
 
 enum { DLP_SHOWN = 200 };
@@ -254,25 +255,31 @@ static void note_held_copy(struct trace *t, const struct trace_message *copy)
     }
 }
 
-/* DLP hits of every message that was judged under a policy with DLP; each policy once. */
+/* As stage_dlp.c asks, but all policies that are violated, not the first alone. */
+static struct dlp_result secrets_of(struct trace *t, struct trace_message *x)
+{
+    const struct conf_mail_policy *p = x->judged && x->m.policy && x->env.outgoing ? action_policy(&x->m) : NULL;
+
+    if (!p || x->kind == COPY_GENERATED || !p->dlp_policies.n || !action_stage_on(&x->m, p->dlp, true))
+        return (struct dlp_result){0};
+    return dlp_scan(t->world.compiled->dlp, &x->m, p->dlp_policies);
+}
+
+/* DLP hits of every message, each policy once. */
 static void look_for_secrets(struct trace *t)
 {
     struct dlp_hit *all = arena_must_alloc(t->arena, DLP_SHOWN * sizeof *all);
-    const struct dlp_hit *hits;
 
     for (struct trace_message *x = t->first; x && t->world.compiled && t->world.compiled->dlp; x = x->next) {
-        size_t n;
+        struct dlp_result r = secrets_of(t, x);
 
-        if (!x->judged || x->kind == COPY_GENERATED || !x->m.policy || x->m.policy->dlp != POLICY_STAGE_YES)
-            continue;
-        n = dlp_scan(t->world.compiled->dlp, &x->m, x->m.policy->dlp_policies, &hits);
-        for (size_t i = 0; i < n && t->n_dlp < DLP_SHOWN; i++) {
+        for (size_t i = 0; i < r.n && t->n_dlp < DLP_SHOWN; i++) {
             bool there = false;
 
             for (size_t k = 0; k < t->n_dlp; k++)
-                there |= all[k].policy == hits[i].policy;
+                there |= all[k].policy == r.hits[i].policy;
             if (!there)
-                all[t->n_dlp++] = hits[i];
+                all[t->n_dlp++] = r.hits[i];
         }
     }
     t->dlp = all;

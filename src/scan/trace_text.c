@@ -140,7 +140,7 @@ static void put_step(struct trace *t, const struct step *s, struct buf *b)
     if (s->has_score)
         text = arena_printf(t->arena, "%.*s, score %.1f", STR(text), s->score);
     if (s->detail.n)
-        text = arena_printf(t->arena, "%.*s (%.*s)", STR(text), STR(str_first(s->detail, 1000)));
+        text = arena_printf(t->arena, "%.*s (%.*s)", STR(text), STR(str_first(trace_detail(t, s), 1000)));
     buf_addf(b, "    ");
     render_plain(s->stage, b);
     buf_add(b, str_lit(": "));
