@@ -211,6 +211,27 @@ static void delivery_reports_are_read(void **state)
     done(&r);
 }
 
+static void secrets_are_counted(void **state)
+{
+    static const char settings[] = "dlp_classifier.Cards.rules=entity credit-card weight 35\n"
+                                   "dlp_policy.Cards.classifiers=Cards\nmail_policy.out/DEFAULT.dlp=yes\n"
+                                   "mail_policy.out/DEFAULT.dlp_policies=Cards\ndlp_policy.Cards.actions_low=drop()\n"
+                                   "dlp_policy.Cards.actions_medium=drop()\n";
+    static const char message[] = "Subject: x\r\n\r\ncard 4111 1111 1111 1111\r\n";
+    struct run r;
+    const struct json *hit;
+
+    traced(&r, *state, settings, "bob@other.test", "--auth anna", message);
+    hit = json_get(r.all, "dlp")->first;
+    assert_non_null(hit);
+    assert_true(is(hit, "policy", "Cards") && is(hit, "classifier", "Cards"));
+    assert_true(is(r.all, "action", "drop"));
+    done(&r);
+    traced(&r, *state, settings, "bob@rcpt.test", "", message); /* incoming mail is not looked at */
+    assert_null(json_get(r.all, "dlp")->first);
+    done(&r);
+}
+
 static void words_are_checked(void **state)
 {
     static const char *const bad[] = {"--ip 1.2.3", "--rdns a..b",         "--reputation 11", "--reputation x",
@@ -240,6 +261,7 @@ int main(void)
         TEST(filters_end_it),
         TEST(engines_speak),
         TEST(delivery_reports_are_read),
+        TEST(secrets_are_counted),
         TEST(words_are_checked),
     };
 
