@@ -39,6 +39,27 @@ static const struct conf_listener *choose_listener(const struct conf *c, struct 
     return c->listener.n ? c->listener.items : NULL;
 }
 
+/* Recipients that end at receipt: refused, thrown away by a listener or an alias. */
+static void end_at_receipt(struct trace *t)
+{
+    t->ended = arena_must_alloc(t->arena, (t->o.to.n + 1) * sizeof *t->ended);
+    for (size_t i = 0; i < t->o.to.n; i++) {
+        const struct trace_recipient *r = i < t->n_recipients ? &t->recipients[i] : NULL;
+        struct trace_fate f = {.address = r && r->address.n ? r->address : t->o.to.items[i], .action = "refuse"};
+
+        if (r && !r->taken)
+            f.reason = arena_printf(t->arena, "%u %.*s", r->code, STR(r->text));
+        else if (t->refused)
+            f.reason = t->code ? arena_printf(t->arena, "%u %.*s", t->code, STR(t->text)) : t->text;
+        else if (!t->env.n_recipients || (r->dropped && !r->targets.n)) {
+            f.action = "drop";
+            f.reason = r->dropped ? str_lit("alias: /dev/null") : str_lit("blackhole listener");
+        } else
+            continue;
+        t->ended[t->n_ended++] = f;
+    }
+}
+
 /* The best that becomes of any recipient; a message that nobody is to get is dropped. */
 static const char *sum(const struct trace *t)
 {
@@ -64,6 +85,7 @@ void trace_all(struct trace *t, const struct scan_world *w, const struct conf *c
     trace_receipt(t);
     if (!t->refused && t->env.n_recipients)
         trace_run(t);
+    end_at_receipt(t);
     t->action = sum(t);
 }
 

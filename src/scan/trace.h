@@ -112,6 +112,8 @@ struct trace {
     struct str text;
     struct trace_recipient *recipients;
     size_t n_recipients;
+    struct trace_fate *ended; /* recipients whose mail did not come to the work queue */
+    size_t n_ended;
     struct envelope env;
     struct str body; /* octets with the Received field */
 

@@ -8,6 +8,17 @@
 
 enum { ADDED_MAX = 200, VALUE_MAX = 4000 };
 
+struct str trace_detail(struct trace *t, const struct step *s)
+{
+    struct str rest = s->detail, one, text = STR_NONE;
+
+    if (str_find(rest, '\t') == rest.n)
+        return rest;
+    while (str_split(&rest, '\t', &one))
+        text = arena_printf(t->arena, "%.*s%s%.*s", STR(text), text.n ? ", " : "", STR(one));
+    return text;
+}
+
 /* --- added fields ------------------------------------------------------------------------------------------------------ */
 
 static bool has_field(struct str message, struct str whole)
@@ -18,6 +29,17 @@ static bool has_field(struct str message, struct str whole)
         if (str_eq(f.whole, whole))
             return true;
     return false;
+}
+
+/* As one line: folds were tabs or spaces. */
+static struct str shown(struct trace *t, const struct header_field *f)
+{
+    struct str text = arena_printf(t->arena, "%.*s: %.*s", STR(f->name), STR(header_unfold(t->arena, f->value, VALUE_MAX)));
+
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == '\t')
+            ((char *)(uintptr_t)text.p)[i] = ' ';
+    return text;
 }
 
 static bool has_text(const struct str *list, size_t n, struct str text)
@@ -50,7 +72,7 @@ struct strs trace_headers_added(struct trace *t)
 
             if (has_field(t->body, f.whole))
                 continue;
-            text = arena_printf(t->arena, "%.*s: %.*s", STR(f.name), STR(header_unfold(t->arena, f.value, VALUE_MAX)));
+            text = shown(t, &f);
             if (!has_text(list, n, text))
                 list[n++] = text;
         }

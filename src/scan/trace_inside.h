@@ -12,5 +12,7 @@ void trace_refuse_rc(struct trace *t, enum rc rc, const struct err *e);
 enum rc trace_path(struct trace *t, struct str address, struct path *out, struct err *e);
 /* trace_recipient.c: what RCPT would say to each; those taken become the envelope's. */
 void trace_recipients(struct trace *t);
+/* trace_facts.c: the detail of a step for a reader: its fields, separated by tabs, with ", " between them. */
+struct str trace_detail(struct trace *t, const struct step *s);
 
 #endif

@@ -4,7 +4,6 @@
  * Called by trace.c. Owns nothing. Members are always there; what was not looked at has empty values and result "none".
  */
 #include "base/json.h"
-#include "policy/policy_name.h"
 #include "scan/trace_inside.h"
 
 #include <inttypes.h>
@@ -230,8 +229,8 @@ static void put_bounce(struct trace *t, struct buf *b)
 
 /* --- recipients -------------------------------------------------------------------------------------------------------- */
 
-/* Engines that tell by rules say which; the detail of others is a name. */
-static void put_step(const struct step *s, struct buf *b)
+/* Symbols of anti-spam are a list, the detail of other stages is a name. */
+static void put_step(struct trace *t, const struct step *s, struct buf *b)
 {
     struct str rest = s->detail, one;
     size_t n = 0;
@@ -240,22 +239,24 @@ static void put_step(const struct step *s, struct buf *b)
     buf_addc(b, '{');
     text(b, "stage", s->stage);
     text(b, "verdict", s->verdict);
-    if (!s->has_score) {
-        text(b, "name", s->detail);
+    if (s->has_score) {
+        key(b, "score");
+        buf_addf(b, "%.1f", s->score);
+    }
+    if (!str_eq(s->stage, str_lit("antispam"))) {
+        text(b, "name", trace_detail(t, s));
         buf_addc(b, '}');
         return;
     }
-    key(b, "score");
-    buf_addf(b, "%.1f", s->score);
     begin(b, "rules", '[');
-    while (rest.n && n++ < RULES_SHOWN && str_split(&rest, ',', &one)) {
+    while (s->has_score && rest.n && n++ < RULES_SHOWN && str_split(&rest, ',', &one)) {
         item(b);
         json_str(b, one);
     }
     buf_add(b, str_lit("]}"));
 }
 
-static void put_fate(const struct trace_fate *f, struct buf *b)
+static void put_fate(struct trace *t, const struct trace_fate *f, struct buf *b)
 {
     item(b);
     buf_addc(b, '{');
@@ -263,7 +264,7 @@ static void put_fate(const struct trace_fate *f, struct buf *b)
     text(b, "policy", f->policy);
     begin(b, "steps", '[');
     for (size_t i = 0; i < f->n_steps; i++)
-        put_step(&f->steps[i], b);
+        put_step(t, &f->steps[i], b);
     buf_addc(b, ']');
     text(b, "action", str_c(f->action));
     text(b, "reason", f->reason);
@@ -275,16 +276,11 @@ static void put_fate(const struct trace_fate *f, struct buf *b)
 static void put_recipients(struct trace *t, struct buf *b)
 {
     begin(b, "recipients", '[');
-    for (size_t i = 0; i < t->n_recipients; i++)
-        if (!t->recipients[i].taken)
-            put_fate(&(struct trace_fate){.address = t->recipients[i].address,
-                                          .action = "refuse",
-                                          .reason = arena_printf(t->arena, "%u %.*s", t->recipients[i].code,
-                                                                 STR(t->recipients[i].text))},
-                     b);
+    for (size_t i = 0; i < t->n_ended; i++)
+        put_fate(t, &t->ended[i], b);
     for (struct trace_message *x = t->first; x; x = x->next)
         for (size_t i = 0; x->kind != COPY_GENERATED && i < x->n_fates; i++)
-            put_fate(&x->fates[i], b);
+            put_fate(t, &x->fates[i], b);
     buf_addc(b, ']');
 }
 

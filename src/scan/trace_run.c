@@ -5,8 +5,11 @@
  * Called by trace.c. Owns nothing beyond the trace's arena; each message's events are kept aside for the report. Beyond
  * TRACE_MESSAGES messages the rest is not looked at, and the report says so.
  */
-#include "policy/policy_name.h"
+#include "policy/mail_policy.h"
+#include "scan/actions.h"
 #include "scan/trace_inside.h"
+
+enum { DLP_SHOWN = 200 };
 
 static const char policy_hold[] = "the.cpq.host", spam_hold[] = "the.euq.queue", spam_name[] = "Spam Quarantine";
 
@@ -252,6 +255,36 @@ static void note_held_copy(struct trace *t, const struct trace_message *copy)
     }
 }
 
+/* As stage_dlp.c asks, but all policies that are violated, not the first alone. */
+static struct dlp_result secrets_of(struct trace *t, struct trace_message *x)
+{
+    const struct conf_mail_policy *p = x->judged && x->m.policy && x->env.outgoing ? action_policy(&x->m) : NULL;
+
+    if (!p || x->kind == COPY_GENERATED || !p->dlp_policies.n || !action_stage_on(&x->m, p->dlp, true))
+        return (struct dlp_result){0};
+    return dlp_scan(t->world.compiled->dlp, &x->m, p->dlp_policies);
+}
+
+/* DLP hits of every message, each policy once. */
+static void look_for_secrets(struct trace *t)
+{
+    struct dlp_hit *all = arena_must_alloc(t->arena, DLP_SHOWN * sizeof *all);
+
+    for (struct trace_message *x = t->first; x && t->world.compiled && t->world.compiled->dlp; x = x->next) {
+        struct dlp_result r = secrets_of(t, x);
+
+        for (size_t i = 0; i < r.n && t->n_dlp < DLP_SHOWN; i++) {
+            bool there = false;
+
+            for (size_t k = 0; k < t->n_dlp; k++)
+                there |= all[k].policy == r.hits[i].policy;
+            if (!there)
+                all[t->n_dlp++] = r.hits[i];
+        }
+    }
+    t->dlp = all;
+}
+
 void trace_run(struct trace *t)
 {
     struct trace_message *x = message_add(t, NULL, TRACE_FIRST, &t->env, t->body);
@@ -271,10 +304,5 @@ void trace_run(struct trace *t)
             note_held_copy(t, x);
     }
     t->world.watch = NULL;
-    if (t->first && t->first->m.policy && t->world.compiled && t->world.compiled->dlp) {
-        struct dlp_result found = dlp_scan(t->world.compiled->dlp, &t->first->m, t->first->m.policy->dlp_policies);
-
-        t->dlp = found.hits;
-        t->n_dlp = found.n;
-    }
+    look_for_secrets(t);
 }

@@ -140,7 +140,7 @@ static void put_step(struct trace *t, const struct step *s, struct buf *b)
     if (s->has_score)
         text = arena_printf(t->arena, "%.*s, score %.1f", STR(text), s->score);
     if (s->detail.n)
-        text = arena_printf(t->arena, "%.*s (%.*s)", STR(text), STR(str_first(s->detail, 1000)));
+        text = arena_printf(t->arena, "%.*s (%.*s)", STR(text), STR(str_first(trace_detail(t, s), 1000)));
     buf_addf(b, "    ");
     render_plain(s->stage, b);
     buf_add(b, str_lit(": "));
@@ -229,12 +229,8 @@ static void put_result(struct trace *t, struct buf *b)
 {
     section(b, "Final result");
     buf_addf(b, "  Reply to the peer: %u %.*s\n", t->code, STR(t->text));
-    for (size_t i = 0; i < t->n_recipients && i < RECIPIENTS_SHOWN; i++)
-        if (!t->recipients[i].taken)
-            put_fate(t, &(struct trace_message){.kind = TRACE_FIRST},
-                     &(struct trace_fate){
-                         .address = t->recipients[i].address, .action = "refuse", .reason = t->recipients[i].text},
-                     b);
+    for (size_t i = 0; i < t->n_ended && i < RECIPIENTS_SHOWN; i++)
+        put_fate(t, &(struct trace_message){.kind = TRACE_FIRST}, &t->ended[i], b);
     for (struct trace_message *x = t->first; x; x = x->next)
         for (size_t i = 0; i < x->n_fates && i < RECIPIENTS_SHOWN; i++)
             put_fate(t, x, &x->fates[i], b);
@@ -251,7 +247,11 @@ static void put_messages(struct trace *t, struct buf *b)
             continue;
         octets = message_octets(&x->m);
         buf_addf(b, "\n" TRACE_RESULT " for ");
-        render_plain(addresses(t, x), b);
+        for (size_t i = 0; i < x->n_fates && i < RECIPIENTS_SHOWN; i++) {
+            buf_add(b, i ? str_lit(", <") : str_lit("<"));
+            render_plain(x->fates[i].address, b);
+            buf_addc(b, '>');
+        }
         buf_add(b, str_lit(":\n\n"));
         for (size_t i = 0; i < octets.n; i++)
             if (octets.p[i] != '\r' || i + 1 == octets.n || octets.p[i + 1] != '\n')
