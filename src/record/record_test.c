@@ -166,43 +166,6 @@ static void logs_of_events(void **state)
     events_free(queue);
 }
 
-/* Copies of messages: each is in the archives of its kind alone, in one piece and as it is. */
-static void archives_of_messages(void **state)
-{
-    struct events *own, *scan;
-    struct record *r;
-    struct buf lines = BUF(100000), want = BUF(200000);
-
-    (void)state;
-    clock_test_set(1795255206000ull, 5000);
-    start_conf("log.as.type=asarchive\nlog.av.type=avarchive\nlog.mail_logs.type=mail\n");
-    own = process("record", NULL);
-    scan = process("scan", NULL);
-    r = record_new(NULL, NULL, conf, own, board, home);
-    while (lines.n < 64 << 10)
-        buf_addf(&lines, "Line %zu\t\\ %%\n", lines.n);
-    for (unsigned i = 0; i < 4; i++) {
-        event(scan, message_archived, .mid = i, .archive = i == 3, .a = str_first(buf_str(&lines), 32 << 10),
-              .b = str_first(str_from(buf_str(&lines), 32 << 10), 32 << 10), .h = str_lit("\n"));
-        if (i < 3) {
-            buf_add(&want, str_first(buf_str(&lines), 64 << 10));
-            buf_addc(&want, 10);
-        }
-    }
-    events_flush(scan);
-    for (unsigned i = 0; i < 4; i++)
-        record_round(r, clock_mono_ns() + 1000);
-    buf_addc(&want, '\0');
-    assert_string_equal(log_text("as"), want.p);
-    assert_int_equal(strlen(log_text("av")), (64 << 10) + 1);
-    assert_null(strstr(log_text("mail_logs"), "Line"));
-    record_free(r);
-    events_free(own);
-    events_free(scan);
-    buf_done(&lines);
-    buf_done(&want);
-}
-
 /* logs.md 13: names of saved files, last line, count of files; logs.md 2: short serial number. */
 static void roll_over(void **state)
 {
@@ -518,7 +481,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(logs_of_events, fresh, gone),
-        cmocka_unit_test_setup_teardown(archives_of_messages, fresh, gone),
         cmocka_unit_test_setup_teardown(roll_over, fresh, gone),
         cmocka_unit_test_setup_teardown(roll_over_asked_for, fresh, gone),
         cmocka_unit_test_setup_teardown(once_each_whatever_dies, fresh, gone),
