@@ -489,6 +489,7 @@ int main(void)
         TEST(an_infected_attachment_in_the_open_is_found),
         TEST(what_stays_infected_is_not_repaired),
         TEST(attachments_in_question_go_by_policy),
+        TEST(spam_verdicts_have_their_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
