@@ -61,7 +61,8 @@ static enum rc check_peers(const struct conf *c, struct err *e)
         const struct conf_cpq_peer *p = &c->cpq_peer.items[i];
 
         if (!p->serial.n)
-            return err_set(e, RC_INVALID, "cpq_peer.%.*s.serial: a partner has a serial number", STR(str_first(p->name, 64)));
+            return err_set(e, RC_INVALID, "cpq_peer.%.*s.serial: a partner has a serial number",
+                           STR(str_first(p->name, 64)));
         if (p->fingerprint.n != 64 || !is_hex(p->fingerprint))
             return err_set(e, RC_INVALID, "cpq_peer.%.*s.fingerprint: it has 64 hexadecimal digits",
                            STR(str_first(p->name, 64)));

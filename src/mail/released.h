@@ -12,11 +12,11 @@
 
 struct released {
     const struct cpq_meta *meta;
-    const struct json *release; /* the member `release`, NULL = none */
-    uint64_t mid;               /* under which the gateway knew it */
-    bool spam;                  /* out of the spam quarantine: delivered without another look */
-    bool copy;                  /* a copy for somebody else: the same, and nothing that was gathered goes along */
-    struct str edits;           /* of released_edits() */
+    const struct json *release;         /* the member `release`, NULL = none */
+    uint64_t mid;                       /* under which the gateway knew it */
+    bool spam;                          /* out of the spam quarantine: delivered without another look */
+    bool copy;                          /* a copy for somebody else: the same, and nothing that was gathered goes along */
+    struct str edits;                   /* of released_edits() */
     const struct recipient *recipients; /* instead of those of the metadata; NULL = those */
     size_t n_recipients;
 };
