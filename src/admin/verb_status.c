@@ -54,8 +54,7 @@ static void stopped(struct verb_call *c)
     for (size_t i = 0; i < off->n && !all; i++)
         buf_addf(&c->text, "%s%.*s%s", i ? ", " : "Receiving is suspended on: ", STR(off->items[i]),
                  i + 1 == off->n ? ". Use resumelistener to resume.\n" : "");
-    if (c->admin->current->conf.cpq_listener.enabled &&
-        (all || hidden || (!off->n && is_on(c, GAUGE_RECEIVING_SUSPENDED))))
+    if (c->admin->current->conf.cpq_listener.enabled && (all || hidden || (!off->n && is_on(c, GAUGE_RECEIVING_SUSPENDED))))
         buf_add(&c->text, str_lit("cpq_listener is offline: a manager cannot give back released mail. Use resume or "
                                   "resumelistener to bring it back.\n"));
     if (is_on(c, GAUGE_DELIVERY_SUSPENDED))

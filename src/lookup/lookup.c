@@ -7,8 +7,8 @@
 #include "lookup/lookup.h"
 
 #include "base/must.h"
-#include "lookup/ldap.h"
 #include "lookup/engine.h"
+#include "lookup/ldap.h"
 #include "lookup/resolver.h"
 #include "lookup/sts.h"
 #include "mail/dns_cache.h"

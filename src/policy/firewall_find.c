@@ -117,7 +117,7 @@ void find_cpq(struct finding *f)
 
     if (l->enabled)
         add_interface(f,
-                      l->interface.n            ? conf_find(&f->c->interface, l->interface)
+                      l->interface.n      ? conf_find(&f->c->interface, l->interface)
                       : f->c->interface.n ? f->c->interface.items
                                           : NULL,
                       l->port, str_lit("cpq_listener"));

@@ -8,7 +8,9 @@ static enum rc start(struct process *p, struct err *e)
 {
     struct lookup *l;
 
-    TRY(lookup_new(&(struct lookup_options){.loop = p->loop, .bus = p->bus, .conf = p->conf, .board = p->board, .events = p->events}, &l, e));
+    TRY(lookup_new(
+        &(struct lookup_options){.loop = p->loop, .bus = p->bus, .conf = p->conf, .board = p->board, .events = p->events},
+        &l, e));
     p->state = l;
     return RC_OK;
 }
