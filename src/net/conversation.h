@@ -50,11 +50,11 @@ struct step {
 
 /* What a finished handshake says; strings live in the conversation's arena. */
 struct tls_facts {
-    struct str version;   /* "TLSv1.3" */
-    struct str cipher;    /* "TLS_AES_256_GCM_SHA384" */
+    struct str version;    /* "TLSv1.3" */
+    struct str cipher;     /* "TLS_AES_256_GCM_SHA384" */
     struct str peer_print; /* SHA-256 of the peer's certificate in hexadecimal, of a pinned context only */
-    struct str peer_name; /* subject CN of the peer's certificate, empty when none */
-    bool verified;        /* chain and name (or DANE) fitted */
+    struct str peer_name;  /* subject CN of the peer's certificate, empty when none */
+    bool verified;         /* chain and name (or DANE) fitted */
     bool dane;
 };
 

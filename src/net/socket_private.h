@@ -41,7 +41,7 @@ struct socket {
     struct tls_context *context;
     const struct tls_client *client; /* NULL = we are the server */
     SSL *ssl;
-    char print[65]; /* of the peer's certificate, when the context is pinned; "" = it showed none */
+    char print[65];  /* of the peer's certificate, when the context is pinned; "" = it showed none */
     struct buf out;  /* octets for the wire: plain or ciphertext */
     struct buf tail; /* what an ended conversation left to say */
     size_t sent;     /* octets of `out` that left */

@@ -1,10 +1,11 @@
 /*
  * The hidden listener cpq_listener: managers give back mail that was released from their quarantines (central.md 7).
  *
- * Called by the SMTP server room and smtp/cpq_server through the handler tables. Who speaks is told by the certificate, which
- * TLS has compared with those enrolled (cpq_peer): the handshake of any other peer fails. A release becomes a message of this
- * gateway under a new number and goes on in the pipeline where its metadata says; it is taken when it is on stable storage.
- * Owns the unfinished message. A release that comes twice is taken twice: none is lost, its number tells both apart.
+ * Called by the SMTP server room and smtp/cpq_server through the handler tables. Who speaks is told by the certificate,
+ * which TLS has compared with those enrolled (cpq_peer): the handshake of any other peer fails. A release becomes a message
+ * of this gateway under a new number and goes on in the pipeline where its metadata says; it is taken when it is on stable
+ * storage. Owns the unfinished message. A release that comes twice is taken twice: none is lost, its number tells both
+ * apart.
  */
 #include "conf/product.h"
 #include "mail/released.h"
@@ -66,7 +67,8 @@ static void on_status(struct cpq_server *cs)
 
 static const struct cpq_server_handler cpq_handler = {.hello = on_hello, .status = on_status};
 
-/* ---- connection -------------------------------------------------------------------------------------------------------- */
+/* ---- connection --------------------------------------------------------------------------------------------------------
+ */
 
 static void enter(struct release_session *x)
 {
@@ -176,7 +178,8 @@ void releases_expel(struct receive *r, struct str last, bool suspended_only)
     }
 }
 
-/* ---- a message --------------------------------------------------------------------------------------------------------- */
+/* ---- a message ---------------------------------------------------------------------------------------------------------
+ */
 
 static enum smtp_next on_mail(struct smtp_server *s, const struct smtp_mail *m)
 {

@@ -100,9 +100,10 @@ static void want_hidden(struct control *c, const struct conf *now)
     const struct wish w = {ROLE_receive, "hidden", str_lit("cpq_listener"), l->port, SERVICE_BACKLOG};
 
     if (l->enabled && !is_suspended(now, w.owner))
-        want_on_interface(c, &w, l->interface.n      ? conf_find(&now->interface, l->interface)
-                                 : now->interface.n ? now->interface.items
-                                                    : NULL);
+        want_on_interface(c, &w,
+                          l->interface.n     ? conf_find(&now->interface, l->interface)
+                          : now->interface.n ? now->interface.items
+                                             : NULL);
 }
 
 /* The services of an interface (interfaceconfig): ssh.Management.4, https.Management.4 and so on. */
