@@ -250,6 +250,9 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, -1);
     if (l->hop_bad)
         destination_hop_failed(to, l->hops_life == to->hops_life ? l->hop : to->n_hops, l->failed_text, l->failed_enhanced);
+    else if (!to->n_links) /* those beside it found every hop dead and left the rest to this one */
+        destination_hop_failed(to, to->n_hops, l->failed_text.n ? l->failed_text : str_lit("connection closed"),
+                               l->failed_enhanced ? l->failed_enhanced : "4.4.2");
     arena_done(&l->arena);
     free(l);
     destination_pump(to);

@@ -136,6 +136,15 @@ static void on_release(void *ctx, const struct bus_in *in)
         answer(r, rc);
 }
 
+/* Messages whose last try broke off wait each for itself; back-offs end behind them, as in delivernow. */
+static void try_all_now(struct queue *q, uint32_t d)
+{
+    for (uint32_t i = 1; i < q->pieces.end; i++)
+        if (piece_at(q, i)->state == PIECE_WAITING && piece_at(q, i)->destination == d)
+            piece_make_ready(q, i, false);
+    destination_try_now(q, d, false);
+}
+
 /* The holder takes connections (again): what waits for it goes at once. That its process is there is not enough: a try
  * before it listens would make all of it wait for the next one. */
 static void on_holder(void *ctx, const struct bus_in *in)
@@ -148,7 +157,7 @@ static void on_holder(void *ctx, const struct bus_in *in)
         uint32_t d = destination_find(q, str_c(names[i]));
 
         if (d)
-            destination_try_now(q, d, false);
+            try_all_now(q, d);
     }
 }
 
