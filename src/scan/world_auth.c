@@ -3,12 +3,14 @@
  *
  * Called by world.c; room policy calls back. Owns the public suffix list and the DKIM verifier of a worker. All questions of
  * one message together may take AUTH_MS (RFC 7208 4.6.4); beyond that, and without lookup, everything is a temporary error.
+ * A domain that kept a message waiting in vain is left alone for half a minute (dns_slow.h).
  */
 #include "scan/world_auth.h"
 
 #include "base/clock.h"
 #include "base/must.h"
 #include "mail/dkim.h"
+#include "scan/dns_slow.h"
 #include "scan/world.h"
 
 #include <stdlib.h>
@@ -19,6 +21,7 @@ struct world_auth {
     struct suffixes *suffixes;
     struct dkim *dkim;
     uint64_t until_ms; /* monotonic: when the questions of this message end; 0 = none is being evaluated */
+    struct dns_slow slow;
 };
 
 struct waiting {
@@ -59,19 +62,41 @@ static enum rc taken(struct arena *a, struct waiting *w, size_t n, const struct 
     return RC_OK;
 }
 
+/* All questions are about domains that rest: nobody waits for them. */
+static bool all_rest(const struct world_auth *x, const struct dns_question *q, size_t n, uint64_t now)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!dns_slow_has(&x->slow, orgdomain_by_list(x->suffixes, q[i].name), now))
+            return false;
+    return n > 0;
+}
+
+/* It took long: the domains that did not answer rest. `answers` NULL: none did. */
+static void note_slow(struct world_auth *x, const struct dns_question *q, size_t n, const struct dns_answer *answers,
+                      uint64_t now)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!answers || answers[i].result == DNS_TEMPORARY)
+            dns_slow_add(&x->slow, orgdomain_by_list(x->suffixes, q[i].name), now);
+}
+
 static enum rc ask(void *ctx, struct arena *a, const struct dns_question *q, size_t n, const struct dns_answer **out)
 {
     struct scan_world *w = ctx;
     struct bus_peer *lookup = w->bus ? bus_peer(w->bus, ROLE_lookup, 0) : NULL;
     struct waiting wait = {.copy = BUF(ANSWERS_BYTES)};
-    uint64_t left = time_left(w->auth), number;
+    uint64_t left = time_left(w->auth), begun = clock_mono_ms(), number;
+    enum rc rc;
 
-    if (!left)
+    if (!left || all_rest(w->auth, q, n, begun))
         return RC_TIMEOUT;
     number = dns_ask(w->dns, q, n, left, on_answers, &wait);
     if (number && (!lookup || !bus_wait(w->bus, lookup, left, is_over, &wait)) && !wait.over)
         dns_ask_cancel(w->dns, number);
-    return taken(a, &wait, n, out);
+    rc = taken(a, &wait, n, out);
+    if (clock_mono_ms() >= begun + DNS_SLOW_MS)
+        note_slow(w->auth, q, n, rc == RC_OK ? *out : NULL, clock_mono_ms());
+    return rc;
 }
 
 static void verify(void *ctx, struct message *m, bool dkim, bool arc, struct auth_results *out)
