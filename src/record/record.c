@@ -112,8 +112,9 @@ static bool write_all(struct record *r)
 bool record_due(struct record *r)
 {
     uint64_t now_s = clock_wall_ms() / 1000;
+    bool rows = dmarc_rows_due(&r->dmarc, now_s), logs = subscriptions_due(r->logs, now_s);
 
-    return dmarc_rows_due(&r->dmarc, now_s) | subscriptions_due(r->logs, now_s);
+    return rows || logs;
 }
 
 bool record_round(struct record *r, uint64_t now_ns)
