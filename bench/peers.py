@@ -163,6 +163,43 @@ class Peer:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+# What the peers without SPF, DKIM and DMARC do not do either.
+UNJUDGED = ['authentication.%s=no' % k for k in ('spf', 'dkim', 'dmarc', 'arc', 'add_header')]
+
+
+def start_rspamd(d, port, milter):
+    """Debian's rspamd with two workers, off-line: a milter by itself, or asked by HTTP. The same rules either way."""
+    c = d + '/rspamd/etc'
+    for sub in ('/etc/local.d', '/etc/override.d', '/db', '/run', '/log'):
+        os.makedirs(d + '/rspamd' + sub)
+    files = {'options.inc': 'local_addrs = []; dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }',
+             'logging.inc': 'type = "file"; filename = "%s/rspamd/log/rspamd.log"; level = "notice";' % d,
+             'worker-controller.inc': 'bind_socket = "127.0.0.1:%d";' % (port + 1), 'worker-fuzzy.inc': 'enabled = false;',
+             'worker-proxy.inc': 'enabled = false;', 'worker-normal.inc': 'bind_socket = "127.0.0.1:%d"; count = 2;' % port}
+    if milter:
+        files['worker-normal.inc'] = 'enabled = false;'
+        files['worker-proxy.inc'] = ('bind_socket = "127.0.0.1:%d"; milter = yes; timeout = 120s; count = 2; '
+                                     'upstream "local" { default = yes; self_scan = yes; }' % port)
+    for m in ('rbl surbl spf dkim dkim_signing dmarc arc asn mx_check fuzzy_check greylist ratelimit replies history_redis neural url_redirector '
+              'reputation known_senders bimi p0f redis').split():
+        files[m + '.conf'] = 'enabled = false;'
+    for name, text in files.items():
+        open('%s/local.d/%s' % (c, name), 'w').write(text + '\n')
+    for sub in ('db', 'run', 'log'):
+        shutil.chown('%s/rspamd/%s' % (d, sub), '_rspamd', '_rspamd')
+    proc = subprocess.Popen(['/usr/bin/rspamd', '-f', '-u', '_rspamd', '-g', '_rspamd', '--var=LOCAL_CONFDIR=' + c, '--var=DBDIR=%s/rspamd/db' % d,
+                             '--var=RUNDIR=%s/rspamd/run' % d, '--var=LOGDIR=%s/rspamd/log' % d], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.time() + 90
+    while time.time() < end:
+        try:
+            socket.create_connection(('127.0.0.1', port), 1).close()
+            break
+        except OSError:
+            time.sleep(0.2)
+    time.sleep(5)                                  # patterns are being compiled
+    return proc
+
+
 class Postern(Peer):
     name = 'postern'
 
@@ -179,7 +216,7 @@ class Postern(Peer):
         if o.get('cert'):
             sets += ['certificate.Bench.cert_file=keys/bench.crt', 'certificate.Bench.key_file=keys/bench.key', 'listener.InboundMail.certificate=Bench']
         args = [TOP + '/build/postern', 'init', '--home', self.home, '--role', 'gateway', '--lab', str(self.base)]
-        for s in sets + o.get('sets', []):
+        for s in sets + UNJUDGED + o.get('sets', []):
             args += ['--set', s]
         subprocess.run(args, check=True, stdout=subprocess.DEVNULL)
         if o.get('cert'):
@@ -252,4 +289,36 @@ class PostfixTuned(Postfix):
                       'qmgr_message_active_limit = 40000', ''])
 
 
-PEERS = {p.name: p for p in (Postern, Postfix, PostfixTuned)}
+class PosternRspamd(Postern):
+    """With rspamd as engine, asked for every message."""
+    name = 'postern-rspamd'
+
+    def __init__(self, options=None):
+        port = free_ports(2)
+        super().__init__(dict(options or {}, sets=['antispam.enabled=yes', 'antispam.rspamd_address=127.0.0.1:%d' % port,
+                                                   'antispam.rspamd_controller=127.0.0.1:%d' % (port + 1), 'roles.scan=4']))
+        self.engine = start_rspamd(self.dir, port, False)
+
+    def close(self):
+        self.engine.terminate()
+        self.engine.wait()
+        super().close()
+
+
+class PostfixRspamd(PostfixTuned):
+    """Postfix (tuned) with rspamd as milter."""
+    name = 'postfix-rspamd'
+
+    def __init__(self, options=None):
+        port = free_ports(2)
+        self.main = PostfixTuned.main + '\n'.join(['smtpd_milters = inet:127.0.0.1:%d' % port, 'milter_default_action = tempfail', 'milter_protocol = 6', ''])
+        super().__init__(options)
+        self.engine = start_rspamd(self.dir, port, True)
+
+    def close(self):
+        self.engine.terminate()
+        self.engine.wait()
+        super().close()
+
+
+PEERS = {p.name: p for p in (Postern, Postfix, PostfixTuned, PosternRspamd, PostfixRspamd)}
