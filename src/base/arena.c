@@ -168,3 +168,21 @@ bool arena_defer(struct arena *a, void (*fn)(void *ctx), void *ctx)
     a->hooks = h;
     return true;
 }
+
+bool arena_room(struct arena *a, void *list, size_t n, size_t *cap, size_t size)
+{
+    size_t more = *cap ? *cap * 2 : 8;
+    char *items, *grown;
+
+    if (n < *cap)
+        return true;
+    grown = arena_alloc(a, more * size);
+    if (!grown)
+        return false;
+    memcpy(&items, list, sizeof items);
+    if (n)
+        memcpy(grown, items, n * size);
+    memcpy(list, &grown, sizeof grown);
+    *cap = more;
+    return true;
+}

@@ -49,6 +49,10 @@ static inline struct arena_mark arena_mark(const struct arena *a)
 }
 void arena_rewind(struct arena *a, struct arena_mark to);
 
+/* Room for one more item in a list of the arena that doubles: `list` points to the pointer to its n items of `size` octets,
+ * *cap is how many fit. False when there is none; the list is as before. */
+bool arena_room(struct arena *a, void *list, size_t n, size_t *cap, size_t size);
+
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (n)))
 

@@ -35,24 +35,6 @@ enum rc filter_gate_begin(struct arena *a, struct filter_gate **out, struct err 
     return RC_OK;
 }
 
-static bool room(struct arena *a, void *list, size_t n, size_t *cap, size_t size)
-{
-    size_t more = *cap ? *cap * 2 : 16;
-    char *items, *grown;
-
-    if (n < *cap)
-        return true;
-    grown = arena_alloc(a, more * size);
-    if (!grown)
-        return false;
-    memcpy(&items, list, sizeof items);
-    if (n)
-        memcpy(grown, items, n * size);
-    memcpy(list, &grown, sizeof grown);
-    *cap = more;
-    return true;
-}
-
 static void add_regex(struct filter_gate *g, const struct filter_regex *regex)
 {
     struct str word = filter_regex_word(g->arena, filter_regex_source(regex));
@@ -63,11 +45,11 @@ static void add_regex(struct filter_gate *g, const struct filter_regex *regex)
     while (i < g->n_words && !str_eq(g->words[i].text, word))
         i++;
     if (i == g->n_words) {
-        if (!room(g->arena, &g->words, g->n_words, &g->cap_words, sizeof *g->words))
+        if (!arena_room(g->arena, &g->words, g->n_words, &g->cap_words, sizeof *g->words))
             return;
         g->words[g->n_words++] = (struct pattern){.text = word, .literal = true};
     }
-    if (room(g->arena, &g->entries, g->n, &g->cap, sizeof *g->entries))
+    if (arena_room(g->arena, &g->entries, g->n, &g->cap, sizeof *g->entries))
         g->entries[g->n++] = (struct entry){regex, i};
 }
 

@@ -6,27 +6,16 @@
  */
 #include "policy/message.h"
 
-/* Room for one more in a list of the outcome (`list` points to the member that points to its items); NULL beyond the bound.
- */
+/* One more in a list of the outcome (`list` points to the member that points to its items); NULL beyond the bound. */
 static void *add(struct message *m, void *list, size_t *n, size_t *cap, size_t size)
 {
     char *items;
 
-    memcpy(&items, list, sizeof items);
-    if (*n == *cap) {
-        size_t more = *cap ? *cap * 2 : 8;
-        char *grown = *n < OUTCOME_LIST_MAX ? arena_alloc(m->arena, more * size) : NULL;
-
-        if (!grown) {
-            m->outcome.overflow = true;
-            return NULL;
-        }
-        if (*n)
-            memcpy(grown, items, *n * size);
-        items = grown;
-        memcpy(list, &items, sizeof items);
-        *cap = more;
+    if (*n == OUTCOME_LIST_MAX || !arena_room(m->arena, list, *n, cap, size)) {
+        m->outcome.overflow = true;
+        return NULL;
     }
+    memcpy(&items, list, sizeof items);
     return items + (*n)++ * size;
 }
 

@@ -8,25 +8,6 @@
 
 enum { FIELDS = MIME_HEADERS, VALUES = 200, VALUE_MOST = 64 << 10 };
 
-/* Room for one more in a list that doubles; false when there is none. */
-static bool room(struct arena *a, void *list, size_t n, size_t *cap, size_t size)
-{
-    size_t more = *cap ? *cap * 2 : 4;
-    char *items, *grown;
-
-    if (n < *cap)
-        return true;
-    grown = arena_alloc(a, more * size);
-    if (!grown)
-        return false;
-    memcpy(&items, list, sizeof items);
-    if (n)
-        memcpy(grown, items, n * size);
-    memcpy(list, &grown, sizeof grown);
-    *cap = more;
-    return true;
-}
-
 static void read_fields(struct message *m, struct rule_headers *h)
 {
     struct str octets = message_octets(m), rest = str_first(octets, header_length(octets));
@@ -38,7 +19,7 @@ static void read_fields(struct message *m, struct rule_headers *h)
             rest = str_from(rest, str_find(rest, '\n') + 1); /* a line that is no field hides nothing behind it */
             continue;
         }
-        if (!room(m->arena, &items, n, &cap, sizeof *items))
+        if (!arena_room(m->arena, &items, n, &cap, sizeof *items))
             break;
         items[n++] = f;
     }
@@ -56,7 +37,7 @@ static struct strs header_values(struct message *m, struct str name, bool decode
     for (size_t i = 0; i < h->n && n < VALUES; i++) {
         if (!str_eqi(h->items[i].name, name))
             continue;
-        if (!room(m->arena, &items, n, &cap, sizeof *items))
+        if (!arena_room(m->arena, &items, n, &cap, sizeof *items))
             break;
         items[n] = header_unfold(m->arena, h->items[i].value, VALUE_MOST);
         if (decode)
