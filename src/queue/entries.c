@@ -173,13 +173,12 @@ static void checkpoint_final(struct queue *q, uint32_t message)
 static void checkpoint_message(struct queue *q, uint32_t message)
 {
     struct message *m = message_at(q, message);
-    struct kept *ed = m->kept ? slab_at(&q->kept, m->kept) : NULL;
 
     if (m->state == MESSAGE_MAKING)
         return;
     entry_known(q, message);
     if (m->state == MESSAGE_DELIVERY)
-        entry_verdict(q, message, 0, ed ? str_of(ed->p, ed->n) : STR_NONE);
+        entry_verdict(q, message, 0, kept_of(q, m));
     if (m->delay_dsns)
         entry_dsn(q, message);
     if (m->scan_tries || m->flags & MESSAGE_ALONE)

@@ -171,26 +171,26 @@ uint32_t message_piece_with(const struct queue *q, uint32_t message, uint64_t in
 
 void message_keep(struct queue *q, uint32_t message, struct str octets)
 {
-    struct kept *ed;
+    struct kept *k;
 
     if (!octets.n)
         return;
     message_at(q, message)->kept = slab_take(&q->kept);
-    ed = slab_at(&q->kept, message_at(q, message)->kept);
-    ed->p = malloc(octets.n);
-    must(ed->p);
-    memcpy(ed->p, octets.p, octets.n);
-    ed->n = (uint32_t)octets.n;
+    k = slab_at(&q->kept, message_at(q, message)->kept);
+    k->p = malloc(octets.n);
+    must(k->p);
+    memcpy(k->p, octets.p, octets.n);
+    k->n = (uint32_t)octets.n;
 }
 
 static void kept_free(struct queue *q, struct message *m)
 {
-    struct kept *ed;
+    struct kept *k;
 
     if (!m->kept)
         return;
-    ed = slab_at(&q->kept, m->kept);
-    free(ed->p);
+    k = slab_at(&q->kept, m->kept);
+    free(k->p);
     slab_give(&q->kept, m->kept);
     m->kept = 0;
 }

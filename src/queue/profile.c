@@ -10,9 +10,9 @@
 
 struct str kept_of(const struct queue *q, const struct message *m)
 {
-    const struct kept *ed = m->kept ? slab_at(&q->kept, m->kept) : NULL;
+    const struct kept *k = m->kept ? slab_at(&q->kept, m->kept) : NULL;
 
-    return ed ? str_of(ed->p, ed->n) : STR_NONE;
+    return k ? str_of(k->p, k->n) : STR_NONE;
 }
 
 const struct conf_bounce_profile *profile_named(struct queue *q, struct str name)

@@ -20,7 +20,7 @@ struct release {
     struct release *next;
     struct made made;
     struct bus_peer *from;
-    uint64_t call, id, old_mid;
+    uint64_t call, id;
     struct arena arena;
     struct envelope env;
     struct str destination;
@@ -69,7 +69,7 @@ static void stored(void *ctx, enum rc rc, uint32_t message)
     if (r->carried.resume == RESUME_DELIVER) {
         if (r->destination.n)
             verdict_send_to(q, message, r->destination);
-        work_verdict(q, message, VERDICT_DELIVER, STR_NONE);
+        work_verdict(q, message, VERDICT_DELIVER, r->env.carried); /* it has the bounce profile */
     } else {
         work_add(q, message, false);
         q->work_in++;
@@ -124,7 +124,6 @@ static void on_release(void *ctx, const struct bus_in *in)
     r->from = in->from;
     r->call = in->call;
     r->id = m->id;
-    r->old_mid = m->old_mid;
     arena_init(&r->arena, 4096, ARENA_MAX);
     r->destination = arena_str(&r->arena, m->destination);
     r->next = q->releases;

@@ -355,6 +355,9 @@ void intake_tidy(struct queue *q);
 /* ---- work.c: the work queue and scan ---------------------------------------------------------------------------------- */
 void work_init(struct queue *q);
 void work_add(struct queue *q, uint32_t message, bool first);
+/* A message whose worker died with it, or answered nonsense: once more, alone. After the second time alone it goes behind
+ * all others, marked: the worker that gets it then does not look into it. */
+void work_again(struct queue *q, uint32_t message);
 /* An engine is away: the next try is not now. */
 void work_try_later(struct queue *q);
 void work_remove(struct queue *q, uint32_t message);
@@ -466,7 +469,7 @@ void numbers_stop(struct queue *q);
 /* After a power cut: the log says of every message that may go out twice that it was recovered (J). */
 void recover_say(struct queue *q);
 
-/* ---- profile.c */
+/* ---- profile.c: which bounce profile a piece has ------------------------------------------------------------------- */
 /* What travels with a judged message (mail/carried.h); empty = nothing. */
 struct str kept_of(const struct queue *q, const struct message *m);
 /* The profile of that name, else `default`. */

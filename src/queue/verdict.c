@@ -4,9 +4,11 @@
  * Called by work.c. Owns verdicts that wait for the messages they make (copies, splits, notifications): those are stored
  * first, in queue's own segment; when all are on stable storage, one journal group makes them known together with the
  * message's own verdict (E4). A crash before that forgets them all, and the message is judged again. If one cannot be
- * stored, none counts: the message goes back to the work queue, which waits.
+ * stored, none counts: the message goes back to the work queue, which waits. A verdict that makes no sense counts like the
+ * death of its worker.
  */
 #include "policy/verdict.h"
+
 #include "base/must.h"
 #include "mail/carried.h"
 #include "mail/envelope.h"
@@ -221,7 +223,21 @@ static void let_go(struct judged *j, struct child *c)
     }
     if (c->copy->destination.n)
         verdict_send_to(q, c->message, c->copy->destination);
-    work_verdict(q, c->message, VERDICT_DELIVER, STR_NONE);
+    work_verdict(q, c->message, VERDICT_DELIVER, c->copy->carried); /* it has the bounce profile */
+}
+
+/* None of it counts. */
+static void give_up(struct judged *j, uint32_t message)
+{
+    struct queue *q = j->q;
+
+    for (size_t i = 0; i < j->n; i++)
+        if (j->children[i].message)
+            message_leave(q, j->children[i].message);
+    if (message && (j->rc == RC_CORRUPT || j->rc == RC_INVALID))
+        work_again(q, message);
+    else if (message && j->rc != RC_SHUTTING_DOWN)
+        wait_for(q, message, str_c(rc_info(j->rc)->text));
 }
 
 static void finish(struct judged *j)
@@ -231,11 +247,7 @@ static void finish(struct judged *j)
     bool ended = false;
 
     if (j->rc != RC_OK || !message) {
-        for (size_t i = 0; i < j->n; i++)
-            if (j->children[i].message)
-                message_leave(q, j->children[i].message);
-        if (message && j->rc != RC_SHUTTING_DOWN)
-            wait_for(q, message, str_c(rc_info(j->rc)->text));
+        give_up(j, message);
         judged_free(j);
         return;
     }
@@ -246,7 +258,7 @@ static void finish(struct judged *j)
     for (size_t i = 0; i < j->n; i++)
         if (j->children[i].copy->kind <= COPY_SPLIT_SLBL)
             give_away(q, message, j->children[i].copy->indices);
-    if (ended)
+    if (ended || !message_at(q, message)->open) /* rewritten, or all its recipients are with others */
         end_all(q, message);
     else
         apply(q, message, &j->verdict);
@@ -265,21 +277,27 @@ static void child_stored(void *ctx, enum rc rc, uint32_t message)
         finish(j);
 }
 
-/* Recipients by index, and further ones. */
-static void list_recipients(struct judged *j, const struct envelope *from, struct child *c)
+/* Recipients by index, and further ones. Nobody: RC_INVALID, as beyond what an envelope holds. */
+static enum rc list_recipients(struct judged *j, const struct envelope *from, struct child *c)
 {
-    struct recipient *list = arena_must_alloc(&j->arena, ENVELOPE_RECIPIENTS * sizeof *list);
     struct str indices = c->copy->indices, more = c->copy->recipients, one;
+    size_t most = indices.n + more.n, n = 0;
+    struct recipient *list;
     uint64_t index;
-    size_t n = 0;
 
-    while (n < ENVELOPE_RECIPIENTS && get_varint(&indices, &index))
+    if (most > ENVELOPE_BYTES)
+        return RC_INVALID;
+    list = arena_array(&j->arena, struct recipient, most + 1);
+    if (!list)
+        return RC_NO_MEMORY;
+    while (n < most && get_varint(&indices, &index))
         if (index < from->n_recipients)
             list[n++] = from->recipients[index];
-    while (n < ENVELOPE_RECIPIENTS && get_str(&more, &one))
+    while (n < most && get_str(&more, &one))
         list[n++] = (struct recipient){.address = one};
     c->env.recipients = list;
     c->env.n_recipients = n;
+    return n && n <= ENVELOPE_RECIPIENTS ? RC_OK : RC_INVALID;
 }
 
 static enum rc store_child(struct judged *j, const struct spool_head *head, const struct envelope *from, struct child *c)
@@ -292,9 +310,7 @@ static enum rc store_child(struct judged *j, const struct spool_head *head, cons
     c->env.parent_mid = j->mid;
     c->env.icid = 0;
     c->env.carried = c->copy->carried;
-    list_recipients(j, from, c);
-    if (!c->env.n_recipients)
-        return RC_INVALID;
+    TRY(list_recipients(j, from, c));
     if (!c->copy->same_sender) {
         c->env.sender = c->copy->sender;
         c->env.envid = STR_NONE;
@@ -339,7 +355,8 @@ static void store_copies(struct queue *q, uint32_t message, const struct bus_sca
     if (verdict_copies_decode(&j->arena, j->verdict.copies, &copies, &j->n, NULL) != RC_OK ||
         spool_read_head(q->reader, message_ref(q, message_at(q, message)), &j->arena, &head, &octets, NULL) != RC_OK ||
         envelope_decode(&j->arena, octets, &env, NULL) != RC_OK)
-        j->n = 0, j->rc = RC_CORRUPT;
+        j->n = 0;
+    j->rc = j->n ? RC_OK : RC_CORRUPT;
     j->children = arena_must_alloc(&j->arena, (j->n + 1) * sizeof *j->children);
     j->left = j->n + 1;
     for (size_t i = 0; i < j->n; i++) {

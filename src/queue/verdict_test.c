@@ -194,6 +194,106 @@ static void a_rewritten_message_goes_on_under_its_new_number(void **state)
     buf_done(&list);
 }
 
+/* Every recipient is with another message: nothing is left of this one. */
+static void a_message_whose_recipients_all_left_ends(void **state)
+{
+    struct fix *f = *state;
+    struct buf c = BUF(1000), list = BUF(10000);
+    uint64_t mid;
+    char line[100];
+
+    f->verdict_once = true;
+    f->verdict.copies = copies(&list,
+                               &(struct verdict_copy){.kind = COPY_SPLIT,
+                                                      .by = str_lit("Sales"),
+                                                      .same_sender = 1,
+                                                      .indices = str_lit("\0\1\2"),
+                                                      .carried = carried(&c, RESUME_DELIVER)},
+                               1);
+    mid = fix_store(f, recipients);
+    fix_until(f, f->n_work == 2 && fix_counts(f).messages == 0);
+    snprintf(line, sizeof line, "Message finished MID %llu done", (unsigned long long)mid);
+    assert_true(fix_log_has(f, line));
+    assert_int_equal(f->scanned, 1);
+    buf_done(&c);
+    buf_done(&list);
+}
+
+/* As many messages as recipients: each is its own. */
+static void a_split_into_many_is_done(void **state)
+{
+    enum { MANY = 150 };
+    struct fix *f = *state;
+    struct buf c = BUF(1000), list = BUF(1 << 20), to = BUF(10000);
+    struct verdict_copy all[MANY];
+    char indices[MANY][2];
+
+    carried(&c, RESUME_DELIVER);
+    for (size_t i = 0; i < MANY; i++) {
+        struct buf index = BUF(10);
+
+        buf_put_varint(&index, i);
+        memcpy(indices[i], index.p, index.n);
+        all[i] = (struct verdict_copy){.kind = COPY_SPLIT,
+                                       .by = str_lit("Sales"),
+                                       .same_sender = 1,
+                                       .indices = str_of(indices[i], index.n),
+                                       .carried = buf_str(&c)};
+        buf_done(&index);
+        buf_addf(&to, "%sr%zu@a.example", i ? "," : "", i);
+    }
+    buf_addf(&to, ",last@a.example");
+    buf_addc(&to, '\0');
+    f->verdict_once = true;
+    f->verdict.copies = copies(&list, all, MANY);
+    fix_store(f, to.p);
+    fix_until(f, f->n_work == MANY + 1 && fix_counts(f).messages == 0);
+    buf_done(&c);
+    buf_done(&list);
+    buf_done(&to);
+}
+
+/* A worker that answers nonsense is as good as dead: the message is tried alone, then without a look into it; nothing waits.
+ */
+static void a_verdict_that_makes_no_sense_is_not_done(void **state)
+{
+    struct fix *f = *state;
+
+    f->verdict.copies = str_lit("\377\377 no list");
+    fix_store(f, "anna@a.example");
+    fix_until(f, f->careful == 1);
+    assert_int_equal(f->n_work, 0);
+    assert_false(fix_log_has(f, "work queue paused"));
+    assert_true(fix_log_has(f, "it is not looked into any more"));
+    f->verdict.copies = STR_NONE;
+    fix_until(f, f->n_work == 1);
+}
+
+/* bounce-profile() holds for what a verdict makes too: it is with the message, not only in its envelope. */
+static void what_travels_with_a_copy_is_known_to_queue(void **state)
+{
+    struct fix *f = *state;
+    struct buf c = BUF(1000), list = BUF(10000);
+    uint32_t message;
+
+    f->answer = ANSWER_NONE;
+    f->verdict_once = true;
+    carried_encode(&(struct carried){.resume = RESUME_DELIVER, .bounce_profile = str_lit("default")}, &c);
+    f->verdict.copies = copies(&list,
+                               &(struct verdict_copy){.kind = COPY_REWRITTEN,
+                                                      .by = str_lit("alt-rcpt-to-filter"),
+                                                      .same_sender = 1,
+                                                      .recipients = str_lit("\13x@c.example"),
+                                                      .carried = octets_of(&c)},
+                               1);
+    fix_store(f, "anna@a.example");
+    fix_until(f, f->n_work == 1);
+    message = message_find(f->q, f->work[0].mid);
+    assert_true(message && str_eq(kept_of(f->q, message_at(f->q, message)), buf_str(&c)));
+    buf_done(&c);
+    buf_done(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +304,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_an_engine_mail_waits_and_says_why, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(few_messages_look_for_an_engine_that_is_away, fix_start, fix_end),
         cmocka_unit_test_setup_teardown(a_rewritten_message_goes_on_under_its_new_number, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(a_message_whose_recipients_all_left_ends, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(a_split_into_many_is_done, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(a_verdict_that_makes_no_sense_is_not_done, fix_start, fix_end),
+        cmocka_unit_test_setup_teardown(what_travels_with_a_copy_is_known_to_queue, fix_start, fix_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,21 +292,17 @@ void work_peer_come(struct queue *q, struct bus_peer *p)
     q->n_scanners++;
 }
 
-/* A message that was with a worker when it died. After the second time alone it goes behind all others, marked: the worker
- * that gets it then does not look into it. */
-static void scan_again(struct queue *q, uint32_t message, bool was_alone)
+void work_again(struct queue *q, uint32_t message)
 {
     struct message *m = message_at(q, message);
 
-    q->n_scanning--;
-    if (was_alone && m->scan_tries < UINT8_MAX)
+    if (m->flags & MESSAGE_ALONE && m->scan_tries < UINT8_MAX)
         m->scan_tries++;
     m->flags |= MESSAGE_ALONE;
     entry_scan_try(q, message);
     work_add(q, message, m->scan_tries < SCAN_TRIES);
-    if (m->scan_tries < SCAN_TRIES)
-        return;
-    event(q->events, scan_worker_killed, .mid = m->mid, .tries = m->scan_tries);
+    if (m->scan_tries >= SCAN_TRIES)
+        event(q->events, scan_worker_killed, .mid = m->mid, .tries = m->scan_tries);
 }
 
 void work_peer_gone(struct queue *q, struct bus_peer *p)
@@ -319,8 +315,10 @@ void work_peer_gone(struct queue *q, struct bus_peer *p)
     q->n_scanners--;
     for (unsigned i = 0; i < WINDOWS; i++) {
         for (uint32_t k = s->windows[i].sent; k-- > 0;)
-            if (s->windows[i].messages[k])
-                scan_again(q, s->windows[i].messages[k], s->alone);
+            if (s->windows[i].messages[k]) {
+                q->n_scanning--;
+                work_again(q, s->windows[i].messages[k]);
+            }
         window_drop(&s->windows[i]);
     }
     free(s);
