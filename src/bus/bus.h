@@ -17,7 +17,7 @@
 #include "net/loop.h"
 
 enum role {
-#define ROLE(name, least, most, restart_ms, help) ROLE_##name,
+#define ROLE(name, least, most, processors, restart_ms, help) ROLE_##name,
 #include "spec/roles.def"
 #undef ROLE
     ROLE_COUNT,

@@ -23,10 +23,10 @@ static const struct bus_row rows[BUS_TYPE_COUNT] = {
 };
 
 static const struct role_row roles[ROLE_COUNT + 1] = {
-#define ROLE(name, least, most, restart_ms, help) {#name, least, most, restart_ms, help},
+#define ROLE(name, least, most, processors, restart_ms, help) {#name, least, most, processors, restart_ms, help},
 #include "spec/roles.def"
 #undef ROLE
-    {"any", 0, 0, 0, ""},
+    {"any", 0, 0, 0, 0, ""},
 };
 
 const struct bus_row *bus_row(unsigned type)

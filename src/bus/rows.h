@@ -22,6 +22,7 @@ bool bus_joined(enum role a, enum role b);
 struct role_row {
     const char *name;
     unsigned least, most; /* processes */
+    unsigned processors;  /* one process for so many, 0 = one in all */
     unsigned restart_ms;  /* wait before the first restart */
     const char *help;
 };

@@ -195,7 +195,7 @@ static uint64_t automatic(const struct role_row *row)
 
     if (row->least == 0)
         return 0;
-    return row->most > 1 && processors > 3 ? (uint64_t)processors / 2 : 1;
+    return row->processors && processors > (long)row->processors ? (uint64_t)processors / row->processors : 1;
 }
 
 static void add(struct master *m, enum role role, unsigned index)

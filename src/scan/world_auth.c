@@ -62,41 +62,40 @@ static enum rc taken(struct arena *a, struct waiting *w, size_t n, const struct 
     return RC_OK;
 }
 
-/* All questions are about domains that rest: nobody waits for them. */
-static bool all_rest(const struct world_auth *x, const struct dns_question *q, size_t n, uint64_t now)
+static enum rc ask_awake(struct scan_world *w, struct arena *a, const struct dns_question *q, size_t n,
+                         const struct dns_answer **out)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!dns_slow_has(&x->slow, orgdomain_by_list(x->suffixes, q[i].name), now))
-            return false;
-    return n > 0;
-}
-
-/* It took long: the domains that did not answer rest. `answers` NULL: none did. */
-static void note_slow(struct world_auth *x, const struct dns_question *q, size_t n, const struct dns_answer *answers,
-                      uint64_t now)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!answers || answers[i].result == DNS_TEMPORARY)
-            dns_slow_add(&x->slow, orgdomain_by_list(x->suffixes, q[i].name), now);
-}
-
-static enum rc ask(void *ctx, struct arena *a, const struct dns_question *q, size_t n, const struct dns_answer **out)
-{
-    struct scan_world *w = ctx;
     struct bus_peer *lookup = w->bus ? bus_peer(w->bus, ROLE_lookup, 0) : NULL;
     struct waiting wait = {.copy = BUF(ANSWERS_BYTES)};
-    uint64_t left = time_left(w->auth), begun = clock_mono_ms(), number;
+    uint64_t left = time_left(w->auth), begun = clock_mono_ms(), number, now;
     enum rc rc;
 
-    if (!left || all_rest(w->auth, q, n, begun))
+    if (!left)
         return RC_TIMEOUT;
     number = dns_ask(w->dns, q, n, left, on_answers, &wait);
     if (number && (!lookup || !bus_wait(w->bus, lookup, left, is_over, &wait)) && !wait.over)
         dns_ask_cancel(w->dns, number);
     rc = taken(a, &wait, n, out);
-    if (clock_mono_ms() >= begun + DNS_SLOW_MS)
-        note_slow(w->auth, q, n, rc == RC_OK ? *out : NULL, clock_mono_ms());
+    now = clock_mono_ms();
+    if (now >= begun + DNS_SLOW_MS)
+        dns_slow_note(&w->auth->slow, w->auth->suffixes, q, n, rc == RC_OK ? *out : NULL, now);
     return rc;
+}
+
+static enum rc ask(void *ctx, struct arena *a, const struct dns_question *q, size_t n, const struct dns_answer **out)
+{
+    struct scan_world *w = ctx;
+    struct dns_question *awake = arena_array(a, struct dns_question, n + 1);
+    const struct dns_answer *answers = NULL;
+    size_t n_awake;
+
+    if (!awake)
+        return RC_NO_MEMORY;
+    n_awake = dns_slow_awake(&w->auth->slow, w->auth->suffixes, q, n, clock_mono_ms(), awake);
+    if (n_awake)
+        TRY(ask_awake(w, a, awake, n_awake, &answers));
+    *out = n_awake == n ? answers : dns_slow_merge(a, q, n, awake, answers, n_awake);
+    return *out ? RC_OK : RC_NO_MEMORY;
 }
 
 static void verify(void *ctx, struct message *m, bool dkim, bool arc, struct auth_results *out)
