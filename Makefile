@@ -74,6 +74,12 @@ $(B)/test/%: $(B)/obj/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $< $(GROUP) $(LIBS_TEST) -o $@
 
+# Programs of the bench: bench/NAME.c, built and run by scripts beside it.
+$(B)/bench/%: bench/%.c $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(GROUP) $(LIBS_TEST) -o $@
+bench-programs: $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+
 # Unit tests of all rooms or one: builds, runs each, prints cmocka's totals.
 unit: $(TESTS)
 	@tools/run-units $(TESTS)
@@ -114,6 +120,6 @@ bench:
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all help unit fuzz fuzz-archives rooms format setup test run bench clean
+.PHONY: all bench-programs help unit fuzz fuzz-archives rooms format setup test run bench clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -192,12 +192,11 @@ static void judge(struct bench *b, size_t i, struct arena *a)
                         .events = b->world.events,
                         .mid = i + 1};
     struct bus_scan_verdict verdict;
-    const struct dlp_hit *hits;
 
     must(message_init(&m, a, b->octets[i], &env, NULL) == RC_OK);
     pipeline_run(&b->world, &m);
     if (m.policy && m.policy->dlp_policies.n && b->world.compiled->dlp)
-        b->dlp_hits += dlp_scan(b->world.compiled->dlp, &m, m.policy->dlp_policies, &hits);
+        b->dlp_hits += dlp_scan(b->world.compiled->dlp, &m, m.policy->dlp_policies).n;
     b->held += m.outcome.n_holds > 0;
     b->dropped += m.outcome.final == FINAL_DROP;
     if (m.auth) {

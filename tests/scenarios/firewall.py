@@ -53,7 +53,7 @@ def lab(t, settings=()):
     t.nsd(ZONES, port=53, address=ROOT, netns=net.ns('root'))
     time.sleep(0.5)
     mail = tempfile.mkdtemp(prefix='postern-sink.')
-    hints = os.path.join(mail, '..', os.path.basename(mail) + '.hints')
+    hints = mail + '.hints'
     with open(hints, 'w') as f:
         f.write('. 3600 NS root.\nroot. 3600 A %s\n' % ROOT)
     sink = remote_sink(net, 'out', mail)
