@@ -1,5 +1,5 @@
 """Held mail: from the queue to the quarantines of this machine, what an operator does there, and back."""
-import json, os, re, signal, socket, threading
+import json, os, re, signal, socket, subprocess, threading
 from lib import *
 
 RAT = 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT'
@@ -194,3 +194,35 @@ def test_released_mail_is_judged_again(t):
     early = sink.messages[3]['data']
     assert b'X-Early: yes\r\n' in early and b'Subject: [EARLY] Invoice 8' in early and len(early) < 2000 and b'\r\nText\r\n' in early, early[:2000]
     g.wait_log(r'released \(attachments stripped\) from quarantine "Policy" \(queue full\)')
+
+
+def test_a_full_quarantine_disk_keeps_mail_waiting(t):
+    """CPQ-65, CPQ-29: what the quarantine has no room for stays in the queue, an alert says why, other mail flows on; with room again
+    all of it is held, each once."""
+    sink = t.sink()
+    g = t.home([RAT, 'authentication.spf=no', 'authentication.dmarc=no',
+                'message_filter.hold.text=hold: if (subject == "invoice") { quarantine("Policy"); }'], sink_port=sink.port, start=False)
+    disk = os.path.join(g.home, 'quarantine')
+    os.makedirs(disk, exist_ok=True)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], check=True)
+
+    class Disk:
+        def close(self):
+            subprocess.run(['umount', '-l', disk])
+    t.things.insert(0, Disk())                     # ends after the home
+    g.start()
+    c = g.smtp()
+    for i in range(12):
+        assert c.send('a@s.test', 'b@rcpt.test', b'Subject: invoice\r\nMessage-ID: <%d@s.test>\r\n\r\n' % i + (b'x' * 70 + b'\r\n') * 14000)[0] == 250
+    g.wait_log(r'MID \d+ was not taken by the quarantine: 452 4\.3\.1 .*No space left on device')
+    wait_for('the alert', lambda: 'No space left on device' in g.cli('displayalerts'))
+    assert c.send('a@s.test', 'b@rcpt.test', LETTER.replace(b'Invoice', b'Hello'))[0] == 250
+    wait_for('other mail', lambda: sink.messages)
+    assert 0 < len(found(g, 'limit=100')) < 12
+    subprocess.run(['mount', '-o', 'remount,size=64m', disk], check=True)
+    g.cli('delivernow', 'all')
+    wait_for('all of it', lambda: len(found(g, 'limit=100')) == 12)
+    assert len(set(m['mid'] for m in found(g, 'limit=100'))) == 12 and len(sink.messages) == 1
+
+
+test_a_full_quarantine_disk_keeps_mail_waiting.needs_root = True
