@@ -117,7 +117,7 @@ int main(int argc, char **argv)
                                         "quarantine count quarantine=Own"};
     uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000, since;
     unsigned long before = rss_kib(), filled;
-    char command[200];
+    char command[256];
     struct place p;
 
     place_start(&p, SETTINGS);
