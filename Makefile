@@ -7,7 +7,7 @@ SAN ?=
 Q := $(if $(V),,@)
 B ?= $(if $(SAN),build-san,build)
 CC ?= gcc
-ROOMS := base net db mail bus conf event spool smtp policy receive queue scan deliver quarantine lookup record admin capture push console shell web snmp clock role
+ROOMS := base net db mail bus conf event spool smtp policy store receive queue scan deliver quarantine lookup record admin capture push central console shell web snmp clock role
 ROOMS := $(foreach r,$(ROOMS),$(if $(wildcard src/$(r)/*.c),$(r)))
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -27,15 +27,16 @@ LIBS_scan     := -luv -lhs -lpcre2-8 -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagi
 LIBS_deliver  := -luv -lssl -lcrypto
 LIBS_lookup   := -luv -lunbound -lssl -lcrypto -lidn2
 LIBS_quarantine := -luv -lsqlite3 -lssl -lcrypto
-LIBS_record   := -luv -lpsl -lidn2 -lz
+LIBS_record   := -luv -lpsl -lidn2 -lz -lsqlite3 -lzstd -lcrypto
 LIBS_shell    := -luv -lssh
 LIBS_web      := -luv -lmicrohttpd -lgnutls -ljansson
 LIBS_push     := -luv -lssh -lcurl -lssl -lcrypto
 LIBS_snmp     := -luv -lnetsnmpagent -lnetsnmp
 LIBS_clock    := -luv
+LIBS_central  := -luv -lssh -lssl -lcrypto
 LIBS_capture  := -luv -lpcap
-LIBS_session  := -luv -lxml2 -lsodium -lssl -lcrypto -lidn2 -lpcre2-8
-LIBS_TEST     := -lcmocka -luv -lssl -lcrypto -lsqlite3 -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lhs -lpcap -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lpsl -lz -lpthread
+LIBS_session  := -luv -lzstd -lxml2 -lsodium -lssl -lcrypto -lidn2 -lpcre2-8
+LIBS_TEST     := -lzstd -lcmocka -luv -lssl -lcrypto -lsqlite3 -lidn2 -lunbound -lxml2 -lsodium -lssh -lmicrohttpd -lgnutls -ljansson -lcurl -lnetsnmpagent -lnetsnmp -lpcre2-8 -lhs -lpcap -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lmagic -larchive -lpsl -lz -lpthread
 
 sources = $(filter-out src/$(1)/main_%.c %_test.c %_fuzz.c,$(wildcard src/$(1)/*.c))
 ARCHIVES := $(ROOMS:%=$(B)/lib/lib%.a)

@@ -87,6 +87,7 @@ static void move_ports(struct conf_draft *d, uint64_t base)
     d->conf.snmp.port += base;
     d->conf.ntp.port += base;
     d->conf.cpq_listener.port += base;
+    d->conf.euq_listener.port += base;
 }
 
 /* Every outside service at its stand-in, as `servicehosts lab` sets them. */

@@ -242,6 +242,38 @@ struct conf_cpq_peer {
     struct str name;
 #include "spec/settings/cpq_peer.def"
 };
+struct conf_euq_listener {
+#include "spec/settings/euq_listener.def"
+};
+struct conf_pvo {
+#include "spec/settings/pvo.def"
+};
+struct conf_cpq_identity {
+#include "spec/settings/cpq_identity.def"
+};
+struct conf_cpq_authority {
+#include "spec/settings/cpq_authority.def"
+};
+struct conf_appliance {
+    struct str name;
+#include "spec/settings/appliance.def"
+};
+struct conf_manager {
+    struct str name;
+#include "spec/settings/manager.def"
+};
+struct conf_central {
+#include "spec/settings/central.def"
+};
+struct conf_exports {
+#include "spec/settings/exports.def"
+};
+struct conf_tracking {
+#include "spec/settings/tracking.def"
+};
+struct conf_reporting {
+#include "spec/settings/reporting.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;

@@ -308,6 +308,56 @@ static const struct conf_setting rows_cpq_peer[] = {
 #include "spec/settings/cpq_peer.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_euq_listener
+static const struct conf_setting rows_euq_listener[] = {
+#include "spec/settings/euq_listener.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_pvo
+static const struct conf_setting rows_pvo[] = {
+#include "spec/settings/pvo.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_cpq_identity
+static const struct conf_setting rows_cpq_identity[] = {
+#include "spec/settings/cpq_identity.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_cpq_authority
+static const struct conf_setting rows_cpq_authority[] = {
+#include "spec/settings/cpq_authority.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_appliance
+static const struct conf_setting rows_appliance[] = {
+#include "spec/settings/appliance.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_manager
+static const struct conf_setting rows_manager[] = {
+#include "spec/settings/manager.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_central
+static const struct conf_setting rows_central[] = {
+#include "spec/settings/central.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_exports
+static const struct conf_setting rows_exports[] = {
+#include "spec/settings/exports.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_tracking
+static const struct conf_setting rows_tracking[] = {
+#include "spec/settings/tracking.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_reporting
+static const struct conf_setting rows_reporting[] = {
+#include "spec/settings/reporting.def"
+    {.name = NULL}};
+#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false

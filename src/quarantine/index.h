@@ -8,7 +8,7 @@
 #ifndef QUARANTINE_INDEX_H
 #define QUARANTINE_INDEX_H
 
-#include "quarantine/sql.h"
+#include "db/sql.h"
 
 enum statement {
 #define STATEMENT(name, text) Q_##name,

@@ -140,6 +140,15 @@ static bool wants_push(const struct conf *now)
     return false;
 }
 
+/* A manager has connections to its gateways, a gateway with a link opens it. */
+static bool wants_central(const struct conf *now)
+{
+    for (size_t i = 0; i < now->manager.n; i++)
+        if (now->manager.items[i].link != 0)
+            return true;
+    return now->system.role == 1;
+}
+
 static void applied(void *ctx, const struct conf *now)
 {
     struct control *c = ctx;
@@ -164,6 +173,7 @@ static void applied(void *ctx, const struct conf *now)
     role_count(c->process, ROLE_shell, shell);
     role_count(c->process, ROLE_web, web);
     role_count(c->process, ROLE_push, wants_push(now));
+    role_count(c->process, ROLE_central, wants_central(now));
     role_count(c->process, ROLE_snmp, now->snmp.enabled);
     role_count(c->process, ROLE_clock, now->ntp.servers.n > 0);
     role_count(c->process, ROLE_capture, captures_wanted(&c->admin));

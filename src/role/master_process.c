@@ -20,9 +20,9 @@
 
 /* Who ends when at a stop: first those that let mail in, last those that write down what happened. */
 static const unsigned stop_stage[ROLE_COUNT] = {
-    [ROLE_receive] = 0, [ROLE_shell] = 0,   [ROLE_web] = 0,        [ROLE_snmp] = 0,  [ROLE_clock] = 0,
-    [ROLE_scan] = 1,    [ROLE_deliver] = 1, [ROLE_lookup] = 2,     [ROLE_queue] = 2, [ROLE_control] = 3,
-    [ROLE_record] = 4,  [ROLE_push] = 4,    [ROLE_quarantine] = 2,
+    [ROLE_receive] = 0, [ROLE_shell] = 0,   [ROLE_web] = 0,        [ROLE_snmp] = 0,    [ROLE_clock] = 0,
+    [ROLE_scan] = 1,    [ROLE_deliver] = 1, [ROLE_lookup] = 2,     [ROLE_queue] = 2,   [ROLE_control] = 3,
+    [ROLE_record] = 4,  [ROLE_push] = 4,    [ROLE_quarantine] = 2, [ROLE_central] = 1,
 };
 
 struct proc *proc_of(struct master *m, enum role role, unsigned index)

@@ -94,6 +94,7 @@ static const struct {
     [ROLE_lookup] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
     [ROLE_quarantine] = {{AF_UNIX}},
     [ROLE_shell] = {{AF_INET, AF_INET6, AF_NETLINK}},
+    [ROLE_central] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
     [ROLE_push] = {{AF_INET, AF_INET6, AF_NETLINK}},
     [ROLE_snmp] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},
     [ROLE_clock] = {{AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}},

@@ -4,8 +4,8 @@
  * One process, one connection, no other reader: locking mode exclusive, so no shared memory file. Values travel as uint64_t
  * (below 2^63) and views. A failing statement is told once in `err` and answers as if there were nothing.
  */
-#ifndef QUARANTINE_SQL_H
-#define QUARANTINE_SQL_H
+#ifndef DB_SQL_H
+#define DB_SQL_H
 
 #include "base/err.h"
 

@@ -4,7 +4,7 @@
  * Called by the files of this room. Owns the connection and its statements. Every failure of SQLite ends in s->rc; a
  * transaction with a failure is rolled back at its commit, so nothing is half there.
  */
-#include "quarantine/sql.h"
+#include "db/sql.h"
 
 #include "base/must.h"
 
