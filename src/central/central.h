@@ -1,6 +1,6 @@
 /*
- * Role `central`: on a manager the connections to its gateways (what is fetched, asked and sent over SSH 22), on a gateway the
- * link that it opens (central.md 2 to 5, 8).
+ * Role `central`: on a manager the connections to its gateways (what is fetched, asked and sent over SSH 22), on a gateway
+ * the link that it opens (central.md 2 to 5, 8).
  *
  * Wired by role/main_central.c; the only header for others.
  */

@@ -1,8 +1,8 @@
 /*
  * Role `central`: a manager's connections to its gateways, a gateway's link.
  *
- * Started by master while the machine is a manager or a gateway opens a link. Wires the room central to the loop, bus, settings
- * and events.
+ * Started by master while the machine is a manager or a gateway opens a link. Wires the room central to the loop, bus,
+ * settings and events.
  */
 #include "central/central.h"
 #include "role/role.h"
@@ -10,12 +10,8 @@
 static enum rc start(struct process *p, struct err *e)
 {
     (void)e;
-    p->state = central_new(&(struct central_options){.loop = p->loop,
-                                                     .bus = p->bus,
-                                                     .conf = p->conf,
-                                                     .events = p->events,
-                                                     .board = p->board,
-                                                     .home = p->home});
+    p->state = central_new(&(struct central_options){
+        .loop = p->loop, .bus = p->bus, .conf = p->conf, .events = p->events, .board = p->board, .home = p->home});
     return RC_OK;
 }
 
