@@ -6,6 +6,7 @@
  * version wants.
  */
 #include "admin/admin.h"
+#include "admin/identity.h"
 #include "admin/slbl.h"
 #include "base/must.h"
 #include "role/role.h"
@@ -216,6 +217,7 @@ static enum rc start(struct process *p, struct err *e)
     p->state = c;
     TRY(seal_open(&c->admin, e));
     TRY(store_open(&c->admin, e));
+    identity_open(&c->admin);
     auth_open(&c->admin);
     login_open(&c->admin);
     sessions_open(&c->admin);
