@@ -48,6 +48,11 @@ bool track_is_step(const struct event_record *rec)
     return info->level <= LEVEL_INFO && (info->logs & LOG_MAIL);
 }
 
+bool track_is_fact(const struct event_record *rec)
+{
+    return rec->type == EVENT_message_filters_done || rec->type == EVENT_content_filters_done;
+}
+
 void track_row_done(struct track_row *row)
 {
     buf_done(&row->rcpt);

@@ -58,6 +58,8 @@ struct track_fold {
 uint64_t track_mid(const struct event_record *rec);
 /* It is shown as a step of the message. */
 bool track_is_step(const struct event_record *rec);
+/* It is no step, but says something that is searched. */
+bool track_is_fact(const struct event_record *rec);
 void track_fold(const struct track_fold *f, struct track_row *row, uint64_t epoch, uint64_t number,
                 const struct event_record *rec);
 void track_row_done(struct track_row *row);

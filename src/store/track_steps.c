@@ -92,7 +92,7 @@ void steps_pend(struct buf *pending, uint64_t number, const struct event_record 
     buf_done(&fields);
 }
 
-static bool pended(struct str *pending, uint64_t *number, struct event_record *rec)
+bool steps_pended(struct str *pending, uint64_t *number, struct event_record *rec)
 {
     struct str fields;
     uint64_t type;
@@ -177,13 +177,13 @@ void steps_add(struct steps_chunk *c, const struct steps_words *w, uint64_t src,
     size_t count = 0;
     uint64_t number;
 
-    for (struct str in = pending; pended(&in, &number, &rec);)
+    for (struct str in = pending; steps_pended(&in, &number, &rec);)
         count++;
     buf_put_varint(&c->types, count);
     buf_put_varint(&c->types, src);
     buf_put_varint(&c->numbers, key);
     buf_put_varint(&c->numbers, epoch);
-    while (pended(&pending, &number, &rec))
+    while (steps_pended(&pending, &number, &rec))
         put_event(c, w, key, subject, number, &rec);
     c->groups++;
 }

@@ -43,6 +43,8 @@ size_t steps_size(const struct steps_chunk *c);
 
 /* An event as it waits for the end of its batch. */
 void steps_pend(struct buf *pending, uint64_t number, const struct event_record *rec);
+/* Takes the next one off the front; its texts are views. */
+bool steps_pended(struct str *pending, uint64_t *number, struct event_record *rec);
 /* The group of a message: everything in `pending`. */
 void steps_add(struct steps_chunk *c, const struct steps_words *w, uint64_t src, uint64_t key, uint64_t epoch,
                struct str subject, struct str pending);
