@@ -84,17 +84,27 @@ static struct part_source *source_new(struct track_part *p, uint64_t id, struct 
     return s;
 }
 
+/* Of the file and of what is not in it yet. */
+static uint64_t bytes_of(const struct track_part *p)
+{
+    char wal[PART_PATH + 8];
+    struct stat st;
+    uint64_t sum = stat(p->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+
+    snprintf(wal, sizeof wal, "%s-wal", p->path);
+    return sum + (stat(wal, &st) == 0 ? (uint64_t)st.st_size : 0);
+}
+
 static void read_sum(struct track_part *p)
 {
     struct sql *s = &p->sql;
-    struct stat st_db;
 
     p->sum = (struct track_sum){.rows = p->last_row,
                                 .low = UINT64_MAX,
                                 .min_ms = sql_number(s, T_meta_get, 0, "i", (uint64_t)META_MIN),
                                 .max_ms = sql_number(s, T_meta_get, 0, "i", (uint64_t)META_MAX),
                                 .late_ms = sql_number(s, T_meta_get, 0, "i", (uint64_t)META_LATE)};
-    p->sum.bytes = stat(p->path, &st_db) == 0 ? (uint64_t)st_db.st_size : 0;
+    p->sum.bytes = bytes_of(p);
 }
 
 static void read_known(struct track_part *p)
@@ -178,6 +188,7 @@ void part_close(struct track_part *p)
         return;
     part_abandon(p);
     sql_close(&p->sql);
+    p->sum.bytes = bytes_of(p);
     free(p->words);
     p->words = NULL;
     p->open = false;
@@ -250,7 +261,6 @@ static enum rc put_chunk(struct track_part *p, struct err *e)
 
 enum rc part_commit(struct track_part *p, uint64_t src, uint64_t epoch, const struct cover *covered, struct err *e)
 {
-    struct stat st;
     enum rc rc = put_chunk(p, e);
 
     if (rc == RC_OK)
@@ -269,7 +279,7 @@ enum rc part_commit(struct track_part *p, uint64_t src, uint64_t epoch, const st
         p->chunk_id = 0;
     }
     p->sum.rows = p->last_row;
-    p->sum.bytes = stat(p->path, &st) == 0 ? (uint64_t)st.st_size : p->sum.bytes;
+    p->sum.bytes = bytes_of(p);
     return RC_OK;
 }
 

@@ -127,8 +127,10 @@ static enum rc open_parts(struct tracking *t, struct err *e)
         if (n < 8 || n >= PART_NAME || strcmp(entry->d_name + n - 3, ".db") != 0 || !ascii_digit(entry->d_name[0]))
             continue;
         rc = add_part(t, entry->d_name, &p, e);
-        if (rc == RC_OK)
+        if (rc == RC_OK) {
             part_close(p);
+            p->shown = p->sum;
+        }
     }
     closedir(d);
     return rc == RC_CORRUPT ? RC_OK : rc;
@@ -232,6 +234,9 @@ void tracking_close_some(struct tracking *t, size_t keep)
         if (oldest->last_row >= t->options.partition_rows || oldest != t->parts[t->n_parts - 1])
             part_tidy(oldest);
         part_close(oldest);
+        pthread_mutex_lock(&t->lock);
+        oldest->shown = oldest->sum;
+        pthread_mutex_unlock(&t->lock);
     }
 }
 

@@ -104,7 +104,7 @@ static void a_message_and_its_steps(void **state)
 {
     struct tracking *t = store(0);
     static const char expected[] =
-        "SER1 gw1 kind 0 mid 101 at 1795305600012 bytes 1000 flags 7 Delivered <Sender0@example0.net>1 '' to "
+        "SER1 gw1 kind 0 mid 101 at 1795305600012 bytes 1000 flags b Delivered <Sender0@example0.net>1 '' to "
         "<user0@corp.test> <boss0@corp.test>\n";
 
     (void)state;
