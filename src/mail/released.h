@@ -17,6 +17,7 @@ struct released {
     bool spam;                          /* out of the spam quarantine: delivered without another look */
     bool copy;                          /* a copy for somebody else: the same, and nothing that was gathered goes along */
     struct str edits;                   /* of released_edits() */
+    struct str key;                     /* carried.release_key */
     const struct recipient *recipients; /* instead of those of the metadata; NULL = those */
     size_t n_recipients;
 };
@@ -24,6 +25,10 @@ struct released {
 /* Appends the coded envelope (mail/envelope.h) with what it carries (mail/carried.h): where the pipeline goes on, policy,
  * route, tags and so on. `out->failed` on lack of memory. */
 void released_envelope(const struct released *r, struct buf *out);
+
+/* The same for mail that another machine held here: it carries its metadata with the member `release` (JSON text, also of an
+ * empty r->release), as it goes back to that machine. */
+void released_onward(const struct released *r, struct str release, struct buf *out);
 
 enum { RELEASED_HEAD = 256 << 10 }; /* octets of the message that released_edits() needs at most */
 /* The coded edits (mail/edits.h) that the member `edits` of a release asks for: text around the subject, header fields.
