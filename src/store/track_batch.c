@@ -62,6 +62,9 @@ enum rc tracking_begin(struct tracking *t, struct str serial, struct str host, u
     }
     must((t->serial = strndup(serial.p ? serial.p : "", serial.n)));
     must((t->host = strndup(host.p ? host.p : "", host.n)));
+    pthread_mutex_lock(&t->lock);
+    t->options = t->given;
+    pthread_mutex_unlock(&t->lock);
     t->batch = true;
     t->rc = RC_OK;
     t->err = ERR_NONE;

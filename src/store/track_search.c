@@ -262,6 +262,8 @@ static void fill(struct sql *sql, struct arena *a, const struct search_part *p, 
                                .bytes = row->bytes,
                                .flags = row->flags,
                                .state = row->state,
+                               .last_epoch = row->last_epoch,
+                               .last_number = row->last_number,
                                .has_sender = row->has_sender,
                                .id = row->id};
     memcpy(h->part, p->name, sizeof h->part);

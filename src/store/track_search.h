@@ -47,6 +47,7 @@ struct tracking_hit {
     struct str serial, host;
     uint64_t kind, mid; /* ROW_...; MID, or ICID of a rejected connection */
     uint64_t at_ms, bytes, flags, state;
+    uint64_t last_epoch, last_number; /* of the event that made the state */
     struct str sender, subject;
     struct strs recipients;
     bool has_sender; /* else the message is known by other events alone */

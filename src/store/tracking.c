@@ -187,9 +187,11 @@ void tracking_close(struct tracking *t)
 
 void tracking_options_set(struct tracking *t, const struct tracking_options *o)
 {
-    t->options = *o;
-    if (!t->options.partition_rows)
-        t->options.partition_rows = PARTITION_ROWS;
+    pthread_mutex_lock(&t->lock);
+    t->given = *o;
+    if (!t->given.partition_rows)
+        t->given.partition_rows = PARTITION_ROWS;
+    pthread_mutex_unlock(&t->lock);
 }
 
 /* --- partitions ----------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ struct track_reader {
 
 struct tracking {
     char dir[PART_PATH - PART_NAME - 8];
-    struct tracking_options options;
+    struct tracking_options given, options; /* as last set, under the lock; those of the batch */
     struct sql catalog;
     struct track_epoch *epochs;
     size_t n_epochs;
