@@ -45,6 +45,8 @@ static uint64_t add(struct exports *x, const struct event_record *ev)
 
     event_json_write(number, ev, segment_line(&x->open));
     segment_added(&x->open);
+    if (x->added)
+        x->added(x->added_ctx, number, ev);
     return number;
 }
 

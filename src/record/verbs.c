@@ -152,6 +152,15 @@ static void on_verb(void *ctx, const struct bus_in *in)
         export_verbs_call(r, in);
         return;
     }
+    if (str_eq(call->verb, str_lit("report"))) {
+        report_verbs_call(r, in, false);
+        return;
+    }
+    if (str_eq(call->verb, str_lit("tracking"))) {
+        if (!track_verb(r, in)) /* `availability` */
+            report_verbs_call(r, in, true);
+        return;
+    }
     get_str(&args, &arg);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (str_eq(call->verb, str_c(verbs[i].name))) {
