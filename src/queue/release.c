@@ -67,15 +67,10 @@ static void stored(void *ctx, enum rc rc, uint32_t message)
         answer(r, rc);
         return;
     }
-<<<<<<< HEAD
-    event(q->events, message_start, .mid = r->made.mid, .uid = r->env.uid);
-    made_say(q, &r->made, &r->env);
-=======
     if (!r->kept) {
-        event(q->events, message_start, .mid = r->made.mid);
+        event(q->events, message_start, .mid = r->made.mid, .uid = r->env.uid);
         made_say(q, &r->made, &r->env);
     }
->>>>>>> main
     if (r->carried.resume == RESUME_DELIVER) {
         if (r->destination.n)
             verdict_send_to(q, message, r->destination);
