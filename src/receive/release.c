@@ -295,7 +295,7 @@ static enum rc store(struct release_session *x, struct err *e)
     buf_clear(&r->envelope);
     released_envelope(&out, &r->envelope);
     event(r->o.events, cpq_released, .mid = x->message.mid, .old_mid = m->mid, .host = s->hello,
-          .quarantine = quarantine_of(m));
+          .quarantine = quarantine_of(m), .uid = m->uid);
     x->stored_mid = x->message.mid;
     x->outcome = RC_OK;
     return message_append(&x->origin, &x->message, m->envelope.sender, s->body.flags, settled, x, &x->stored, e);

@@ -10,6 +10,7 @@
 #include "record/record.h"
 #include "record/state.h"
 #include "record/status.h"
+#include "record/track.h"
 
 enum { SYNC_MOST = 192 };
 
@@ -41,6 +42,7 @@ struct record {
     uint64_t cef_forgotten; /* that were told of */
     struct dmarc_rows dmarc;
     struct dmarc_send *dmarc_send;
+    struct track track;
     struct machine_load machine;
     struct saved_state saved; /* only while starting */
     struct save save;

@@ -255,6 +255,7 @@ static void settings_changed(void *ctx, const struct conf *now, const struct con
     subscriptions_apply(r->logs, now, state_log, &r->saved);
     wire_cef(r, STR_NONE);
     dmarc_rows_apply(&r->dmarc, now, NULL);
+    track_apply(r);
     r->changed = true;
     r->saved_ms = 0; /* the lengths of new files, soon */
 }
@@ -327,6 +328,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     event_merge_on_damage(r->merge, on_damage, r);
     dmarc_rows_init(&r->dmarc, dir);
     free(dir);
+    track_init(r, home);
     r->dmarc_send = dmarc_send_new(loop, bus, conf, events, r->dmarc.file.dir);
     r->counters = counters_new();
     r->logs = subscriptions_new(r->log_dir);
@@ -362,7 +364,7 @@ static void stop_when_saved(void *ctx)
     struct record *r = ctx;
     uint64_t now_ns = clock_mono_ns();
 
-    if (r->save.running || !dmarc_send_stop(r->dmarc_send)) {
+    if (r->save.running || !track_idle(r) || !dmarc_send_stop(r->dmarc_send)) {
         loop_timer_set(r->loop, &r->timer, STOP_POLL_MS, stop_when_saved, r);
         return;
     }
@@ -395,6 +397,7 @@ void record_free(struct record *r)
     dmarc_send_free(r->dmarc_send);
     buf_done(&r->cef_line);
     subscriptions_free(r->logs);
+    track_done(r);
     buf_done(&r->save.content);
     free(r->state_path);
     free(r->log_dir);

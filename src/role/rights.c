@@ -62,6 +62,7 @@ static const struct home_right {
     {ROLE_central, "central", 's'},
     {ROLE_record, "central", 'w'},
     {ROLE_record, "exports", 'w'},
+    {ROLE_record, "tracking", 's'},
     {ROLE_deliver, "keys/ca", 'r'},
     {ROLE_capture, "captures", 'w'},
     {ROLE_lookup, "keys/ca", 'r'},
