@@ -31,7 +31,7 @@ static const struct conf_reference references[] = {
     {"quarantine", "users", "user", ""},
     {"spam_quarantine", "users", "user", ""},
     {"cpq_listener", "interface", "interface", ""},
-    {"cpq_listener", "certificate", "certificate", ""},
+    {"euq_listener", "interface", "interface", ""},
     {"http", "certificate", "certificate", ""},
     {"domain_profile", "key", "signing_key", ""},
     {"domain_profile", "second_key", "signing_key", ""},
