@@ -257,7 +257,7 @@ static void ask_role(struct verb_call *c, enum role role, unsigned index, const 
     else if (c->admin->bus && index == UINT_MAX)
         bus_each(c->admin->bus, role, ask_one, &q);
     buf_done(&b);
-    if (q.asked == 0) {
+    if (q.asked == 0 && !(role == ROLE_receive && !conf_receives(&c->admin->current->conf))) {
         buf_addf(&c->text, "The %s service is not running; try again in a moment.\n", role_name(role));
         c->rc = RC_UNAVAILABLE;
     }

@@ -316,6 +316,9 @@ enum rc conf_source_feed(struct conf_source *s, uint64_t version, struct str blo
  * it). */
 struct conf_source *conf_source_test(const char *lines, struct err *e);
 
+/* Whether this machine takes mail on listeners: a gateway does, a manager only when it was given one. */
+bool conf_receives(const struct conf *c);
+
 /* What a listener calls itself: its own host name, else that of its interface, else the system's. */
 struct str conf_listener_host(const struct conf *c, const struct conf_listener *l);
 

@@ -117,6 +117,11 @@ enum rc conf_draft_rename(struct conf_draft *d, const struct conf_section *s, st
     return RC_OK;
 }
 
+bool conf_receives(const struct conf *c)
+{
+    return c->system.role == 0 || c->listener.n > 0;
+}
+
 struct str conf_listener_host(const struct conf *c, const struct conf_listener *l)
 {
     const struct conf_interface *i = conf_find(&c->interface, l->interface);

@@ -10,6 +10,7 @@
 #include "admin/slbl.h"
 #include "base/must.h"
 #include "conf/hidden.h"
+#include "role/line.h"
 #include "role/role.h"
 
 #include <stdlib.h>
@@ -164,6 +165,13 @@ static bool wants_central(const struct conf *now)
     return conf_is_manager(now);
 }
 
+static void count_mail(struct control *c, const struct conf *now)
+{
+    role_count(c->process, ROLE_receive, conf_receives(now) ? now->roles.receive : ROLE_NONE);
+    role_count(c->process, ROLE_scan, conf_receives(now) ? now->roles.scan : ROLE_NONE);
+    role_count(c->process, ROLE_deliver, now->roles.deliver);
+}
+
 static void applied(void *ctx, const struct conf *now)
 {
     struct control *c = ctx;
@@ -182,9 +190,7 @@ static void applied(void *ctx, const struct conf *now)
         c->wanted[c->n - 1].name = str_lit("capture.packets");
     }
     role_listen(c->process, c->wanted, c->n);
-    role_count(c->process, ROLE_receive, now->roles.receive);
-    role_count(c->process, ROLE_scan, now->roles.scan);
-    role_count(c->process, ROLE_deliver, now->roles.deliver);
+    count_mail(c, now);
     role_count(c->process, ROLE_shell, shell);
     role_count(c->process, ROLE_web, web);
     role_count(c->process, ROLE_push, wants_push(now));
