@@ -66,14 +66,12 @@ struct guest {
 };
 
 struct doors {
-    struct central_options o;
-    const struct conf *conf; /* counted */
+    struct central *central;
     struct door *list;
     struct guest *guests;
     size_t n_guests;
     uint64_t last;
     uv_async_t changed;
-    bool freed;
 };
 
 /* --- the thread
@@ -206,7 +204,7 @@ static void hand_over(struct doors *d, struct guest *g)
                                        .carrier = str_c(link_carrier_name(g->carrier)),
                                        .port = g->port};
 
-    bus_send_fd(d->o.bus, bus_peer(d->o.bus, ROLE_shell, 0), BUS_link_carried, &m, g->pair[0]);
+    bus_send_fd(d->central->o.bus, bus_peer(d->central->o.bus, ROLE_shell, 0), BUS_link_carried, &m, g->pair[0]);
     close(g->pair[0]); /* nobody there: the pump sees the end */
 }
 
@@ -214,8 +212,9 @@ static void say_refused(struct doors *d, const struct guest *g)
 {
     char peer[46];
 
-    if (g->e.rc != RC_OK && g->e.rc != RC_CLOSED && g->e.rc != RC_UNAVAILABLE && d->o.events)
-        event(d->o.events, link_refused, .peer_ip = ip_text(&g->peer, peer), .port = g->port, .why = str_c(err_text(&g->e)));
+    if (g->e.rc != RC_OK && g->e.rc != RC_CLOSED && g->e.rc != RC_UNAVAILABLE && d->central->o.events)
+        event(d->central->o.events, link_refused, .peer_ip = ip_text(&g->peer, peer), .port = g->port,
+              .why = str_c(err_text(&g->e)));
 }
 
 static void guest_free(struct doors *d, struct guest *g)
@@ -283,7 +282,7 @@ static const char *objection(const struct doors *d, const struct address_ip *pee
         return "too many links at once";
     if (here >= STRANGERS_ADDRESS_MAX)
         return "too many connections of this address";
-    return d->conf ? NULL : "the service is starting";
+    return d->central->conf ? NULL : "the service is starting";
 }
 
 static void accepted(void *ctx, int fd, const struct address_ip *peer)
@@ -295,14 +294,14 @@ static void accepted(void *ctx, int fd, const struct address_ip *peer)
     char text[46];
 
     if (!g) {
-        if (d->o.events)
-            event(d->o.events, link_refused, .peer_ip = ip_text(peer, text), .port = door->port,
+        if (d->central->o.events)
+            event(d->central->o.events, link_refused, .peer_ip = ip_text(peer, text), .port = door->port,
                   .why = str_c(why ? why : "out of memory"));
         close(fd);
         return;
     }
     *g = (struct guest){.doors = d, .id = ++d->last, .peer = *peer, .carrier = door->carrier, .port = door->port};
-    g->conf = conf_ref(d->conf);
+    g->conf = conf_ref(d->central->conf);
     g->pair[0] = g->pair[1] = -1;
     link_stop_init(&g->stop);
     link_tune(fd);
@@ -371,7 +370,7 @@ static void door_open(struct doors *d, const struct central_socket *from)
     *door = (struct door){
         .next = d->list, .doors = d, .id = from->id, .carrier = carrier, .port = port_of(from->fd), .listed = true};
     d->list = door;
-    door->socket = listener_socket_new(d->o.loop, from->fd, accepted, door);
+    door->socket = listener_socket_new(d->central->o.loop, from->fd, accepted, door);
 }
 
 void doors_sockets(struct doors *d, const struct central_socket *list, size_t n)
@@ -405,28 +404,15 @@ void doors_sockets(struct doors *d, const struct central_socket *list, size_t n)
  * ------------------------------------------------------------------------------------------------------------------------
  */
 
-static void on_conf(void *ctx, const struct conf *now, const struct conf *old)
-{
-    struct doors *d = ctx;
-
-    (void)old;
-    if (d->freed)
-        return;
-    if (d->conf)
-        conf_unref(d->conf);
-    d->conf = conf_ref(now);
-}
-
-struct doors *doors_new(const struct central_options *o)
+struct doors *doors_new(struct central *c)
 {
     struct doors *d = calloc(1, sizeof *d);
 
     must(d);
-    d->o = *o;
-    must(uv_async_init(loop_uv(o->loop), &d->changed, on_changed) == 0);
+    d->central = c;
+    must(uv_async_init(loop_uv(c->o.loop), &d->changed, on_changed) == 0);
     uv_unref((uv_handle_t *)&d->changed);
     d->changed.data = d;
-    conf_on_change(o->conf, on_conf, d);
     return d;
 }
 
@@ -444,8 +430,5 @@ void doors_free(struct doors *d)
         d->guests = g->next;
         guest_free(d, g);
     }
-    if (d->conf)
-        conf_unref(d->conf);
-    d->freed = true;
     uv_close((uv_handle_t *)&d->changed, closed);
 }

@@ -4,11 +4,11 @@
 #ifndef CENTRAL_LINK_DOOR_H
 #define CENTRAL_LINK_DOOR_H
 
-#include "central/central.h"
+#include "central/inside.h"
 
 struct doors;
 
-struct doors *doors_new(const struct central_options *o);
+struct doors *doors_new(struct central *c);
 /* The whole list of listening sockets, "link.CARRIER.4"; what is no longer listed is closed. */
 void doors_sockets(struct doors *d, const struct central_socket *list, size_t n);
 void doors_free(struct doors *d); /* ends all threads */

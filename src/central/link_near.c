@@ -201,10 +201,11 @@ void link_job_stop(struct link_job *j)
     poke(j);
 }
 
-void link_job_done(struct link_job *j)
+void link_job_done(struct link_job *j, bool started)
 {
     link_job_stop(j);
-    pthread_join(j->thread, NULL);
+    if (started)
+        pthread_join(j->thread, NULL);
     drain(&j->to_thread);
     drain(&j->from_thread);
     close(j->event_fd);

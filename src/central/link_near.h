@@ -66,8 +66,8 @@ struct link_job {
 void link_job_init(struct link_job *j);
 /* The arrays above are set. RC_INTERNAL: no thread can be made. */
 enum rc link_job_start(struct link_job *j, struct err *e);
-void link_job_stop(struct link_job *j); /* it will finish soon */
-void link_job_done(struct link_job *j); /* joins */
+void link_job_stop(struct link_job *j);               /* it will finish soon */
+void link_job_done(struct link_job *j, bool started); /* joins */
 /* A connection for the manager: the descriptor is the job's. False: it is not up, or has too many. */
 bool link_job_give(struct link_job *j, int fd, enum link_channel channel);
 /* A connection that the manager opened. */
