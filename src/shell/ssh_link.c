@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "central/link_bridge.h"
+#include "conf/hidden.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -106,7 +107,7 @@ bool link_key_taken(struct connection *c, const char *user, ssh_key offered)
     bool enrol = strcmp(user, "enrol") == 0;
 
     c->link_tried = true;
-    if (c->carried.mgmt || c->conf->system.role != 1 || (c->carried.id && enrol != (c->carried.token[0] != '\0')))
+    if (c->carried.mgmt || !conf_is_manager(c->conf) || (c->carried.id && enrol != (c->carried.token[0] != '\0')))
         return false;
     return enrol ? token_key(c, offered) : gateway_key(c, offered);
 }
