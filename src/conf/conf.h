@@ -274,6 +274,13 @@ struct conf_tracking {
 struct conf_reporting {
 #include "spec/settings/reporting.def"
 };
+struct conf_link_listener {
+#include "spec/settings/link_listener.def"
+};
+struct conf_link_token {
+    struct str name;
+#include "spec/settings/link_token.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;
