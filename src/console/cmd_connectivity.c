@@ -29,15 +29,19 @@ static void member(struct buf *out, const char *name, struct str value)
 /* "FW-09 downloads" */
 static struct str row_name(struct session *s, const struct firewall_row *row)
 {
-    if (!row)
-        return STR_NONE;
-    return *row->service ? arena_printf(&s->arena, "%s %s", row->ids, row->service) : str_c(row->ids);
+    struct str ids = str_c(row ? row->ids : ""), id = STR_NONE;
+
+    str_word(&ids, &id);
+    return row && *row->service ? arena_printf(&s->arena, "%.*s %s", STR(id), row->service) : id;
 }
 
 static void show(struct connectivity *c, const struct firewall_row *row, const struct probe *p)
 {
     struct session *s = c->s;
     struct str name = row_name(s, row), at = arena_printf(&s->arena, "%.*s:%" PRIu64, STR(p->host), p->port);
+
+    if (p->result == RESULT_OFF)
+        at = p->host;
 
     c->failed += p->result != RESULT_OK && p->result != RESULT_OFF;
     if (c->json) {
@@ -60,7 +64,7 @@ static void show(struct connectivity *c, const struct firewall_row *row, const s
 /* --- which rows ---------------------------------------------------------------------------------------------------------
  */
 
-static enum probe_kind kind_of(const struct connectivity *c, const struct firewall_line *l)
+static enum probe_kind kind_of(const struct firewall_line *l)
 {
     static const struct {
         const char *id;
@@ -111,7 +115,7 @@ static void try_one(struct connectivity *c, const struct firewall_line *l, uint6
 {
     const struct conf_service_host *h =
         *l->row->service ? conf_find(&session_conf(c->s)->service_host, str_c(l->row->service)) : NULL;
-    struct probe p = {.host = l->address, .port = port, .kind = kind_of(c, l), .ca_file = h ? h->ca : STR_NONE};
+    struct probe p = {.host = l->address, .port = port, .kind = kind_of(l), .ca_file = h ? h->ca : STR_NONE};
 
     if (!l->address.n || str_find(l->address, ' ') < l->address.n || str_find(l->address, '/') < l->address.n) {
         p.host = l->address.n ? l->address : str_c(l->row->peer);

@@ -11,7 +11,7 @@
 
 #include <sys/socket.h>
 
-enum { CONNECT_MS = 5000, STEP_MS = 5000, REPLY_MOST = 16384, TEXT_MOST = 200, NTP_OCTETS = 48 };
+enum { CONNECT_MS = 5000, STEP_MS = 5000, REPLY_MOST = 16384, TEXT_MOST = 200, NTP_OCTETS = 48, NAMES_SLOW_MS = 1000 };
 
 const char *probe_result_word(enum probe_result r)
 {
@@ -289,7 +289,7 @@ void probe_run(struct session *s, struct probe *p, bool *names_fail)
         return;
     }
     if (net_resolve(s, p->host, AF_UNSPEC, all, &n, &e) != RC_OK || n == 0) {
-        *names_fail = e.rc == RC_DNS_TEMPORARY;
+        *names_fail = e.rc != RC_DNS_NXDOMAIN && clock_mono_ms() - began >= NAMES_SLOW_MS;
         end(s, p, RESULT_DNS, str_c(err_text(&e)));
     }
     for (size_t i = 0; i < n && (i == 0 || p->result != RESULT_OK); i++) {
