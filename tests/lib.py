@@ -100,9 +100,10 @@ class Home:
             s.ehlo = s.cmd('EHLO ' + ehlo)
         return s
 
-    def cli(self, *words, check=True):
+    def cli(self, *words, check=True, answers=''):
+        """The output of a command line; answers: lines for its questions."""
         r = subprocess.run(self.inside(self.postern, 'cli', '--home', self.home, *words), capture_output=True, text=True,
-                           env=self.env, stdin=subprocess.DEVNULL)
+                           env=self.env, input=answers)
         assert not check or r.returncode == 0, 'cli %s: %s%s' % (' '.join(words), r.stdout, r.stderr)
         return r.stdout + r.stderr if not check else r.stdout
 
@@ -126,6 +127,9 @@ class Home:
 
     def set(self, *settings):
         return self.cli('settings', 'set', *settings)
+
+    def passphrase(self, user='admin'):
+        return re.search(r'login: %s +passphrase: (\S+)' % user, self.init_output).group(1)
 
     def roles(self):
         """{(role, index): pid} of the running roles."""

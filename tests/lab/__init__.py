@@ -7,11 +7,11 @@ own wire to a router with packet rules (netlab.py). A capture on the router says
 """
 import os, re, subprocess, sys, tempfile, time
 
-import netlab
+import fake_rspamd, fleet, netlab
 from lib import Home, Manager, TOP, wait_for
 
 MANAGER, GATEWAYS, OUT, DNS = '198.51.100.10', ('192.0.2.11', '192.0.2.12'), '203.0.113.25', '203.0.113.53'
-CLOUD_PORTS = '25, 587'
+CLOUD_PORTS, ENGINE = '25, 587', 11333
 QUICK = ['spool.segment_bytes=8M', 'spool.min_free_bytes=64M', 'spool.reserve_bytes=1M', 'dns.servers=' + DNS, 'dns.timeout_ms=2000', 'dns.dnssec=no',
          'delivery.connect_ms=2000', 'queue.connection_failure_wait_ms=500', 'roles.scan=1', 'roles.receive=1', 'roles.deliver=1']
 ZONE = '''@ NS ns
@@ -49,8 +49,10 @@ class Site:
         t.things.append(self.manager)
         self.gateways = []
         for name in names:
-            g = Home(own(name) + ['listener.InboundMail.rat=rcpt.lab.test ACCEPT,ALL REJECT'] + list(settings), netns=self.net.ns(name), start=False)
-            g.name = name
+            self.things.append(self.net.popen(name, sys.executable, fake_rspamd.__file__, ENGINE))
+            g = Home(own(name) + ['listener.InboundMail.rat=rcpt.lab.test ACCEPT,ALL REJECT', fleet.HOLD] +
+                     fake_rspamd.engine_settings(ENGINE) + list(settings), netns=self.net.ns(name), start=False)
+            g.name, g.address = name, self.address[name]
             t.things.append(g)
             self.gateways.append(g)
         for h in [self.manager] + self.gateways:
