@@ -18,7 +18,14 @@
 #include "spool/rope.h"
 #include "spool/spool.h"
 
-enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = ROUTE_HOSTS_MAX, PIECE_TRIES = 3, PIECE_BODY = 16384 };
+enum {
+    RELEASE_PEERS = 8,
+    PIECE_RECIPIENTS = RESULTS_MAX,
+    HOPS_MAX = 32,
+    HOSTS_MAX = ROUTE_HOSTS_MAX,
+    PIECE_TRIES = 3,
+    PIECE_BODY = 16384
+};
 
 /* enum values of destination.tls, .dane and .ip_preference (spec/settings/destination.def) */
 enum {
@@ -109,6 +116,12 @@ struct destination {
     struct str auth_profile, auth_user, auth_password;
     bool auth_plain_text, touched;
     bool quarantine; /* not a domain: its mail goes to the holder by CPQ (holder.c) */
+    bool release;    /* also that: mail goes back to the gateway `serial` (releaser.c) */
+    struct str serial;
+    struct tls_context *pinned;
+    uint64_t ask;          /* call at central, 0 = none */
+    bool failed;           /* what central answered last could not be connected to */
+    const char *link_path; /* socket file of the link, in the arena; NULL = by address */
     enum cpq_class class;
     bool held; /* its connections are being closed: none is opened, nothing is tried again */
     struct destination *touched_next;
@@ -206,8 +219,23 @@ void holder_begin(struct link *l, const struct piece *p);
 void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
 void holder_failed(struct link *l, const struct piece *p, struct str why);
 
+/* releaser.c: released mail on its way back to gateways. */
+bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_out);
+/* In place of resolving: asks central; ends in destination_resolved(). */
+void releaser_ask(struct destination *to);
+void releaser_done(struct destination *to);
+struct conversation *releaser_connect(struct link *l, const struct address_ip *source);
+/* Serial and number of the origin. */
+enum rc releaser_origin(struct arena *a, struct str meta, struct cpq_facts *f, struct err *e);
+void releaser_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
+/* What the lines of a delivery say besides; empty for other destinations. */
+struct str releaser_target(const struct destination *to);
+struct str releaser_note(const struct destination *to);
+
 /* facts.c: what `hoststatus` shows of a destination, told to queue. */
 void facts_resolved(struct destination *to, struct str mx);
+/* Of a release: where the gateway of that name said just now that it takes mail. */
+void facts_told(struct destination *to, struct str name);
 void facts_tls(struct destination *to, const struct tls_facts *f, struct str why);
 
 /* sign.c: keys of the settings, made ready when those change; DKIM signatures and ARC seals of a loaded piece. */

@@ -43,6 +43,7 @@ struct held {
     uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes,
         serial_id;
     struct str serial, host, sender, recipients, subject, names, reasons;
+    uint64_t shown; /* its number in the log of this machine: that of other machines' mail is our own */
 };
 
 struct open_segment {
@@ -117,6 +118,14 @@ struct quarantine {
 static inline const struct conf *quarantine_conf(const struct quarantine *q)
 {
     return conf_now(q->o.conf);
+}
+
+/* Did it come from another machine? */
+static inline bool is_foreign(const struct quarantine *q, struct str serial)
+{
+    struct str own = quarantine_conf(q)->system.serial;
+
+    return !str_eqi(serial, own.n ? own : str_lit("unknown"));
 }
 
 /* store.c */
