@@ -62,3 +62,9 @@ def services(h):
 
 
 HOLD = 'message_filter.hold.text=hold: if (subject == "hold me") { quarantine("Policy"); }'
+
+
+def figures(h, report, range_='day'):
+    """The counters of a report of one row."""
+    got = rows(json.loads(h.cli('report', report, 'range=' + range_, '--json')))
+    return got[0] if got else {}

@@ -67,7 +67,6 @@ def test_t1_reporting_and_tracking_alone(t):
     assert {('sma', 'gw1', 22), ('sma', 'gw2', 22)} <= opened
     assert not [x for x in opened if x[0].startswith('gw') and x[1] == 'sma' and x[2] == 22], opened
     assert {x[2] for x in opened if x[0] == 'sma' and x[1].startswith('gw')} == {22}, opened
-    report = m.cli('report', 'mail_flow_summary', check=False)
     marked = fleet.services(m)
     for g in site.gateways:
         for service in ('Reporting', 'Tracking'):
@@ -88,7 +87,6 @@ def test_t1_reporting_and_tracking_alone(t):
     wait_for('the host to be down', lambda: re.search(r'Host up/down: +down', g.cli('hoststatus', 'the.euq.queue')), 30)
     assert ('gw1', 'sma', 6025) in site.opened() and ('gw1', 'sma', 7025) in site.opened() and site.dropped() > before
     assert site.delivered('an offer') == 0 and re.search(r'an offer', g.cli('showrecipients', 'host', 'the.euq.queue'))
-    assert report is not None
 
 
 def test_t2_nothing_without_a_link(t):
