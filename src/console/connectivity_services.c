@@ -8,7 +8,6 @@
 #include "console/connectivity.h"
 
 #include "base/json.h"
-#include "base/json_read.h"
 
 #include <inttypes.h>
 
@@ -61,29 +60,87 @@ static struct str with_result(struct session *s, const struct probe *p, const ch
 /* --- on a manager -------------------------------------------------------------------------------------------------------
  */
 
-struct gateway {
+/* Test Connection of a gateway, as `applianceconfig test` shows it: a line for each thing tried, "NAME (WAY): ok" or why
+ * not. */
+struct trial {
     const struct conf_appliance *a;
-    bool connected, refused;
-    struct str error; /* of SSH */
-    uint64_t ms;
-    const struct json *reach; /* NULL: the gateway did not say */
+    struct str lines;
+    struct str login; /* why there is no conversation; empty = there is one */
 };
 
-static struct gateway gateway_of(const struct conf_appliance *a, const struct json *contacts)
+/* What is said behind the name: "ok", or the reason; empty when nothing was said. */
+static struct str said(struct str lines, const char *name)
 {
-    struct gateway g = {.a = a, .error = str_lit("there was no contact yet")};
+    struct str line;
 
-    for (const struct json *k = json_is(contacts, JSON_ARRAY) ? contacts->first : NULL; k; k = k->next) {
-        if (!str_eqi(json_str_of(json_get(k, "name")), a->name))
+    while (str_split(&lines, '\n', &line)) {
+        size_t colon = str_find_str(line, str_lit("): "));
+
+        if (!str_starts(line, str_c(name)))
             continue;
-        g.connected = str_eq(json_str_of(json_get(k, "state")), str_lit("connected"));
-        g.refused = str_eq(json_str_of(json_get(k, "state")), str_lit("refused"));
-        if (json_str_of(json_get(k, "error")).n)
-            g.error = json_str_of(json_get(k, "error"));
-        json_u64(json_get(k, "rtt_ms"), &g.ms);
-        g.reach = json_get(json_get(k, "hello"), "reach");
+        return colon < line.n ? str_from(line, colon + 3) : str_from(line, strlen(name));
     }
-    return g;
+    return STR_NONE;
+}
+
+static struct trial try_gateway(struct session *s, const struct conf_appliance *a)
+{
+    struct str words[] = {str_lit("appliance"),
+                          str_lit("test"),
+                          a->name,
+                          a->address,
+                          arena_printf(&s->arena, "%" PRIu64, a->port),
+                          a->host_key,
+                          a->serial,
+                          arena_printf(&s->arena, "%s%s%s%s", a->reporting ? "reporting " : "",
+                                       a->tracking ? "tracking " : "", a->spam ? "spam " : "", a->pvo ? "pvo " : "")};
+    struct buf *text = session_buf(s, REPLY_MOST);
+    struct trial t = {.a = a};
+
+    if (!a->host_key.n && a->link == LINK_OFF) {
+        t.login = str_lit("the connection was never established");
+        return t;
+    }
+    session_ask(s, words, sizeof words / sizeof *words, text, NULL);
+    t.lines = buf_str(text);
+    t.login = said(t.lines, "hello: ");
+    if (!t.login.n)
+        t.login = said(t.lines, "key login: ");
+    if (str_starts(t.login, str_lit("ok")))
+        t.login = STR_NONE;
+    else if (!t.login.n)
+        t.login = str_trim(t.lines);
+    return t;
+}
+
+static enum probe_result result_of(struct str why)
+{
+    static const struct {
+        const char *word;
+        enum probe_result result;
+    } words[] = {{"ok", RESULT_OK},
+                 {"refused: connection", RESULT_REFUSED},
+                 {"connection refused", RESULT_REFUSED},
+                 {"timed out", RESULT_TIMEOUT},
+                 {"timeout", RESULT_TIMEOUT},
+                 {"no answer", RESULT_TIMEOUT},
+                 {"not answered", RESULT_TIMEOUT},
+                 {"does not let", RESULT_TIMEOUT},
+                 {"no banner", RESULT_NO_BANNER},
+                 {"reset", RESULT_RESET},
+                 {"host key", RESULT_AUTH},
+                 {"login", RESULT_AUTH},
+                 {"resolve", RESULT_DNS},
+                 {"DNS", RESULT_DNS}};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        for (size_t at = 0; at + strlen(words[i].word) <= why.n; at++) {
+            if (str_startsi(str_from(why, at), str_c(words[i].word)))
+                return words[i].result;
+            if (i == 0)
+                break; /* ok stands at the front */
+        }
+    return RESULT_PEER;
 }
 
 static bool no_way_in(const struct conf *c, const struct conf_appliance *a)
@@ -91,100 +148,64 @@ static bool no_way_in(const struct conf *c, const struct conf_appliance *a)
     return a->site == CLOUD && c->central.site != CLOUD && a->link == LINK_OFF;
 }
 
-static void ssh_service(struct connectivity *c, const struct gateway *g, const char *service, bool on)
+static bool no_way_out(const struct conf *c, const struct conf_appliance *a)
 {
-    struct session *s = c->s;
-    struct line l = {g->a->name, service, "manager", g->a->port, RESULT_OK, g->ms, STR_NONE};
-
-    if (!on || g->a->disconnected) {
-        l.result = RESULT_OFF;
-        l.text =
-            g->a->disconnected ? str_lit("fetching is stopped for this gateway") : str_lit("not chosen for this gateway");
-    } else if (!g->connected) {
-        l.result = g->refused ? RESULT_AUTH : RESULT_TIMEOUT;
-        l.text = arena_printf(
-            &s->arena, "SSH to %.*s:%" PRIu64 ": %.*s%s%s", STR(g->a->address), g->a->port, STR(g->error),
-            no_way_in(session_conf(s), g->a) ? "; a gateway in a cloud site does not let SSH in from the manager; " : "",
-            no_way_in(session_conf(s), g->a) ? advice : "");
-    }
-    show(c, &l);
+    return a->site != CLOUD && c->central.site == CLOUD && a->link == LINK_OFF;
 }
 
-/* What the gateway met on that port of ours: `reach` says {"7025":"ok"} or why not. */
-static void push_service(struct connectivity *c, const struct gateway *g, const char *service, bool on, uint64_t port,
-                         const char *usual, const char *waits)
+/* One service: what Test Connection said of `name`; `waits`: where mail stays meanwhile. */
+static void service(struct connectivity *c, const struct trial *t, struct line l, bool on, const char *name,
+                    const char *waits)
 {
     struct session *s = c->s;
-    struct line l = {g->a->name, service, "gateway", port, RESULT_OK, 0, STR_NONE};
-    const struct json *said = json_get(g->reach, usual);
-    struct str word = json_str_of(said);
-    bool reached = json_is(said, JSON_TRUE) || str_eq(word, str_lit("ok"));
+    const struct conf *now = session_conf(s);
+    struct str why = said(t->lines, name);
+    bool manager = str_eq(str_c(l.opened_by), str_lit("manager"));
 
-    if (!on) {
+    l.partner = t->a->name;
+    if (!on || (t->a->disconnected && !*waits)) {
         l.result = RESULT_OFF;
-        l.text = str_lit("not chosen for this gateway");
-    } else if (!g->connected) {
+        l.text = on ? str_lit("fetching is stopped for this gateway") : str_lit("not chosen for this gateway");
+    } else if (t->login.n && manager) {
+        l.result = result_of(t->login);
+        l.text = arena_printf(&s->arena, "SSH to %.*s:%" PRIu64 ": %.*s", STR(t->a->address), t->a->port, STR(t->login));
+    } else if (t->login.n) {
         l.result = RESULT_PEER;
-        l.text = arena_printf(&s->arena, "refused as long as SSH does not work%s%s",
-                              no_way_in(session_conf(s), g->a) ? "; " : "", no_way_in(session_conf(s), g->a) ? advice : "");
-    } else if (!reached) {
-        bool cloud = session_conf(s)->central.site == CLOUD && g->a->link == LINK_OFF;
-
-        l.result = str_eq(word, str_lit("refused")) ? RESULT_REFUSED : said ? RESULT_TIMEOUT : RESULT_PEER;
-        l.text = arena_printf(
-            &s->arena, "not reachable from this gateway: port %" PRIu64 " not answered%s%.*s%s; mail stays in %s%s%s", port,
-            word.n ? " (" : "", STR(word), word.n ? ")" : "", waits, cloud ? "; " : "", cloud ? advice : "");
+        l.text = str_lit("refused as long as SSH from the manager does not work");
+    } else {
+        l.result = result_of(why);
+        l.text = l.result != RESULT_OK ? why.n ? why : str_lit("the gateway says nothing about it") : STR_NONE;
     }
-    show(c, &l);
-}
-
-static void release_service(struct connectivity *c, const struct gateway *g)
-{
-    struct session *s = c->s;
-    struct probe p = {.host = g->a->address, .kind = PROBE_CPQ};
-    struct line l = {g->a->name, "Policy, virus, outbreak: release", "manager", 0, RESULT_OFF, 0, STR_NONE};
-    struct buf *json = session_buf(s, REPLY_MOST);
-    const struct json *cpq = NULL;
-    struct err e = ERR_NONE;
-
-    l.text = str_lit("not chosen for this gateway");
-    if (g->a->pvo && g->connected &&
-        session_call(s, NULL, json, "contact", arena_printf(&s->arena, "%.*s", STR(g->a->name)).p, "cpq", NULL) == RC_OK &&
-        json_read(&s->arena, buf_str(json), &cpq, &e) == RC_OK && json_u64(json_get(cpq, "port"), &p.port)) {
-        probe_run(s, &p, &c->names_fail);
-        l.port = p.port;
-        l.result = p.result;
-        l.ms = p.ms;
-        l.text = p.result == RESULT_OK ? STR_NONE : with_result(s, &p, "mail stays in the.cpq.release.host");
-    } else if (g->a->pvo) {
-        l.result = RESULT_PEER;
-        l.port = 7025;
-        l.text = str_lit("the gateway does not say its port over SSH: releases wait");
-    }
+    if (l.result != RESULT_OK && l.result != RESULT_OFF && *waits)
+        l.text = arena_printf(&s->arena, "%.*s; mail stays in %s", STR(l.text), waits);
+    if (l.result != RESULT_OK && l.result != RESULT_OFF && (no_way_in(now, t->a) || (no_way_out(now, t->a) && !manager)))
+        l.text = arena_printf(&s->arena, "%.*s; %s", STR(l.text), advice);
     show(c, &l);
 }
 
 static void on_manager(struct connectivity *c)
 {
-    struct session *s = c->s;
-    const struct conf *now = session_conf(s);
-    struct buf *json = session_buf(s, REPLY_MOST);
-    const struct json *contacts = NULL;
-    struct err e = ERR_NONE;
+    const struct conf *now = session_conf(c->s);
 
-    if (session_call(s, NULL, json, "contact", NULL) != RC_OK || json_read(&s->arena, buf_str(json), &contacts, &e) != RC_OK)
-        contacts = NULL;
     for (size_t i = 0; i < now->appliance.n; i++) {
-        const struct gateway g = gateway_of(&now->appliance.items[i], contacts);
+        const struct trial t = try_gateway(c->s, &now->appliance.items[i]);
+        uint64_t ssh = t.a->port;
 
-        ssh_service(c, &g, "Reporting", g.a->reporting);
-        ssh_service(c, &g, "Tracking", g.a->tracking);
-        push_service(c, &g, "Spam quarantine", g.a->spam, now->euq_listener.port, "6025", "the.euq.queue");
-        push_service(c, &g, "Policy, virus, outbreak quarantine", g.a->pvo, now->cpq_listener.port, "7025", "the.cpq.host");
-        release_service(c, &g);
+        service(c, &t, (struct line){.service = "Reporting", .opened_by = "manager", .port = ssh}, t.a->reporting,
+                "reporting", "");
+        service(c, &t, (struct line){.service = "Tracking", .opened_by = "manager", .port = ssh}, t.a->tracking, "tracking",
+                "");
+        service(c, &t, (struct line){.service = "Spam quarantine", .opened_by = "gateway", .port = now->euq_listener.port},
+                t.a->spam, "spam quarantine", "the.euq.queue");
+        service(c, &t,
+                (struct line){
+                    .service = "Policy, virus, outbreak quarantine", .opened_by = "gateway", .port = now->cpq_listener.port},
+                t.a->pvo, "policy, virus and outbreak quarantines", "the.cpq.host");
+        service(c, &t, (struct line){.service = "Released mail", .opened_by = "manager", .port = 7025},
+                t.a->pvo || t.a->spam, "released mail", "the.cpq.release.host");
     }
     if (!now->appliance.n && !c->services)
-        say(s, "No gateway is enrolled: applianceconfig adds one.\n");
+        say(c->s, "No gateway is enrolled: applianceconfig adds one.\n");
 }
 
 /* --- on a gateway -------------------------------------------------------------------------------------------------------
