@@ -184,6 +184,7 @@ static bool wants_central(const struct conf *now)
     return conf_is_manager(now);
 }
 
+/* A manager without listeners neither receives nor judges mail. */
 static void count_mail(struct control *c, const struct conf *now)
 {
     role_count(c->process, ROLE_receive, conf_receives(now) ? now->roles.receive : ROLE_NONE);
