@@ -35,7 +35,7 @@ void verb_tracking(struct verb_call *c)
     const struct conf_user *u = conf_find(&now->user, c->user);
 
     if (u && u->role == 3 && !now->tracking.guests) {
-        verb_say(c, RC_NOT_PERMITTED, "Guests may not search (tracking.guests).");
+        verb_fail(c, &(struct err){RC_NOT_PERMITTED, "guests may not search (tracking.guests)"});
         return;
     }
     c->ask_ms = now->tracking.timeout_ms + 30000;
