@@ -158,7 +158,7 @@ static void read_segment(const char *path, struct found *f)
 }
 
 /* Segments of all epochs, in order; numbers go on within an epoch. */
-static struct found look(void)
+static struct found look(const char *fault)
 {
     struct export_index *x;
     struct found f = {0};
@@ -184,6 +184,8 @@ static struct found look(void)
             f.epoch = epoch;
             f.number = f.seqs = 0;
         }
+        if (seq != f.seqs + 1)
+            print_error("%s\n%.*s\n", fault, STR(buf_str(&list)));
         assert_int_equal(seq, ++f.seqs);
         segment_path(path, dir, SEGMENT_TRACKING, epoch, seq, false);
         read_segment(path, &f);
@@ -217,7 +219,7 @@ static uint64_t counted(void)
 
 static void check(const char *fault)
 {
-    struct found f = look();
+    struct found f = look(fault);
 
     if (f.mid != MESSAGES || f.epochs != 1 || counted() != MESSAGES)
         print_error("%s: %llu messages, %llu epochs, %llu counted\n", fault, (unsigned long long)f.mid,
@@ -279,13 +281,13 @@ static void epoch_rises(void **state)
     snprintf(command, sizeof command, "for f in %s/exports/tracking/*.open; do truncate -s 520 $f; done", home);
     assert_int_equal(system(command), 0);
     assert_false(child(NULL));
-    f = look();
+    f = look("");
     assert_int_equal(f.epochs, 2);
     snprintf(command, sizeof command, "rm %s/events/record.state", home);
     assert_int_equal(system(command), 0);
     assert_false(child(NULL));
     assert_false(child(NULL));
-    f = look();
+    f = look("");
     assert_int_equal(f.epochs, 3);
 }
 
