@@ -22,6 +22,7 @@ struct central_options {
     struct events *events;
     struct board *board;
     const char *home;
+    uint64_t connect_ms, step_ms; /* of SSH connections; 0 = those of ssh_line.h (tests take shorter ones) */
 };
 
 struct central *central_new(const struct central_options *o);

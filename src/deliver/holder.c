@@ -105,8 +105,11 @@ static enum rc complete(struct deliver *d, struct piece *p, const char *hex, str
 
     arena_init(&scratch, 4096, META_ARENA_MAX);
     buf_clear(&p->meta);
-    rc = cpq_meta_complete(&scratch, p->carried.meta, &facts, &p->meta, e);
-    if (rc == RC_SYNTAX) { /* what scan made is no metadata: the message goes all the same, with what we know */
+    rc = p->to->release ? releaser_origin(&scratch, p->carried.meta, &facts, e) : RC_OK;
+    if (rc == RC_OK)
+        rc = cpq_meta_complete(&scratch, p->carried.meta, &facts, &p->meta, e);
+    if (rc == RC_SYNTAX &&
+        !p->to->release) { /* what scan made is no metadata: the message goes all the same, with what we know */
         buf_clear(&p->meta);
         rc = cpq_meta_complete(&scratch, STR_NONE, &facts, &p->meta, e);
     }

@@ -6,6 +6,7 @@
  * version wants.
  */
 #include "admin/admin.h"
+#include "admin/enrol_manager.h"
 #include "admin/identity.h"
 #include "admin/slbl.h"
 #include "base/must.h"
@@ -242,6 +243,7 @@ static enum rc start(struct process *p, struct err *e)
     login_open(&c->admin);
     sessions_open(&c->admin);
     run_open(&c->admin);
+    enrol_open(&c->admin);
     bus_on_peer(p->bus, peer_came, NULL, c);
     TRY(slbl_open(&c->admin, e));
     captures_open(&c->admin); /* what it tells a new process comes after the snapshot */
