@@ -40,7 +40,7 @@ def contiguous(segments):
 
 
 def report(g, name, *words):
-    return {row['key']: row for row in json.loads(g.cli('report', name, '--json', *words))['rows']}
+    return {row['key']: row for row in json.loads(g.cli('report', name, *words, '--json'))['rows']}
 
 
 def events(g, name):
@@ -114,7 +114,7 @@ def test_reports_count_what_happened(t):
     assert users['b@rcpt.test']['incoming_total_recipients'] == 5 and users['c3@rcpt.test']['incoming_total_clean_recipients'] == 1
     assert report(g, 'mail_env_sender_stats')['u0@s.test']['num_msgs'] == 3
     assert report(g, 'mail_subject_stats')['offer']['num_msgs'] == 5
-    assert report(g, 'mail_incoming_ip_hostname_detail')['127.0.0.1']['total_accepted_connections'] == 6
+    assert report(g, 'mail_incoming_ip_hostname_detail')['127.0.0.1']['total_accepted_connections'] == len(re.findall(r'ICID \d+ ACCEPT', g.log()))
     csv = g.cli('report', 'mail_users_detail', '--csv', 'top=1', 'range=hour').splitlines()
     assert csv[0].startswith('Begin Timestamp,End Timestamp,Begin Date,End Date,Key,incoming_total_recipients,') and len(csv) == 2
     assert re.match(r'\d{10},\d{10},\d{4}-\d\d-\d\d \d\d:\d\d GMT,\d{4}-\d\d-\d\d \d\d:\d\d GMT,b@rcpt.test,5,', csv[1]), csv[1]
@@ -148,7 +148,7 @@ def test_budget_evicts_and_says_so(t):
     there are warnings before. Nothing goes silently."""
     sink = t.sink()
     serial = '42BBC3D17E5B08F46D21-9B3E70C4A5D8'
-    g = t.home([RAT, 'exports.max_bytes=131072', 'exports.segment_bytes=65536', 'manager.m1.serial=' + serial], sink_port=sink.port)
+    g = t.home([RAT, 'exports.max_bytes=65536', 'exports.segment_bytes=65536', 'manager.m1.serial=' + serial], sink_port=sink.port)
     rnd = random.Random(5)
     for i in range(200):
         subject = '\r\n '.join('%0120x' % rnd.getrandbits(480) for _ in range(12))
@@ -175,15 +175,13 @@ def test_service_off_is_a_stretch_that_is_named(t):
     g = t.home([RAT, 'exports.segment_ms=1000'], sink_port=sink.port)
     assert g.smtp().send('a@s.test', 'b@rcpt.test', b'Subject: before\r\n\r\nx\r\n')[0] == 250
     wait_for('the first', lambda: listed(g) and events(g, 'message_finished'), 15)
-    g.cli('trackingconfig', 'setup', 'enabled=no')
-    g.cli('commit', 'off')
+    g.cli('settings', 'set', 'tracking.enabled=no')
     time.sleep(1)
     assert 'not permitted' in g.cli('exports', 'list', 'tracking', '0', '0', check=False)
     assert g.smtp().send('a@s.test', 'b@rcpt.test', b'Subject: meanwhile\r\n\r\nx\r\n')[0] == 250
     wait_for('the second', lambda: len(re.findall('Message finished', g.log())) == 2)
     time.sleep(1)
-    g.cli('trackingconfig', 'setup', 'enabled=yes')
-    g.cli('commit', 'on')
+    g.cli('settings', 'set', 'tracking.enabled=yes')
     time.sleep(1)
     assert g.smtp().send('a@s.test', 'b@rcpt.test', b'Subject: after\r\n\r\nx\r\n')[0] == 250
     wait_for('the third', lambda: len(events(g, 'message_finished')) == 2, 15)
