@@ -16,7 +16,7 @@
 
 #include <openssl/evp.h>
 
-enum { STRANGER_IDLE_MS = 60000, IDLE_MS = 300000, DIGEST = 32 };
+enum { STRANGER_IDLE_MS = 60000, IDLE_MS = 300000, DIGEST = 32, ASK_MS = 10000, KEY_ID_MAX = 100 };
 
 struct release_session {
     struct cpq_server cs; /* first */
@@ -127,7 +127,7 @@ static enum smtp_next on_connect(struct smtp_server *s)
           .local_ip = !l->via_link ? ip_text(&s->peer.local, local)
                       : on         ? on->address
                                    : STR_NONE,
-          .peer_ip = l->via_link ? str_c(l->socket_name) : ip_text(&s->peer.ip, peer), .link = l->via_link);
+          .peer_ip = l->via_link ? str_c(l->socket_name) : ip_text(&s->peer.ip, peer), .via_link = l->via_link);
     smtp_greet(s, str_lit(PRODUCT_NAME " CPQ ready"));
     return SMTP_DONE;
 }
