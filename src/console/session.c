@@ -429,6 +429,11 @@ static void idle(struct session *s)
         session_staged(s) ? " Changes that were not committed are dropped." : "");
 }
 
+static void say_interrupted(struct session *s)
+{
+    say_raw(s, str_lit("^C\n"));
+}
+
 int session_talk(struct session *s)
 {
     volatile bool on = true;
@@ -440,7 +445,7 @@ int session_talk(struct session *s)
 
         s->inside = true;
         if (why == LEAVE_ABORT)
-            say_raw(s, str_lit("^C\n"));
+            say_interrupted(s);
         if (why == LEAVE_NO_ANSWER)
             say(s, "No answer was given.\n");
         clear(s);

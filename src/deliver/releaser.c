@@ -171,7 +171,8 @@ struct conversation *releaser_connect(struct link *l, const struct address_ip *s
     if (to->state == DESTINATION_READY)
         to->state = DESTINATION_NEW; /* the answer is used: the next connection asks again */
     if (to->link_path)
-        return conversation_connect_unix(to->d->o.loop, to->link_path, CONNECT_MS, &smtp_client_kind, &l->setup);
+        return conversation_connect_unix_tls(to->d->o.loop, to->link_path, CONNECT_MS, &smtp_client_kind, to->pinned,
+                                             &l->setup);
     return conversation_connect(to->d->o.loop, &l->ip, source, CONNECT_MS, &smtp_client_kind, to->pinned, &l->setup);
 }
 
