@@ -55,13 +55,15 @@ static void on_connected(void *ctx, struct smtp_client *cl)
 
     l->client = cl;
     if (local_leg(l)) {
+    if (l->to->quarantine)
         holder_connected(l);
+    if (l->to->quarantine && !l->central)
         return;
-    }
-    conversation_addresses(smtp_client_conversation(cl), &l->local, &l->ip);
+    conversation_addresses(smtp_client_conversation(cl), &l->local, l->via_link ? NULL : &l->ip);
     l->dcid = board_next(d->o.board, NUMBER_DCID);
-    event(d->o.events, delivery_connection, .dcid = l->dcid, .local_ip = ip_text(&l->local, local),
-          .remote_ip = ip_text(&l->ip, remote), .port = l->ip.port, .domain = l->to->name);
+    event(d->o.events, delivery_connection, .dcid = l->dcid,
+          .local_ip = l->via_link ? str_lit("link") : ip_text(&l->local, local), .remote_ip = ip_text(&l->ip, remote),
+          .port = l->ip.port, .domain = l->to->name);
 }
 
 static void on_ready(void *ctx, struct smtp_client *cl)
@@ -167,12 +169,15 @@ static void on_tls(void *ctx, struct smtp_client *cl, bool ok, struct str why)
     const struct tls_facts *f = smtp_client_conversation(cl)->tls;
     char remote[46];
 
+    if (!ok && l->central && l->to->pins_why[0])
+        why = str_c(l->to->pins_why);
     facts_tls(l->to, ok ? f : NULL, why);
     if (ok)
         event(d->o.events, delivery_tls, .dcid = l->dcid, .protocol = f->version, .cipher = f->cipher,
               .cn = l->verify && !l->dane && !l->sts ? f->peer_name : STR_NONE,
               .host = l->dane || l->sts ? l->options.host : STR_NONE);
     else if (l->options.tls == SMTP_TLS_REQUIRED && !l->to->quarantine)
+    else if (l->options.tls == SMTP_TLS_REQUIRED && !l->central)
         event(d->o.events, delivery_tls_required, .dcid = l->dcid, .remote_ip = ip_text(&l->ip, remote));
     else
         event(d->o.events, delivery_tls_failed, .dcid = l->dcid, .why = why);
@@ -221,6 +226,9 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     if (local_leg(l))
         holder_failed(l, p ? p : to->pending.first, f->text);
     else
+    if (to->quarantine)
+        holder_failed(l, p ? p : to->pending.first, f);
+    if (!to->quarantine || l->central)
         connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
@@ -295,7 +303,7 @@ static const struct conf_interface *source_interface(const struct conf *c)
     return c->delivery.source_interface.n ? conf_find(&c->interface, c->delivery.source_interface) : NULL;
 }
 
-static bool source_address(const struct conf *c, const struct address_ip *to, struct address_ip *out)
+bool link_source(const struct conf *c, const struct address_ip *to, struct address_ip *out)
 {
     const struct conf_interface *i = source_interface(c);
     struct str text = !i ? STR_NONE : to->family == AF_INET ? i->address : i->address6;
@@ -398,6 +406,8 @@ bool link_open(struct destination *to, size_t hop)
     else
         l->conversation =
             conversation_connect(d->o.loop, &h->ip, from, c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
+        l->conversation = conversation_connect(d->o.loop, &h->ip, link_source(c, &h->ip, &source) ? &source : NULL,
+                                               c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
     if (!l->conversation) {
         l->hop_bad = true;
         l->failed_text = str_lit("out of memory");

@@ -150,6 +150,9 @@ static void on_verb(void *ctx, const struct bus_in *in)
 
     if (str_eq(call->verb, str_lit("tracking")) && track_verb(r, in))
         return;
+    if (str_eq(call->verb, str_lit("exports"))) {
+        export_verbs_call(r, in);
+    }
     get_str(&args, &arg);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (str_eq(call->verb, str_c(verbs[i].name))) {

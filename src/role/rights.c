@@ -60,6 +60,7 @@ static const struct home_right {
     {ROLE_quarantine, "run/cpq", 's'},
     {ROLE_clock, "clock", 's'},
     {ROLE_central, "central", 's'},
+    {ROLE_central, "run/link", 's'},
     {ROLE_record, "central", 'w'},
     {ROLE_record, "exports", 'w'},
     {ROLE_record, "tracking", 's'},
