@@ -104,12 +104,16 @@ static enum rc commit(struct admin *a, struct conf_draft *d, struct str user, st
     return store_commit(a, d, user, str_c(comment), true, &version, NULL, e);
 }
 
-static enum rc own_card(struct admin *a, struct str partner, struct arena *arena, struct buf *out, struct err *e)
+/* `whole`: with serial number, host and version, which hello has by itself. */
+static enum rc own_card(struct admin *a, struct str partner, bool whole, struct arena *arena, struct buf *out, struct err *e)
 {
     struct enrol_card own;
 
     TRY(enrol_own(&a->current->conf, partner, arena, &own, e));
-    enrol_card_write(&own, out);
+    if (whole)
+        enrol_card_write(&own, out);
+    else
+        enrol_card_rest(&own, out);
     return RC_OK;
 }
 
@@ -148,7 +152,7 @@ static enum rc hello(struct admin *a, struct str name, const struct enrol_card *
         rc = commit(a, d, str_lit("manager"), card->serial, card->revoke ? "removed this gateway" : "said who it is", e);
     if (rc != RC_OK)
         conf_draft_free(d);
-    return rc == RC_OK ? own_card(a, card->serial, arena, members, e) : rc;
+    return rc == RC_OK ? own_card(a, card->serial, false, arena, members, e) : rc;
 }
 
 enum rc enrol_hello(struct admin *a, struct str name, struct str json, struct buf *members, struct err *e)
@@ -208,7 +212,7 @@ void verb_enrol(struct verb_call *c)
         return;
     }
     buf_addf(&c->json, "{\"proto\":%d,\"role\":\"gateway\",", ENROL_PROTO);
-    rc = own_card(c->admin, card.serial, &c->arena, &c->json, &e);
+    rc = own_card(c->admin, card.serial, true, &c->arena, &c->json, &e);
     buf_addc(&c->json, '}');
     if (rc != RC_OK)
         verb_fail(c, &e);

@@ -4,6 +4,7 @@
  * Called by role/main_central.c. Owns what the other files of the room keep in struct central. On a gateway there are no
  * appliances in the settings: what is for managers then rests.
  */
+#include "central/enrol.h"
 #include "central/inside.h"
 
 #include "base/must.h"
@@ -19,7 +20,7 @@ static void changed(void *ctx, const struct conf *now, const struct conf *old)
 {
     struct central *c = ctx;
 
-    (void)old;
+    enrol_gone(c, now, old);
     if (c->conf)
         conf_unref(c->conf);
     c->conf = conf_ref(now);

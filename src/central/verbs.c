@@ -3,6 +3,7 @@
  *
  * Called over the bus. Owns a call until it is answered; the answer to a control that died meanwhile goes nowhere.
  */
+#include "central/enrol.h"
 #include "central/inside.h"
 
 #include "base/must.h"
@@ -16,6 +17,10 @@ static const struct {
     void (*run)(struct central_call *call);
 } verbs[] = {
     {"contact", verb_contact},
+    {"enrol_key", verb_enrol_key},
+    {"enrol_open", verb_enrol_open},
+    {"enrol_hello", verb_enrol_hello},
+    {"enrol_test", verb_enrol_test},
 };
 
 void central_answer(struct central_call *call, enum rc rc)

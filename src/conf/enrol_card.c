@@ -125,6 +125,11 @@ void enrol_card_write(const struct enrol_card *c, struct buf *out)
     json_str(out, c->serial);
     put(out, "host", c->host);
     put(out, "ver", c->ver);
+    enrol_card_rest(c, out);
+}
+
+void enrol_card_rest(const struct enrol_card *c, struct buf *out)
+{
     put(out, "address", c->address);
     put(out, "ssh_key", c->ssh_key);
     put(out, "cpq_print", c->print);

@@ -26,6 +26,8 @@ struct enrol_card {
 enum rc enrol_card_read(struct arena *a, struct str json, struct enrol_card *out, struct err *e);
 /* Members without braces, without the first comma: `"serial":"...",...`. */
 void enrol_card_write(const struct enrol_card *card, struct buf *out);
+/* The same without serial number, host and version, which hello says by itself; a comma before each. */
+void enrol_card_rest(const struct enrol_card *card, struct buf *out);
 /* Where a manager takes held mail: a further member `services`. Ports alone; hello says also what is on. */
 void enrol_card_ports(const struct enrol_card *card, struct buf *out);
 /* Our own, from the settings: pins, SSH key, address. Texts live in `a`. `partner` =
