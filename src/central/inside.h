@@ -17,6 +17,7 @@ struct central {
     struct line *lines;       /* line.c */
     uv_async_t lines_async;   /* a thread has something to tell */
     struct contact *contacts; /* contact.c */
+    struct links *links;      /* link.c */
     bool stopping;
     void (*emptied)(void *ctx);
     void *emptied_ctx;
@@ -78,5 +79,16 @@ void contact_down(struct central *c, struct str appliance, enum rc rc, const cha
 void contact_transfer(struct central *c, struct str appliance, enum contact_service s, uint64_t bytes);
 /* The last hello of this gateway, or NULL. */
 const char *contact_hello(const struct central *c, struct str appliance);
+
+/* --- link.c, link_gateway.c, link_manager.c: the link (central.md 8) ---------------------------------------------------------- */
+
+void links_begin(struct central *c);
+void links_changed(struct central *c);
+void links_stop(struct central *c);
+void links_free(struct central *c);
+/* "unix:PATH" when the link of this gateway (its item's policy) is to be used for that channel ("mgmt", "cpq"): the policy is
+ * `only`, or `prefer` and the link is up. False: not by the link. With `only` and the link down the path leads nowhere. */
+bool link_use(const struct central *c, const struct conf_appliance *a, const char *file, char out[128]);
+void verb_link(struct central_call *call);
 
 #endif

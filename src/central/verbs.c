@@ -21,6 +21,7 @@ static const struct {
     {"enrol_open", verb_enrol_open},
     {"enrol_hello", verb_enrol_hello},
     {"enrol_test", verb_enrol_test},
+    {"link", verb_link},
 };
 
 void central_answer(struct central_call *call, enum rc rc)

@@ -429,6 +429,8 @@ static void idle(struct session *s)
         session_staged(s) ? " Changes that were not committed are dropped." : "");
 }
 
+static const struct str interrupted = {"^C\n", 3}; /* no temporary beside a setjmp() */
+
 int session_talk(struct session *s)
 {
     volatile bool on = true;
@@ -440,7 +442,7 @@ int session_talk(struct session *s)
 
         s->inside = true;
         if (why == LEAVE_ABORT)
-            say_raw(s, str_lit("^C\n"));
+            say_raw(s, interrupted);
         if (why == LEAVE_NO_ANSWER)
             say(s, "No answer was given.\n");
         clear(s);
