@@ -17,6 +17,7 @@ struct enrol_card {
     struct str ssh_key;                 /* manager: of account `manager`; gateway: of account `link` */
     struct str print, next;             /* own pins */
     struct str known_print, known_next; /* what it pins of us */
+    struct str host_key;                /* of its SSH server: TYPE BASE64 */
     struct str request, certificate;    /* gateway: to be signed; manager: signed */
     uint64_t proto, pvo_port, spam_port;
     bool revoke; /* manager: forget me */
