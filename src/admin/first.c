@@ -102,7 +102,7 @@ static enum rc lab_services(struct conf_draft *d, struct err *e)
         buf_addf(&line, "service_host.%s.hosts=", row->service);
         for (size_t k = 0; k < firewall_lab_hosts(row); k++)
             buf_addf(&line, "%s%.*s", k ? "," : "", STR(firewall_lab_host(row, k, &d->arena)));
-        if (firewall_lab_hosts(row))
+        if (firewall_lab_hosts(row) && firewall_direction(row, &d->conf) != FIREWALL_NONE)
             rc = conf_draft_line(d, buf_str(&line), e);
         buf_done(&line);
         TRY(rc);

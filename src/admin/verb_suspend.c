@@ -137,6 +137,8 @@ static bool receiving(struct verb_call *c, bool suspend)
     args = arena_must_alloc(&c->arena, (names.n + 1) * sizeof *args);
     args[0] = arena_printf(&c->arena, "%llu", (unsigned long long)delay_s);
     memcpy(args + 1, names.items, names.n * sizeof *args);
+    if (!conf_receives(&c->admin->current->conf))
+        buf_add(&c->text, suspend ? str_lit("Receiving suspended.\n") : str_lit("Receiving resumed.\n"));
     verb_ask(c, ROLE_receive, suspend ? "suspendlistener" : "resumelistener",
              suspend ? (struct strs){args, names.n + 1} : names);
     return true;

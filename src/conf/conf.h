@@ -274,6 +274,13 @@ struct conf_tracking {
 struct conf_reporting {
 #include "spec/settings/reporting.def"
 };
+struct conf_link_listener {
+#include "spec/settings/link_listener.def"
+};
+struct conf_link_token {
+    struct str name;
+#include "spec/settings/link_token.def"
+};
 #undef SETTING
 
 #define CONF_MEMBER_ONE(section) struct conf_##section section;
@@ -308,6 +315,9 @@ enum rc conf_source_feed(struct conf_source *s, uint64_t version, struct str blo
 /* Tests: defaults plus lines "path=value" ("listener.Inbound.port=25", "route[example.com].hosts=a,b"; naming an item makes
  * it). */
 struct conf_source *conf_source_test(const char *lines, struct err *e);
+
+/* Whether this machine takes mail on listeners: a gateway does, a manager only when it was given one. */
+bool conf_receives(const struct conf *c);
 
 /* What a listener calls itself: its own host name, else that of its interface, else the system's. */
 struct str conf_listener_host(const struct conf *c, const struct conf_listener *l);

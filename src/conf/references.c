@@ -31,7 +31,7 @@ static const struct conf_reference references[] = {
     {"quarantine", "users", "user", ""},
     {"spam_quarantine", "users", "user", ""},
     {"cpq_listener", "interface", "interface", ""},
-    {"cpq_listener", "certificate", "certificate", ""},
+    {"euq_listener", "interface", "interface", ""},
     {"http", "certificate", "certificate", ""},
     {"domain_profile", "key", "signing_key", ""},
     {"domain_profile", "second_key", "signing_key", ""},
@@ -115,6 +115,11 @@ enum rc conf_draft_rename(struct conf_draft *d, const struct conf_section *s, st
                 replace(d, conf_item(&d->conf, by, i), f, from, to);
     }
     return RC_OK;
+}
+
+bool conf_receives(const struct conf *c)
+{
+    return c->system.role == 0 || c->listener.n > 0;
 }
 
 struct str conf_listener_host(const struct conf *c, const struct conf_listener *l)

@@ -358,6 +358,16 @@ static const struct conf_setting rows_reporting[] = {
 #include "spec/settings/reporting.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_link_listener
+static const struct conf_setting rows_link_listener[] = {
+#include "spec/settings/link_listener.def"
+    {.name = NULL}};
+#undef OWNER
+#define OWNER conf_link_token
+static const struct conf_setting rows_link_token[] = {
+#include "spec/settings/link_token.def"
+    {.name = NULL}};
+#undef OWNER
 #undef SETTING
 
 #define KIND_ONE false

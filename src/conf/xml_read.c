@@ -12,6 +12,13 @@
 
 enum { FILE_MAX = 64 << 20 };
 
+enum {
+#define SECTION(section, kind, element, level, secrets, always, help) SECTION_##section,
+#include "spec/sections.def"
+#undef SECTION
+    SECTIONS
+};
+
 static struct str name_of(const xmlNode *n)
 {
     return str_c((const char *)n->name);
@@ -149,7 +156,7 @@ static enum rc read_section(struct conf_draft *d, const struct conf_section *s, 
 static enum rc read_config(struct conf_draft *d, const xmlNode *root, struct err *e)
 {
     const xmlNode *n;
-    uint64_t seen = 0;
+    uint64_t seen[(SECTIONS + 63) / 64] = {0};
 
     if (!root || !str_eq(name_of(root), str_lit("config")))
         return err_set(e, RC_SYNTAX, "line %d: the outermost element is not <config>", root ? line_of(root) : 1);
@@ -161,9 +168,9 @@ static enum rc read_config(struct conf_draft *d, const xmlNode *root, struct err
             i++;
         if (i == conf_sections_n)
             return err_set(e, RC_NOT_FOUND, "line %d: no section <%s>", line_of(n), (const char *)n->name);
-        if (seen >> i & 1)
+        if (seen[i / 64] >> i % 64 & 1)
             return err_set(e, RC_EXISTS, "line %d: section <%s> appears twice", line_of(n), (const char *)n->name);
-        seen |= 1ull << i;
+        seen[i / 64] |= 1ull << i % 64;
         TRY(read_section(d, &conf_sections[i], n, e));
         TRY(next_element(n->next, &n, e));
     }

@@ -252,7 +252,7 @@ static enum rc op_lab(struct session *s)
     for (size_t i = 0; (row = firewall_row(i)); i++) {
         struct buf *hosts = session_buf(s, 4096);
 
-        for (size_t k = 0; k < firewall_lab_hosts(row); k++)
+        for (size_t k = 0; firewall_direction(row, session_conf(s)) != FIREWALL_NONE && k < firewall_lab_hosts(row); k++)
             buf_addf(hosts, "%s%.*s", k ? "," : "", STR(firewall_lab_host(row, k, &s->arena)));
         if (hosts->n && (!make(s, row) || !field_put(s, section(), str_c(row->service), "hosts", buf_str(hosts))))
             return RC_INVALID;

@@ -27,6 +27,7 @@ static const struct member {
     {12 << 1 | TEXT, offsetof(struct carried, encrypt)},
     {13 << 1 | NUMBER, offsetof(struct carried, original_mid)},
     {14 << 1 | TEXT, offsetof(struct carried, release)},
+    {15 << 1 | TEXT, offsetof(struct carried, release_key)},
 };
 
 enum { MEMBERS = sizeof members / sizeof *members };

@@ -60,6 +60,8 @@ struct carried {
     struct str
         release; /* of one that left quarantine: the JSON object `release` of central.md 7.3, whose edits scan makes */
     uint64_t original_mid; /* of a released message, 0 = none */
+    /* of one that a manager gave back: "SERIAL MID RELEASE"; queue takes no key twice (queue/taken.h) */
+    struct str release_key;
 };
 
 /* Adds the coded form; nothing at all when everything is empty. */

@@ -57,6 +57,7 @@ void released_envelope(const struct released *r, struct buf *out)
     struct carried c = carried_of(r);
 
     c.edits = r->edits;
+    c.release_key = r->key;
     carried_encode(&c, &carried);
     env.carried = buf_str(&carried);
     env.parent_mid = r->mid;

@@ -17,6 +17,7 @@ struct released {
     bool spam;                          /* out of the spam quarantine: delivered without another look */
     bool copy;                          /* a copy for somebody else: the same, and nothing that was gathered goes along */
     struct str edits;                   /* of released_edits() */
+    struct str key;                     /* carried.release_key */
     const struct recipient *recipients; /* instead of those of the metadata; NULL = those */
     size_t n_recipients;
 };

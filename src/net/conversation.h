@@ -52,7 +52,7 @@ struct step {
 struct tls_facts {
     struct str version;    /* "TLSv1.3" */
     struct str cipher;     /* "TLS_AES_256_GCM_SHA384" */
-    struct str peer_print; /* SHA-256 of the peer's certificate in hexadecimal, of a pinned context only */
+    struct str peer_print; /* SHA-256 of the peer's public key in hexadecimal, of a pinned context only */
     struct str peer_name;  /* subject CN of the peer's certificate, empty when none */
     bool verified;         /* chain and name (or DANE) fitted */
     bool dane;

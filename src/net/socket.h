@@ -22,13 +22,19 @@ struct tls_server_options {
     const unsigned char *ticket_key; /* 80 octets shared by all receive processes, NULL = no tickets */
     bool request_client_cert;
     struct str ca_pem;
-    bool pinned;            /* the peer must show a certificate of `pins`; any other, however valid, ends the handshake */
-    const struct str *pins; /* SHA-256 of the whole certificate, 64 hexadecimal digits each; copied */
+    bool pinned;            /* the peer must show a key of `pins`; any other certificate, however valid, ends the handshake */
+    const struct str *pins; /* SHA-256 of the public key (SubjectPublicKeyInfo), 64 hexadecimal digits each; copied */
     size_t n_pins;
 };
 enum rc tls_server_new(const struct tls_server_options *o, struct tls_context **out, struct err *e);
 enum rc tls_client_new(struct str ciphers, uint64_t min_version, struct str ca_file, struct tls_context **out,
                        struct err *e);
+/* A client that shows the certificate of the options and takes none but pinned servers (central.md 7.1): cert_pem, key_pem,
+ * ciphers, min_version and pins count, pinned is implied. */
+enum rc tls_client_pinned(const struct tls_server_options *o, struct tls_context **out, struct err *e);
+/* What a certificate is pinned by: 64 digits and a NUL. RC_INVALID: no certificate in it. */
+enum { TLS_PRINT = 64 };
+enum rc tls_print(struct str cert_pem, char out[TLS_PRINT + 1], struct err *e);
 struct tls_context *tls_ref(struct tls_context *t);
 void tls_unref(struct tls_context *t);
 

@@ -41,7 +41,7 @@ struct socket {
     struct tls_context *context;
     const struct tls_client *client; /* NULL = we are the server */
     SSL *ssl;
-    char print[65];  /* of the peer's certificate, when the context is pinned; "" = it showed none */
+    char print[65];  /* of the peer's public key, when the context is pinned; "" = it showed none */
     struct buf out;  /* octets for the wire: plain or ciphertext */
     struct buf tail; /* what an ended conversation left to say */
     size_t sent;     /* octets of `out` that left */
@@ -63,6 +63,7 @@ struct socket {
     bool farewell;        /* close_notify was said */
     bool queued, shaking; /* in the lists of handshakes */
     int input_error;      /* errno of a read under TLS */
+    bool not_taken;       /* the peer's alert says that it does not take our certificate */
     uint32_t drained;
     uint64_t rate_second, born_second;
     uint32_t rate[RATE_SECONDS];
@@ -100,6 +101,7 @@ ssize_t stream_receive(struct socket *s, void *to, size_t n);
 void tls_begin(struct socket *s);                       /* all plain octets have left */
 void tls_continue(struct socket *s);                    /* octets for the handshake came */
 ssize_t tls_read(struct socket *s, char *to, size_t n); /* like stream_receive; errno EAGAIN, ECONNRESET */
+bool tls_not_taken(unsigned long code);                 /* is the error such an alert? */
 void tls_write(struct socket *s, struct buf *plain);    /* into s->out, until CIPHER_MOST */
 void tls_farewell(struct socket *s);                    /* close_notify into s->out */
 void tls_leave(struct socket *s);                       /* out of the lists of handshakes */

@@ -6,6 +6,7 @@
  * A broken stream is read to its end first (the last reply is often in it), then the conversation's `broken` runs.
  */
 #include "net/socket_private.h"
+#include "net/tls_private.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -68,7 +69,10 @@ static bool tell(struct socket *s, ssize_t got, int error)
     s->readable = false;
     if (got < 0) {
         s->hung = s->write_dead = true;
-        conversation_broke(c, RC_CLOSED, why(c, strerror(error)), false);
+        if (s->not_taken)
+            conversation_broke(c, RC_TLS_FAILED, str_lit(TLS_NOT_TAKEN), false);
+        else
+            conversation_broke(c, RC_CLOSED, why(c, strerror(error)), false);
         return false;
     }
     c->eof = true;

@@ -122,13 +122,18 @@ static int note_only(int ok, X509_STORE_CTX *store)
     return 1;
 }
 
+enum rc tls_own(SSL_CTX *ctx, const struct tls_server_options *o, struct err *e)
+{
+    TRY(set_common(ctx, o->ciphers, o->min_version, e));
+    TRY(load_chain(ctx, o->cert_pem, e));
+    return load_key(ctx, o->key_pem, e);
+}
+
 static enum rc server_setup(SSL_CTX *ctx, const struct tls_server_options *o, struct err *e)
 {
     unsigned char key[TICKET_KEY_OCTETS];
 
-    TRY(set_common(ctx, o->ciphers, o->min_version, e));
-    TRY(load_chain(ctx, o->cert_pem, e));
-    TRY(load_key(ctx, o->key_pem, e));
+    TRY(tls_own(ctx, o, e));
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"postern", 7);
     if (o->ticket_key) {
         memcpy(key, o->ticket_key, sizeof key);
@@ -147,22 +152,24 @@ static enum rc server_setup(SSL_CTX *ctx, const struct tls_server_options *o, st
     return RC_OK;
 }
 
-static struct tls_context *context_new(void)
+struct tls_context *tls_context_new(bool client)
 {
     struct tls_context *t = calloc(1, sizeof *t);
 
     must(t);
     t->refs = 1;
+    t->client = client;
+    t->ctx = SSL_CTX_new(client ? TLS_client_method() : TLS_server_method());
     return t;
 }
 
 enum rc tls_server_new(const struct tls_server_options *o, struct tls_context **out, struct err *e)
 {
-    struct tls_context *t = context_new();
+    struct tls_context *t;
     enum rc rc;
 
     ERR_clear_error();
-    t->ctx = SSL_CTX_new(TLS_server_method());
+    t = tls_context_new(false);
     rc = t->ctx ? server_setup(t->ctx, o, e) : ssl_failed(e, "TLS");
     if (rc == RC_OK && o->pinned)
         rc = tls_pin(t, o, e);
@@ -207,11 +214,11 @@ static enum rc client_setup(struct tls_context *t, struct str ciphers, uint64_t 
 
 enum rc tls_client_new(struct str ciphers, uint64_t min_version, struct str ca_file, struct tls_context **out, struct err *e)
 {
-    struct tls_context *t = context_new();
+    struct tls_context *t;
     enum rc rc;
 
     ERR_clear_error();
-    t->ctx = SSL_CTX_new(TLS_client_method());
+    t = tls_context_new(true);
     t->unchecked = SSL_CTX_new(TLS_client_method());
     rc = t->ctx && t->unchecked ? client_setup(t, ciphers, min_version, ca_file, e) : ssl_failed(e, "TLS");
     if (rc != RC_OK) {

@@ -1,13 +1,16 @@
 /*
- * Pinned peers: a server that takes the certificates it was told of and no other (central.md 7.1).
+ * Pinned peers: a server, or a client, that takes the peers it was told of and no other (central.md 7.1).
  *
  * Called by tls.c when such a context is made and by OpenSSL in each of its handshakes. The chain, names and dates do not
- * count: the SHA-256 of the certificate does. What the peer showed is kept in its socket, for the facts or for the words
+ * count: the SHA-256 of the peer's public key (SubjectPublicKeyInfo) does, so a certificate that is renewed for the same key
+ * stays known. What the peer showed is kept in its socket, for the facts or for the words
  * about the failure. Owns the list of pins in the context.
  */
 #include "net/socket_private.h"
 #include "net/tls_private.h"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 
@@ -17,10 +20,18 @@ static void print_of(const X509 *cert, char out[TLS_PRINT + 1])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned char *der = NULL;
     unsigned n = 0;
+    int octets;
 
     out[0] = '\0';
-    if (!cert || X509_digest(cert, EVP_sha256(), sum, &n) != 1 || n != DIGEST)
+    if (!cert)
+        return;
+    octets = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+    if (octets <= 0 || EVP_Digest(der, (size_t)octets, sum, &n, EVP_sha256(), NULL) != 1 || n != DIGEST)
+        n = 0;
+    OPENSSL_free(der);
+    if (!n)
         return;
     for (size_t i = 0; i < DIGEST; i++) {
         out[2 * i] = digits[sum[i] >> 4];
@@ -48,7 +59,7 @@ static int check(X509_STORE_CTX *store, void *arg)
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
-    X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED); /* the peer hears of a bad certificate */
     return 0;
 }
 
@@ -70,4 +81,34 @@ enum rc tls_pin(struct tls_context *t, const struct tls_server_options *o, struc
     SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_cert_verify_callback(t->ctx, check, t);
     return RC_OK;
+}
+
+enum rc tls_client_pinned(const struct tls_server_options *o, struct tls_context **out, struct err *e)
+{
+    struct tls_context *t;
+    enum rc rc;
+
+    ERR_clear_error();
+    t = tls_context_new(true);
+    rc = t->ctx ? tls_own(t->ctx, o, e) : err_set(e, RC_NO_MEMORY, "out of memory");
+    if (rc == RC_OK)
+        rc = tls_pin(t, o, e);
+    if (rc != RC_OK) {
+        tls_unref(t);
+        return rc;
+    }
+    *out = t;
+    return RC_OK;
+}
+
+enum rc tls_print(struct str cert_pem, char out[TLS_PRINT + 1], struct err *e)
+{
+    BIO *bio = BIO_new_mem_buf(cert_pem.n ? cert_pem.p : "", (int)cert_pem.n);
+    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, (void *)"") : NULL;
+
+    print_of(cert, out);
+    X509_free(cert);
+    BIO_free(bio);
+    ERR_clear_error();
+    return out[0] ? RC_OK : err_set(e, RC_INVALID, "this is no certificate");
 }

@@ -12,12 +12,12 @@
 
 static bool is_client(const struct socket *s)
 {
-    return s->context->unchecked != NULL;
+    return s->context->client;
 }
 
 static bool make_ssl(struct socket *s)
 {
-    bool checked = !is_client(s) || (s->client && s->client->check != TLS_CHECK_NONE);
+    bool checked = !is_client(s) || s->context->pinned || (s->client && s->client->check != TLS_CHECK_NONE);
     BIO *bio;
 
     ERR_clear_error();
@@ -153,6 +153,14 @@ static bool refused_pin(unsigned long code)
     return why == SSL_R_CERTIFICATE_VERIFY_FAILED || why == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
 }
 
+/* With TLS 1.3 a server refuses a client behind the client's handshake: then the alert is read with the first octets. */
+bool tls_not_taken(unsigned long code)
+{
+    int why = ERR_GET_REASON(code);
+
+    return why == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE || why == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED;
+}
+
 static void explain(struct socket *s, int error)
 {
     struct conversation *c = s->c;
@@ -162,9 +170,11 @@ static void explain(struct socket *s, int error)
 
     if (s->context->pinned && error == SSL_ERROR_SSL && code && refused_pin(code)) {
         fail(s,
-             s->print[0] ? arena_printf(&c->arena, "not enrolled, certificate fingerprint %s", s->print)
+             s->print[0] ? arena_printf(&c->arena, "not enrolled, key fingerprint %s", s->print)
                          : str_lit("not enrolled, no certificate shown"),
              code);
+    } else if (s->context->pinned && error == SSL_ERROR_SSL && tls_not_taken(code)) {
+        fail(s, str_lit(TLS_NOT_TAKEN), code);
     } else if (error == SSL_ERROR_SSL && code) {
         ERR_error_string_n(code, text, sizeof text);
         if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK)

@@ -91,6 +91,8 @@ ssize_t tls_read(struct socket *s, char *to, size_t n)
     if (total)
         return (ssize_t)total;
     error = SSL_get_error(s->ssl, rc);
+    if (error == SSL_ERROR_SSL && s->context->pinned)
+        s->not_taken = tls_not_taken(ERR_peek_last_error());
     ERR_clear_error();
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
         errno = EAGAIN;

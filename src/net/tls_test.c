@@ -129,20 +129,19 @@ static void show(SSL_CTX *ctx, const struct identity *id)
     EVP_PKEY_free(key);
 }
 
+/* In capitals: pins are compared as numbers. */
 static void print_of(const struct identity *id, char out[65])
 {
-    BIO *bio = BIO_new_mem_buf(id->cert, -1);
-    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    unsigned char sum[32];
+    char mine[TLS_PRINT + 1];
+    struct err e = ERR_NONE;
 
-    assert_int_equal(X509_digest(cert, EVP_sha256(), sum, NULL), 1);
     for (size_t i = 0; i < 32; i++)
-        snprintf(out + 2 * i, 3, "%02X", sum[i]);
-    X509_free(cert);
-    BIO_free(bio);
+        snprintf(out + 2 * i, 3, "%02X", id->spki_sha256[i]);
+    assert_int_equal(tls_print(str_c(id->cert), mine, &e), RC_OK);
+    assert_true(str_eqi(str_c(mine), str_c(out)));
 }
 
-/* CPQ-49: the certificate that is pinned is taken, whoever signed it; another one, or none, ends the handshake, and the
+/* CPQ-49: a certificate with the pinned key is taken, whoever signed it; another one, or none, ends the handshake, and the
  * server says which it was. */
 static void only_a_pinned_certificate_is_taken(void **state)
 {
@@ -171,11 +170,64 @@ static void only_a_pinned_certificate_is_taken(void **state)
         w.silent = i % 3 != 0;
         talk(&w);
         assert_int_equal(w.s.tls, i % 3 == 0);
-        snprintf(why, sizeof why, "not enrolled, certificate fingerprint %.64s", foreign);
+        snprintf(why, sizeof why, "not enrolled, key fingerprint %.64s", foreign);
         if (i % 3)
             assert_string_equal(w.s.why, i % 3 == 1 ? why : "not enrolled, no certificate shown");
         else
             assert_true(str_eqi(str_c(w.s.print), str_c(pin)));
+        teardown(&w);
+    }
+}
+
+/* CPQ-51: a client shows its certificate and takes none but the pinned server, valid or not; each side says why it ended,
+ * with the key it was shown, in TLS 1.2 and 1.3. A second pin, and a certificate made anew for the same key, are as good. */
+static void both_sides_are_pinned(void **state)
+{
+    enum { BOTH, SERVER_WRONG, CLIENT_WRONG, CASES };
+    char right[65], wrong[65], why[200];
+    struct str pins[2] = {str_of(wrong, 64), str_of(right, 64)};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * CASES; i++) {
+        size_t what = i % CASES;
+        uint64_t version = i < CASES ? 0x0304 : 0x0303;
+        const struct identity *client = &other;
+        struct str server_pin, *one = &pins[1];
+        struct tls_server_options s = {.cert_pem = str_c(mx.cert), .key_pem = str_c(mx.key), .pinned = true, .n_pins = 1};
+        struct tls_server_options c = {.cert_pem = str_c(client->cert), .key_pem = str_c(client->key), .pins = pins};
+        const struct plan p = {0};
+        struct world w;
+        char client_pin[65];
+
+        print_of(&mx, right);
+        memset(wrong, '0', 64);
+        print_of(client, client_pin);
+        server_pin = what == CLIENT_WRONG ? str_of(wrong, 64) : str_of(client_pin, 64);
+        s.pins = &server_pin;
+        c.n_pins = what == SERVER_WRONG ? 1 : 2;
+        setup(&w, &p);
+        tls_unref(w.server);
+        tls_unref(w.client);
+        assert_int_equal(tls_server_new(&s, &w.server, NULL), RC_OK);
+        assert_int_equal(tls_client_pinned(&c, &w.client, NULL), RC_OK);
+        if (version == 0x0303)
+            SSL_CTX_set_max_proto_version(w.server->ctx, TLS1_2_VERSION);
+        w.silent = what == CLIENT_WRONG;
+        talk(&w);
+        assert_int_equal(w.s.tls, what == BOTH);
+        if (what == BOTH) {
+            assert_true(w.c.tls && str_eqi(str_c(w.c.print), *one) && str_eqi(str_c(w.s.print), str_c(client_pin)));
+            assert_true(w.s.got == w.body && w.c.got == w.body);
+        } else if (what == SERVER_WRONG) {
+            snprintf(why, sizeof why, "not enrolled, key fingerprint %.64s", right);
+            assert_true(str_eqi(str_c(w.c.why), str_c(why)));
+            assert_string_equal(w.s.why, TLS_NOT_TAKEN);
+        } else {
+            snprintf(why, sizeof why, "not enrolled, key fingerprint %.64s", client_pin);
+            assert_true(str_eqi(str_c(w.s.why), str_c(why)));
+            assert_string_equal(w.c.why, TLS_NOT_TAKEN);
+            assert_int_equal(w.c.rc, RC_TLS_FAILED);
+        }
         teardown(&w);
     }
 }
@@ -196,6 +248,13 @@ static void a_wrong_setting_is_told(void **state)
     o = (struct tls_server_options){0};
     assert_int_equal(tls_server_new(&o, &t, &e), RC_INVALID);
     assert_null(t);
+    /* CPQ-50, CPQ-52: lists that leave nothing are told; CPQ-54: the cure is taken. */
+    o = (struct tls_server_options){.cert_pem = str_c(mx.cert), .key_pem = str_c(mx.key), .ciphers = str_lit("aNULL")};
+    assert_int_equal(tls_client_pinned(&o, &t, &e), RC_INVALID);
+    assert_non_null(strstr(e.text, "no cipher match"));
+    o.ciphers = str_lit("HIGH:MEDIUM:-aNULL");
+    assert_int_equal(tls_client_pinned(&o, &t, &e), RC_OK);
+    tls_unref(t);
 }
 
 /* Both ends of an idle TLS session, ours on the server side at most 20 KiB: measured here for both together. */
@@ -272,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_failed_handshake_says_why),
         cmocka_unit_test(octets_behind_starttls_are_dropped_and_told),
         cmocka_unit_test(only_a_pinned_certificate_is_taken),
+        cmocka_unit_test(both_sides_are_pinned),
         cmocka_unit_test(a_wrong_setting_is_told),
         cmocka_unit_test(idle_sessions_are_small),
         cmocka_unit_test(slow_handshakes_give_way),

@@ -236,8 +236,15 @@ static inline struct step client_first(struct conversation *c)
     return step_read(client_hello, 0);
 }
 
+static inline struct step client_broken(struct conversation *c)
+{
+    note(c, &((struct world *)c->ctx)->c);
+    return step_end();
+}
+
 static const struct conversation_kind client_kind = {.name = "client",
                                                      .first = client_first,
+                                                     .broken = client_broken,
                                                      .done = client_done,
                                                      .size = sizeof(struct conversation),
                                                      .timeout_ms = 60000,

@@ -47,6 +47,11 @@ uint64_t firewall_usual_port(const struct firewall_row *row)
     return port;
 }
 
+enum firewall_direction firewall_direction(const struct firewall_row *row, const struct conf *c)
+{
+    return c->system.role == MANAGER ? row->manager : row->gateway;
+}
+
 /* --- lines ------------------------------------------------------------------------------------------------------------ */
 
 static struct firewall_line *more(struct finding *f)
@@ -82,7 +87,7 @@ struct firewall_lines firewall_lines(const struct conf *c, bool all, struct aren
     struct finding f = {.c = c, .a = a};
 
     for (size_t i = 0; i < ROWS; i++) {
-        enum firewall_direction d = c->system.role == MANAGER ? rows[i].manager : rows[i].gateway;
+        enum firewall_direction d = firewall_direction(&rows[i], c);
         size_t before = f.n;
 
         f.row = &rows[i];

@@ -40,6 +40,8 @@ const struct firewall_row *firewall_row(size_t i);               /* NULL beyond 
 const struct firewall_row *firewall_service(struct str service); /* NULL when there is no such service */
 /* Usual port of a row: its first number, 0 = it has none. */
 uint64_t firewall_usual_port(const struct firewall_row *row);
+/* As seen from the machine of that configuration; FIREWALL_NONE: no row of its product. */
+enum firewall_direction firewall_direction(const struct firewall_row *row, const struct conf *c);
 /* Lines in the order of the table; with `all` also one for each row that is off. Texts live in c and a. */
 struct firewall_lines firewall_lines(const struct conf *c, bool all, struct arena *a);
 /* The peer as shown: "this machine 192.0.2.1 (InboundMail)". */

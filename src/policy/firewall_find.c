@@ -329,6 +329,6 @@ void find_service(struct finding *f)
 {
     const struct conf_service_host *h = conf_find(&f->c->service_host, str_c(f->row->service));
 
-    for (size_t i = 0; h && i < h->hosts.n; i++)
-        finding_add(f, f->c->system.role == 1 ? f->row->manager : f->row->gateway, "", h->port, h->hosts.items[i], h->name);
+    for (size_t i = 0; h && i < h->hosts.n && firewall_direction(f->row, f->c) != FIREWALL_NONE; i++)
+        finding_add(f, firewall_direction(f->row, f->c), "", h->port, h->hosts.items[i], h->name);
 }

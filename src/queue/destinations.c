@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "mail/address.h"
-#include "queue/state.h"
+#include "queue/internal.h"
 
 #include <stdlib.h>
 
@@ -43,16 +43,16 @@ static const struct conf_destination *settings_of(const struct conf *c, struct s
     return row ? row : conf_find(&c->destination, str_lit("default"));
 }
 
-enum { KEEP_FIRST_MS = 15000, KEEP_MOST_MS = 300000 };
+enum { KEEP_FIRST_MS = 15000, KEEP_MOST_MS = 300000, RELEASE_CONNECTIONS = 10 };
 
 /* Mail on its way into or out of a quarantine waits as long as it takes (central.md 11). */
 static void keep(struct destination *d)
 {
-    static const char *const names[] = {"the.cpq.host", "the.euq.queue", "the.cpq.release.host", "the.euq.release.queue"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        d->keeps = d->keeps || str_eq(str_c(d->name), str_c(names[i]));
-    d->holds = str_eq(str_c(d->name), str_c(names[0]));
+    d->keeps = internal_keeps(str_c(d->name));
+    d->holds = str_eq(str_c(d->name), str_lit("the.cpq.host"));
+    d->family = (uint8_t)internal_family(str_c(d->name));
+    if (d->family && d->max_connections > RELEASE_CONNECTIONS)
+        d->max_connections = RELEASE_CONNECTIONS;
     if (d->keeps)
         d->retry = (struct retry_rule){KEEP_FIRST_MS, KEEP_MOST_MS, 1ULL << 60, UINT64_MAX, KEEP_FIRST_MS};
 }

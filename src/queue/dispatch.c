@@ -9,7 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/must.h"
-#include "queue/state.h"
+#include "queue/internal.h"
 
 #include <stdlib.h>
 
@@ -141,7 +141,7 @@ static bool within_limit(struct queue *q, uint32_t i, uint32_t n)
 
 static bool may_send(const struct queue *q, const struct destination *d)
 {
-    return d->first && !d->suspended && !q->delivery_suspended && !d->blocked_until_ms &&
+    return d->first && !internal_suspended(q, d) && !q->delivery_suspended && !d->blocked_until_ms &&
            d->flying < (d->down ? 1 : d->window);
 }
 

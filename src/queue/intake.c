@@ -6,7 +6,8 @@
  * confirmation leaves once a turn and receive process, after the journal was written.
  */
 #include "base/clock.h"
-#include "queue/state.h"
+#include "mail/carried.h"
+#include "queue/taken.h"
 
 /* Records of a group follow each other; a new group begins on a 4 KiB page (C3). */
 enum { PAGE = 4096, PATIENCE_MS = 10000 };
@@ -28,13 +29,33 @@ static void damaged(struct queue *q, uint32_t message)
     message_leave(q, message);
 }
 
+/* Of releases that a manager gave twice, because it heard no answer to the first, one counts. The same record found again,
+ * with its key known and its journal entry lost, is the first. */
+static bool is_first(struct queue *q, uint32_t message, struct str carried)
+{
+    uint64_t mid = message_at(q, message)->mid, other;
+    struct carried c;
+
+    if (carried_decode(carried, &c, NULL) != RC_OK || !c.release_key.n)
+        return true;
+    other = taken_find(q, c.release_key);
+    if (!other)
+        taken_add(q, c.release_key, mid);
+    if (!other || other == mid)
+        return true;
+    event(q->events, release_repeated, .mid = mid, .first = other);
+    event(q->events, message_finished, .mid = mid);
+    return false;
+}
+
 uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head *head, bool recovered)
 {
     struct queue_segment *s = segment_at(q, segment);
     uint32_t message = message_new(q, head->mid, segment, head->ref.offset, head->record_bytes);
     struct message *m = message_at(q, message);
+    struct str carried = STR_NONE;
 
-    if (message_load(q, message, NULL) != RC_OK) {
+    if (message_load(q, message, &carried, NULL) != RC_OK) {
         s->known_to = head->ref.offset + 1;
         entry_known(q, message);
         damaged(q, message);
@@ -42,6 +63,11 @@ uint32_t intake_take(struct queue *q, uint32_t segment, const struct spool_head 
     }
     s->known_to = head->ref.offset + m->record_bytes;
     entry_known(q, message);
+    if (carried.n && !is_first(q, message, carried)) {
+        entry_done(q, m->mid);
+        message_leave(q, message);
+        return 0;
+    }
     if (recovered)
         event(q->events, recovered_unanswered, .mid = m->mid, .segment = s->id, .offset = m->offset);
     work_add(q, message, false);

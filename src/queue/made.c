@@ -41,7 +41,7 @@ static void appended(void *ctx, enum rc rc, const struct spool_ref *ref)
     message = message_new(q, m->mid, segment, ref->offset, 0);
     message_at(q, message)->state = MESSAGE_MAKING;
     arena_reset(&q->scratch);
-    if (message_load(q, message, NULL) != RC_OK) {
+    if (message_load(q, message, NULL, NULL) != RC_OK) {
         message_leave(q, message);
         m->stored(m->ctx, RC_CORRUPT, 0);
         return;
@@ -64,7 +64,8 @@ static enum rc append(struct made *m, const struct envelope *env, uint64_t flags
         return RC_NO_MEMORY;
     }
     m->bytes = spool_body_bytes(body);
-    m->mid = board_next(q->board, NUMBER_MID);
+    if (!m->mid)
+        m->mid = board_next(q->board, NUMBER_MID);
     spool_append(q->writer, 0, m->mid, flags, buf_str(&octets), body, appended, m);
     buf_done(&octets);
     return RC_OK;

@@ -11,8 +11,9 @@ struct made {
     /* RC_OK: on stable storage, known and journaled this turn; say so and let it go. Else nothing was stored. Once. */
     void (*stored)(void *ctx, enum rc rc, uint32_t message);
     void *ctx;
-    bool later;          /* not journaled: entry_known() is the caller's; until then a crash forgets it */
-    uint64_t mid, bytes; /* set by made_...() */
+    bool later;     /* not journaled: entry_known() is the caller's; until then a crash forgets it */
+    uint64_t mid;   /* 0 = made_...() takes a new one */
+    uint64_t bytes; /* set by made_...() */
 };
 /* Takes a new MID and writes the message; body and outgoing of the envelope are set here. Not RC_OK: `stored` will not run.
  */

@@ -136,7 +136,7 @@ static void add_recipients(struct queue *q, uint32_t message, const struct envel
     }
 }
 
-enum rc message_load(struct queue *q, uint32_t message, struct err *e)
+enum rc message_load(struct queue *q, uint32_t message, struct str *carried_out, struct err *e)
 {
     struct message *m = message_at(q, message);
     struct spool_head head;
@@ -158,6 +158,8 @@ enum rc message_load(struct queue *q, uint32_t message, struct err *e)
                           (env.outgoing ? MESSAGE_OUTGOING : 0));
     q->live_bytes += m->body_bytes;
     add_recipients(q, message, &env);
+    if (carried_out)
+        *carried_out = env.carried;
     return RC_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "queue/made.h"
+#include "queue/taken.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static void turn(void *ctx)
         bounce_run(q);
     }
     intake_confirm(q);
+    taken_sync(q);
 }
 
 static void written(void *ctx)
@@ -232,7 +234,9 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
 
     loop_at_end(q->loop, PHASE_STORE, turn, q); /* before the journal's own hook */
     q->reader = spool_reader_new(q->dir);
-    rc = recover_run(q, e);
+    rc = taken_open(q, e);
+    if (rc == RC_OK)
+        rc = recover_run(q, e);
     if (rc == RC_OK)
         rc = numbers_init(q, e);
     if (rc == RC_OK && q->power_cut)
@@ -298,6 +302,7 @@ void queue_free(struct queue *q)
     loop_timer_cancel(q->loop, &q->second_timer);
     loop_timer_cancel(q->loop, &q->waiting_timer); /* the turns may have set it again */
     spool_reader_free(q->reader);
+    taken_close(q);
     work_done(q);
     dispatch_done(q);
     destinations_done(q);

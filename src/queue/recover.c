@@ -72,7 +72,7 @@ static void load_messages(struct queue *q)
             continue;
         list = changes_take(q, i);
         arena_reset(&q->scratch);
-        if (message_load(q, i, NULL) != RC_OK) {
+        if (message_load(q, i, NULL, NULL) != RC_OK) {
             changes_apply(q, i, list);
             lose(q, i);
             continue;

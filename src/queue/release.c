@@ -9,7 +9,9 @@
 #include "mail/carried.h"
 #include "mail/envelope.h"
 #include "policy/verdict.h"
+#include "queue/internal.h"
 #include "queue/made.h"
+#include "queue/taken.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@ struct release {
     struct made made;
     struct bus_peer *from;
     uint64_t call, id;
+    bool kept; /* it keeps its number: nothing begins with it */
     struct arena arena;
     struct envelope env;
     struct str destination;
@@ -64,8 +67,10 @@ static void stored(void *ctx, enum rc rc, uint32_t message)
         answer(r, rc);
         return;
     }
-    event(q->events, message_start, .mid = r->made.mid);
-    made_say(q, &r->made, &r->env);
+    if (!r->kept) {
+        event(q->events, message_start, .mid = r->made.mid);
+        made_say(q, &r->made, &r->env);
+    }
     if (r->carried.resume == RESUME_DELIVER) {
         if (r->destination.n)
             verdict_send_to(q, message, r->destination);
@@ -89,7 +94,7 @@ static enum rc take(struct release *r, const struct bus_release_new *m, int fd)
 }
 
 /* Sent again: its message is there, answered at once, or on its way, answered as the last that asked. */
-static bool known_already(struct queue *q, const struct bus_in *in, uint64_t id)
+static bool known_already(struct queue *q, const struct bus_in *in, uint64_t id, uint64_t mid)
 {
     for (struct release *r = q->releases; r; r = r->next)
         if (r->id == id) {
@@ -103,6 +108,11 @@ static bool known_already(struct queue *q, const struct bus_in *in, uint64_t id)
                       &(struct bus_release_taken){.id = id, .rc = RC_OK, .mid = q->releases_known[i].mid});
             return true;
         }
+    if (mid && message_find(q, mid)) { /* taken in a life before */
+        bus_reply(q->bus, in->from, in->call, BUS_release_taken,
+                  &(struct bus_release_taken){.id = id, .rc = RC_OK, .mid = mid});
+        return true;
+    }
     return false;
 }
 
@@ -113,14 +123,15 @@ static void on_release(void *ctx, const struct bus_in *in)
     struct release *r;
     enum rc rc;
 
-    if (known_already(q, in, m->id)) {
+    if (known_already(q, in, m->id, m->mid)) {
         if (in->fd >= 0)
             close(in->fd);
         return;
     }
     r = calloc(1, sizeof *r);
     must(r);
-    r->made = (struct made){.q = q, .stored = stored, .ctx = r};
+    r->made = (struct made){.q = q, .stored = stored, .ctx = r, .mid = m->mid};
+    r->kept = m->mid != 0;
     r->from = in->from;
     r->call = in->call;
     r->id = m->id;
@@ -160,8 +171,33 @@ static void on_holder(void *ctx, const struct bus_in *in)
     }
 }
 
+/* A manager that gives a release again is told that it was taken, before it sends much. */
+static void on_question(void *ctx, const struct bus_in *in)
+{
+    struct queue *q = ctx;
+    const struct bus_release_question *m = in->msg;
+
+    bus_reply(q->bus, in->from, in->call, BUS_release_known, &(struct bus_release_known){.mid = taken_find(q, m->key)});
+}
+
+/* A gateway answers again: what waits for it goes at once. */
+static void on_back(void *ctx, const struct bus_in *in)
+{
+    struct queue *q = ctx;
+    const struct bus_gateway_back *m = in->msg;
+
+    for (uint32_t i = 1; i < q->destinations.end; i++) {
+        const struct destination *d = destination_at(q, i);
+
+        if (d->name && d->family && str_eqi(str_from(str_c(d->name), internal_base(str_c(d->name)).n + 1), m->serial))
+            try_all_now(q, i);
+    }
+}
+
 void release_init(struct queue *q)
 {
+    bus_on(q->bus, BUS_release_question, on_question, q);
+    bus_on(q->bus, BUS_gateway_back, on_back, q);
     bus_on(q->bus, BUS_holder_ready, on_holder, q);
     bus_on(q->bus, BUS_release_new, on_release, q);
 }

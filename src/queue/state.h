@@ -119,8 +119,9 @@ struct destination {
     uint32_t max_connections, recipient_limit;
     uint64_t period_ms;
     struct retry_rule retry;
-    bool keeps; /* a quarantine's object: nothing in it bounces or is told of by itself (central.md 11) */
-    bool holds; /* that of this machine's policy quarantines */
+    bool keeps;     /* a quarantine's object: nothing in it bounces or is told of by itself (central.md 11) */
+    bool holds;     /* that of this machine's policy quarantines */
+    uint8_t family; /* internal.h: one of several that operators see as one */
     char *profile;
     /* back-off and recipient limit */
     uint64_t blocked_until_ms, period_start_ms, period_recipients;
@@ -238,6 +239,7 @@ struct queue {
     struct verb_question *questions;
     struct own_mail *own_mails;
     struct judged *judged;                               /* verdicts whose messages are being stored */
+    struct taken *taken;                                 /* releases of managers: taken.h */
     struct release *releases;                            /* out of quarantine, being stored */
     struct release_known releases_known[RELEASES_KNOWN]; /* a ring, the oldest at releases_next */
     unsigned releases_next;
@@ -278,8 +280,9 @@ static inline struct queue_segment *segment_at(const struct queue *q, uint32_t i
 uint32_t message_find(const struct queue *q, uint64_t mid);
 /* A message in the index without recipients; the segment's live count rises. */
 uint32_t message_new(struct queue *q, uint64_t mid, uint32_t segment, uint64_t offset, uint64_t record_bytes);
-/* Reads its record and makes its pieces, held. RC_CORRUPT / RC_IO: the record cannot be read. */
-enum rc message_load(struct queue *q, uint32_t message, struct err *e);
+/* Reads its record and makes its pieces, held. RC_CORRUPT / RC_IO: the record cannot be read. carried_out (may be NULL):
+ * what the record carries (mail/carried.h), in q->scratch. */
+enum rc message_load(struct queue *q, uint32_t message, struct str *carried_out, struct err *e);
 /* Ends it if no recipient is open: journal DONE, event, memory. True when it ended. */
 bool message_end_if_done(struct queue *q, uint32_t message);
 /* Takes it out of memory and of its segment, whatever its state; no journal entry, no event. */

@@ -5,6 +5,7 @@
  * their hoststatus shows the peer in place of addresses and MX records. What deliver found out (destination_facts) and queue
  * itself knows is shown, nothing is looked up for an answer.
  */
+#include "queue/internal.h"
 #include "queue/verbs.h"
 
 #include "base/clock.h"
@@ -14,17 +15,6 @@
 #include <inttypes.h>
 
 enum { TOP = 20 };
-
-static const char *const internal[] = {"the.encryption.queue", "the.euq.queue", "the.euq.release.queue", "the.cpq.host",
-                                       "the.cpq.release.host"};
-
-static bool is_internal(struct str name)
-{
-    for (size_t i = 0; i < sizeof internal / sizeof *internal; i++)
-        if (str_eq(name, str_c(internal[i])))
-            return true;
-    return false;
-}
 
 /* --- tophosts --------------------------------------------------------------------------------------------------------- */
 
@@ -71,32 +61,41 @@ static const struct {
               {"soft_bounced", key_soft},
               {"hard_bounced", key_hard}};
 
-/* The `TOP` destinations with the largest keys, in order. */
-static size_t top(struct queue *q, uint64_t (*key)(const struct destination *d), uint32_t out[TOP])
+struct tops {
+    const struct destination *list[TOP];
+    size_t n;
+    struct destination sums[FAMILY_COUNT];
+};
+
+static void place(struct tops *t, const struct destination *d, uint64_t (*key)(const struct destination *d))
 {
-    size_t n = 0;
+    size_t at = t->n;
 
-    for (uint32_t i = 1; i < q->destinations.end; i++) {
-        const struct destination *d = destination_at(q, i);
-        size_t at = n;
+    while (at && key(t->list[at - 1]) < key(d))
+        at--;
+    if (at == TOP)
+        return;
+    t->n = t->n < TOP ? t->n + 1 : TOP;
+    memmove(&t->list[at + 1], &t->list[at], (t->n - at - 1) * sizeof *t->list);
+    t->list[at] = d;
+}
 
-        if (!d->name)
-            continue;
-        while (at && key(destination_at(q, out[at - 1])) < key(d))
-            at--;
-        if (at == TOP)
-            continue;
-        n = n < TOP ? n + 1 : TOP;
-        memmove(&out[at + 1], &out[at], (n - at - 1) * sizeof *out);
-        out[at] = i;
-    }
-    return n;
+/* The `TOP` destinations with the largest keys, in order; a family is one. */
+static void top(struct queue *q, uint64_t (*key)(const struct destination *d), struct tops *out)
+{
+    out->n = 0;
+    for (uint32_t i = 1; i < q->destinations.end; i++)
+        if (destination_at(q, i)->name && !destination_at(q, i)->family)
+            place(out, destination_at(q, i), key);
+    for (unsigned family = 1; family < FAMILY_COUNT; family++)
+        if (internal_sum(q, family, &out->sums[family]))
+            place(out, &out->sums[family], key);
 }
 
 void verb_tophosts(struct verb_question *v)
 {
-    uint32_t list[TOP];
-    size_t order = 0, n;
+    struct tops tops;
+    size_t order = 0;
     uint64_t number;
 
     while (order < 5 && v->n_args && !verb_arg_is(v, 0, orders[order].name))
@@ -107,14 +106,14 @@ void verb_tophosts(struct verb_question *v)
         verb_bad_arguments(v);
         return;
     }
-    n = top(v->q, orders[order].key, list);
+    top(v->q, orders[order].key, &tops);
     verb_as_of(v);
     buf_add(&v->text, str_lit("Hosts marked with '*' were down as of the last delivery attempt.\n\n"
                               "                                  Active    Conn.   Deliv.     Soft     Hard\n"
                               " #   Recipient Host               Recip.      Out   Recip.  Bounced  Bounced\n"));
     buf_addc(&v->json, '[');
-    for (size_t i = 0; i < n; i++) {
-        const struct destination *d = destination_at(v->q, list[i]);
+    for (size_t i = 0; i < tops.n; i++) {
+        const struct destination *d = tops.list[i];
 
         buf_addf(&v->text, "%2zu%c  %-26s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n", i + 1,
                  d->down ? '*' : ' ', d->name, d->recipients, connections(d), d->delivered, d->soft, d->hard);
@@ -133,10 +132,10 @@ void verb_tophosts(struct verb_question *v)
 
 struct host {
     const struct destination *d; /* valid for one look: destinations may move */
-    struct destination blank;    /* in place of one that is not in memory */
+    struct destination blank;    /* in place of one that is not in memory, or of a family */
     struct str name;
     uint64_t oldest_ms;
-    uint32_t place;
+    struct selector which;
 };
 
 static const char *state_of(const struct destination *d)
@@ -150,9 +149,9 @@ static bool find_host(struct verb_question *v, struct host *h)
     struct queue *q = v->q;
 
     h->name = destination_lower(&v->arena, str_trim(v->args[0]));
-    h->place = destination_find(q, h->name);
+    h->which = internal_select(q, h->name);
     h->blank.name = (char *)(uintptr_t)arena_printf(&v->arena, "%.*s", STR(h->name)).p;
-    if (!h->place && !is_internal(h->name)) {
+    if (!h->which.destination && !internal_is(h->name)) {
         buf_add(&v->text, str_lit("Host '"));
         render_plain(str_first(v->args[0], 255), &v->text);
         verb_say(v, RC_NOT_FOUND, "' does not exist in memory: there is no mail for it and there was none lately.");
@@ -164,8 +163,10 @@ static bool find_host(struct verb_question *v, struct host *h)
 /* As it is now: destinations come and go while an answer is being made. */
 static void look_again(const struct queue *q, struct host *h)
 {
-    h->place = destination_find(q, h->name);
-    h->d = h->place ? destination_at(q, h->place) : &h->blank;
+    h->which = internal_select(q, h->name);
+    h->d = h->which.destination && !h->which.family ? destination_at(q, h->which.destination) : &h->blank;
+    if (h->which.family)
+        internal_sum(q, h->which.family, &h->blank);
 }
 
 static void put_time(struct buf *out, const char *label, uint64_t ms, const char *none)
@@ -281,6 +282,33 @@ static void put_peer(struct verb_question *v, const struct destination *d)
              d->recipients ? "now" : "none");
 }
 
+/* One block for each gateway that mail was released to, with the age of its answer (where it takes mail). */
+static void put_family(struct verb_question *v, unsigned family)
+{
+    uint64_t now = clock_wall_ms();
+    unsigned n = 0;
+
+    for (uint32_t i = 0; (i = internal_next(v->q, family, i)); n++) {
+        const struct destination *d = destination_at(v->q, i);
+        struct str name = str_c(d->name), serial = str_from(name, internal_base(name).n + 1);
+
+        if (!serial.n)
+            continue;
+        buf_addf(&v->text, "\nGateway:                      %s (%.*s)\n", d->mx ? d->mx : "unknown", STR(serial));
+        buf_addf(&v->text, "%-30s%s%s\n", "Host up/down:", state_of(d),
+                 internal_suspended(v->q, d) ? " (delivery suspended)" : "");
+        buf_addf(&v->text, "%-30s%" PRIu64 "\n", "Active Recipients:", d->recipients);
+        put_peer(v, d);
+        if (d->expires_ms)
+            buf_addf(&v->text, "%-30s%" PRIu64 " s ago\n",
+                     "Port Told:", now > d->expires_ms ? (now - d->expires_ms) / 1000 : 0);
+        else
+            buf_addf(&v->text, "%-30snever\n", "Port Told:");
+    }
+    if (!n)
+        put_peer(v, &(struct destination){0});
+}
+
 static void put_gateway(struct verb_question *v, const struct destination *d)
 {
     struct str name = conf_now(v->q->conf)->delivery.source_interface;
@@ -298,13 +326,12 @@ static void put_json_text(struct buf *out, const char *name, const char *text)
     verb_json_str(out, str_c(text));
 }
 
-static void host_json(struct verb_question *v, const struct host *h)
+static void json_members(struct verb_question *v, const struct destination *d, struct str name, uint64_t oldest_ms)
 {
-    const struct destination *d = h->d;
     uint64_t now = loop_now_ms(v->q->loop);
 
     buf_add(&v->json, str_lit("{\"host\":"));
-    verb_json_str(&v->json, h->name);
+    verb_json_str(&v->json, name);
     buf_addf(&v->json,
              ",\"state\":\"%s\",\"suspended\":%s,\"active\":%" PRIu64 ",\"attempted\":%" PRIu64 ",\"connections\":%" PRIu64
              ",\"pending_connections\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"soft_bounced\":%" PRIu64
@@ -313,16 +340,33 @@ static void host_json(struct verb_question *v, const struct host *h)
              ",\"oldest_ms\":%" PRIu64 ",\"last_activity_ms\":%" PRIu64 ",\"last_5xx_ms\":%" PRIu64
              ",\"last_error_ms\":%" PRIu64 ",\"last_tls_error_ms\":%" PRIu64 ",\"expires_ms\":%" PRIu64
              ",\"next_retry_ms\":%" PRIu64,
-             state_of(d), d->suspended || v->q->delivery_suspended ? "true" : "false", d->recipients, d->attempted,
-             connections(d), pending(d), d->delivered, d->soft, d->hard, d->dns_hard, d->five_hard, d->expired_hard,
-             d->other_hard, d->deleted, h->oldest_ms, d->active_ms, d->last_5xx_ms, d->reason_ms, d->tls_error_ms,
-             d->expires_ms, d->blocked_until_ms > now ? clock_wall_ms() + d->blocked_until_ms - now : 0);
+             state_of(d), internal_suspended(v->q, d) || v->q->delivery_suspended ? "true" : "false", d->recipients,
+             d->attempted, connections(d), pending(d), d->delivered, d->soft, d->hard, d->dns_hard, d->five_hard,
+             d->expired_hard, d->other_hard, d->deleted, oldest_ms, d->active_ms, d->last_5xx_ms, d->reason_ms,
+             d->tls_error_ms, d->expires_ms, d->blocked_until_ms > now ? clock_wall_ms() + d->blocked_until_ms - now : 0);
     put_json_text(&v->json, "addresses", d->addresses);
     put_json_text(&v->json, "mx", d->mx);
     put_json_text(&v->json, "tls", d->tls);
     put_json_text(&v->json, "last_5xx", d->last_5xx);
     put_json_text(&v->json, "last_error", d->reason);
     put_json_text(&v->json, "last_tls_error", d->tls_error);
+}
+
+static void host_json(struct verb_question *v, const struct host *h)
+{
+    bool any = false;
+
+    json_members(v, h->d, h->name, h->oldest_ms);
+    if (h->which.family) {
+        buf_add(&v->json, str_lit(",\"gateways\":["));
+        for (uint32_t i = 0; (i = internal_next(v->q, h->which.family, i)); any = true) {
+            if (any)
+                buf_addc(&v->json, ',');
+            json_members(v, destination_at(v->q, i), str_c(destination_at(v->q, i)->name), 0);
+            buf_addc(&v->json, '}');
+        }
+        buf_addc(&v->json, ']');
+    }
     buf_addc(&v->json, '}');
 }
 
@@ -333,11 +377,13 @@ static void host_text(struct verb_question *v, const struct host *h)
     buf_addf(&v->text, "Host mail status for: '%s'\n", d->name);
     verb_as_of(v);
     buf_addf(&v->text, "Host up/down:                 %s%s\n", state_of(d),
-             d->suspended || v->q->delivery_suspended ? " (delivery suspended)" : "");
+             internal_suspended(v->q, d) || v->q->delivery_suspended ? " (delivery suspended)" : "");
     host_counters(&v->text, d);
     put_time(&v->text, "Oldest Message", h->oldest_ms, "No Messages");
     put_time(&v->text, "Last Activity", d->active_ms, "None");
-    if (is_internal(h->name)) {
+    if (h->which.family) {
+        put_family(v, h->which.family);
+    } else if (internal_is(h->name)) {
         put_peer(v, d);
     } else {
         put_addresses(&v->text, d);
@@ -354,7 +400,7 @@ static bool find_oldest(struct verb_question *v, uint32_t piece)
     const struct piece *p = piece_at(v->q, piece);
     struct host *h = v->state;
 
-    if (p->state != PIECE_FREE && p->destination == h->place) {
+    if (p->state != PIECE_FREE && internal_meant(v->q, &h->which, p->destination)) {
         uint64_t ms = message_at(v->q, p->message)->entered_ms;
 
         if (!h->oldest_ms || ms < h->oldest_ms)
@@ -382,6 +428,12 @@ static struct host *host_begin(struct verb_question *v)
     return h;
 }
 
+static bool has_pieces(const struct queue *q, struct host *h)
+{
+    look_again(q, h);
+    return h->d->pieces != 0;
+}
+
 void verb_hoststatus(struct verb_question *v)
 {
     struct host *h = host_begin(v);
@@ -389,8 +441,7 @@ void verb_hoststatus(struct verb_question *v)
     if (v->n_args != 1)
         verb_bad_arguments(v);
     else if (find_host(v, h))
-        verb_walk(v, &v->q->pieces, h->place && destination_at(v->q, h->place)->pieces ? 1 : v->q->pieces.end, find_oldest,
-                  host_found);
+        verb_walk(v, &v->q->pieces, has_pieces(v->q, h) ? 1 : v->q->pieces.end, find_oldest, host_found);
 }
 
 /* --- hostrate --------------------------------------------------------------------------------------------------------- */

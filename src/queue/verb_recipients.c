@@ -6,6 +6,7 @@
  * still to be scanned can be deleted and redirected, not bounced. A host that nothing is queued for counts as one without
  * recipients, internal destinations too.
  */
+#include "queue/internal.h"
 #include "queue/verbs.h"
 
 #include "base/must.h"
@@ -19,7 +20,8 @@ enum { PAGE_MESSAGES = 1000, PAGE_BYTES = 1 << 20 };
 
 struct walk {
     enum { BY_HOST, BY_SENDER, ALL } by;
-    uint32_t destination, to; /* BY_HOST; redirect */
+    struct selector host; /* BY_HOST */
+    uint32_t to;          /* redirect */
     struct str sender;
     uint32_t sender_hash;
     void (*act)(struct verb_question *v, uint32_t message);
@@ -32,7 +34,7 @@ static bool piece_is_meant(const struct queue *q, const struct walk *w, uint32_t
 {
     const struct piece *p = piece_at(q, piece);
 
-    return w->by != BY_HOST || (w->destination && p->destination == w->destination);
+    return w->by != BY_HOST || internal_meant(q, &w->host, p->destination);
 }
 
 bool verb_piece_is_idle(const struct queue *q, uint32_t piece)
@@ -84,7 +86,7 @@ static size_t select_by(struct verb_question *v, struct walk *w)
         return 0;
     if (verb_arg_is(v, 0, "host")) {
         w->by = BY_HOST;
-        w->destination = destination_find(v->q, destination_lower(&v->arena, v->args[1]));
+        w->host = internal_select(v->q, destination_lower(&v->arena, v->args[1]));
         return 2;
     }
     if (!verb_arg_is(v, 0, "from"))
@@ -346,7 +348,7 @@ void verb_redirectrecipients(struct verb_question *v)
 
 struct hurry {
     bool all;
-    uint32_t only;
+    struct selector only;
     uint64_t n;
 };
 
@@ -355,7 +357,8 @@ static bool hurry_piece(struct verb_question *v, uint32_t piece)
     struct hurry *h = v->state;
     struct queue *q = v->q;
 
-    if (piece_at(q, piece)->state == PIECE_WAITING && (h->all || piece_at(q, piece)->destination == h->only)) {
+    if (piece_at(q, piece)->state == PIECE_WAITING &&
+        (h->all || internal_meant(q, &h->only, piece_at(q, piece)->destination))) {
         h->n += piece_at(q, piece)->n;
         piece_make_ready(q, piece, false);
     }
@@ -369,7 +372,7 @@ static void hurried(struct verb_question *v)
     struct queue *q = v->q;
 
     for (uint32_t i = 1; i < q->destinations.end; i++)
-        if (destination_at(q, i)->name && (h->all || i == h->only))
+        if (destination_at(q, i)->name && (h->all || internal_meant(q, &h->only, i)))
             destination_try_now(q, i, h->all);
     buf_addf(&v->text, "Delivery of %" PRIu64 " recipients rescheduled for now.\n", h->n);
     buf_addf(&v->json, "{\"recipients\":%" PRIu64 "}", h->n);
@@ -387,6 +390,6 @@ void verb_delivernow(struct verb_question *v)
         return;
     }
     if (!h->all)
-        h->only = destination_find(v->q, destination_lower(&v->arena, v->args[1]));
+        h->only = internal_select(v->q, destination_lower(&v->arena, v->args[1]));
     verb_walk(v, &v->q->pieces, 0, hurry_piece, hurried);
 }

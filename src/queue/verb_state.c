@@ -4,6 +4,7 @@
  * Called through verbs.c. The switches (work queue paused, delivery suspended) are journal entries, so they survive a
  * restart. Suspending waits until what is under way has ended, after the delay its connections are closed.
  */
+#include "queue/internal.h"
 #include "queue/verbs.h"
 
 #include "base/must.h"
@@ -115,6 +116,12 @@ struct suspending {
     struct strs names; /* unless all */
 };
 
+/* The destinations of a host name, one after the other; 0 ends it. */
+static uint32_t selected(const struct queue *q, const struct selector *s, uint32_t behind)
+{
+    return s->family ? internal_next(q, s->family, behind) : behind ? 0 : s->destination;
+}
+
 static uint64_t under_way(const struct queue *q, const struct suspending *s)
 {
     uint64_t n = 0;
@@ -122,9 +129,10 @@ static uint64_t under_way(const struct queue *q, const struct suspending *s)
     if (s->all)
         return q->n_flying;
     for (size_t i = 0; i < s->names.n; i++) {
-        uint32_t d = destination_find(q, s->names.items[i]);
+        struct selector host = internal_select(q, s->names.items[i]);
 
-        n += d ? destination_at(q, d)->flying : 0;
+        for (uint32_t d = 0; (d = selected(q, &host, d));)
+            n += destination_at(q, d)->flying;
     }
     return n;
 }
@@ -144,9 +152,13 @@ static void close_connections(struct queue *q, const struct suspending *s)
 {
     if (s->all)
         bus_send_all(q->bus, ROLE_deliver, BUS_destination_close, &(struct bus_destination_close){0});
-    for (size_t i = 0; i < s->names.n; i++)
-        bus_send_all(q->bus, ROLE_deliver, BUS_destination_close,
-                     &(struct bus_destination_close){.destination = s->names.items[i]});
+    for (size_t i = 0; i < s->names.n; i++) {
+        struct selector host = internal_select(q, s->names.items[i]);
+
+        for (uint32_t d = 0; (d = selected(q, &host, d));)
+            bus_send_all(q->bus, ROLE_deliver, BUS_destination_close,
+                         &(struct bus_destination_close){.destination = str_c(destination_at(q, d)->name)});
+    }
 }
 
 /* In order: nothing is under way any more; the delay is over; what was closed has not been answered for. */
@@ -174,11 +186,14 @@ static void suspend_one(struct verb_question *v, struct str name, bool on)
 {
     struct queue *q = v->q;
     uint32_t d = on ? destination_for(q, name) : destination_find(q, name);
+    struct selector host;
 
     if (!d)
         return;
     destination_at(q, d)->suspended = on;
-    destination_activate(q, d);
+    host = internal_select(q, name);
+    for (uint32_t i = 0; (i = selected(q, &host, i));)
+        destination_activate(q, i);
     if (on)
         event(q->events, delivery_suspended, .user = v->user, .domain = name);
     else
@@ -216,7 +231,7 @@ static bool read_targets(struct verb_question *v, struct suspending *s)
             name = destination_lower(&v->arena, str_trim(name));
             if (!name.n)
                 continue;
-            if (s->names.n == 1000 || !(address_is_domain(name, true) || address_is_literal(name)))
+            if (s->names.n == 1000 || !(address_is_domain(name, true) || address_is_literal(name) || internal_is(name)))
                 return false;
             s->all |= str_eq(name, str_lit("all"));
             names[s->names.n++] = name;

@@ -11,10 +11,11 @@
 #include "mail/released.h"
 #include "receive/inside.h"
 #include "smtp/cpq_server.h"
+#include "smtp/cpq_tls.h"
 
 #include <openssl/evp.h>
 
-enum { STRANGER_IDLE_MS = 60000, IDLE_MS = 300000, DIGEST = 32, MANAGER = 0 };
+enum { STRANGER_IDLE_MS = 60000, IDLE_MS = 300000, DIGEST = 32 };
 
 struct release_session {
     struct cpq_server cs; /* first */
@@ -44,7 +45,7 @@ static enum rc on_hello(struct cpq_server *cs, const struct cpq_hello *h, struct
 
     if (x->receive->stopping)
         return err_set(e, RC_SHUTTING_DOWN, "shutting down");
-    if (!x->peer || x->peer->role != MANAGER || !str_eqi(x->peer->serial, h->serial))
+    if (!x->peer || x->peer->role != CPQ_PEER_MANAGER || !str_eqi(x->peer->serial, h->serial))
         return err_set(e, RC_NOT_PERMITTED, "that serial is not enrolled with this certificate");
     if (h->class != CPQ_PVO_RELEASE && h->class != CPQ_SPAM_RELEASE)
         return err_set(e, RC_NOT_PERMITTED, "nothing but released mail is taken here");
@@ -135,9 +136,7 @@ static void on_tls(struct smtp_server *s, bool ok)
         event(ev, cpq_tls_failed, .icid = x->origin.icid, .why = s->c.why, .peer_ip = ip_text(&s->peer.ip, peer));
         return;
     }
-    for (size_t i = 0; i < c->cpq_peer.n; i++)
-        if (str_eqi(c->cpq_peer.items[i].fingerprint, s->c.tls->peer_print))
-            x->peer = &c->cpq_peer.items[i];
+    x->peer = cpq_peer_by_print(c, s->c.tls->peer_print);
     x->origin.tls = s->c.tls;
     event(ev, cpq_tls, .icid = x->origin.icid, .protocol = s->c.tls->version, .cipher = s->c.tls->cipher);
 }

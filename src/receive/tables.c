@@ -9,6 +9,7 @@
 #include "receive/inside.h"
 
 #include "receive/tls.h"
+#include "smtp/cpq_tls.h"
 
 #include <stdlib.h>
 
@@ -44,7 +45,7 @@ static void cpq_of(struct receive *r, struct tables *t)
 {
     struct err e = ERR_NONE;
 
-    if (!t->conf->cpq_listener.enabled || receive_tls_pinned(&t->arena, t->conf, r->o.home, &t->cpq_tls, &e) == RC_OK)
+    if (!t->conf->cpq_listener.enabled || cpq_tls_server(t->conf, CPQ_PEER_MANAGER, &t->cpq_tls, &e) == RC_OK)
         return;
     event(r->o.events, certificate_unusable, .listener = str_lit("cpq_listener"), .why = str_c(err_text(&e)));
 }

@@ -69,10 +69,8 @@ static enum rc make(const struct conf *conf, const struct conf_certificate *c, c
         o->key_pem = buf_str(&f.key);
         o->ciphers = conf->tls.inbound_ciphers;
         o->min_version = conf->tls.inbound_min_version == 1 ? 0x0304 : 0x0303;
-        if (!o->pinned) {
-            o->request_client_cert = f.ca.n != 0;
-            o->ca_pem = buf_str(&f.ca);
-        }
+        o->request_client_cert = f.ca.n != 0;
+        o->ca_pem = buf_str(&f.ca);
         rc = tls_server_new(o, out, e);
     }
     wipe(&f);
@@ -85,18 +83,4 @@ enum rc receive_tls(const struct conf *conf, const struct conf_listener *l, cons
     struct tls_server_options o = {.ticket_key = ticket_key};
 
     return make(conf, certificate(conf, l->certificate), home, &o, out, e);
-}
-
-enum rc receive_tls_pinned(struct arena *a, const struct conf *conf, const char *home, struct tls_context **out,
-                           struct err *e)
-{
-    struct str *pins = arena_array(a, struct str, conf->cpq_peer.n + 1);
-    struct tls_server_options o = {.pinned = true, .pins = pins};
-
-    *out = NULL;
-    if (!pins)
-        return err_set(e, RC_NO_MEMORY, "out of memory");
-    for (size_t i = 0; i < conf->cpq_peer.n; i++)
-        pins[o.n_pins++] = conf->cpq_peer.items[i].fingerprint;
-    return make(conf, certificate(conf, conf->cpq_listener.certificate), home, &o, out, e);
 }

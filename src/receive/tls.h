@@ -12,9 +12,4 @@ enum { RECEIVE_TICKET_KEY = 80 };
 enum rc receive_tls(const struct conf *conf, const struct conf_listener *l, const char *home,
                     const unsigned char *ticket_key, struct tls_context **out, struct err *e);
 
-/* The same for the hidden listener: its peers are those enrolled (cpq_peer), told by their certificates; the list is made in
- * the arena. There are no tickets, so each connection shows its certificate. */
-enum rc receive_tls_pinned(struct arena *a, const struct conf *conf, const char *home, struct tls_context **out,
-                           struct err *e);
-
 #endif

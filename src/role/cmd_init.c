@@ -9,6 +9,7 @@
 
 #include "admin/admin.h"
 #include "admin/first.h"
+#include "admin/identity.h"
 #include "conf/versions.h"
 
 #include <errno.h>
@@ -127,6 +128,19 @@ static enum rc own_settings(struct conf_draft *d, const struct wish *w, const ch
     return init_certificate(home, d, e);
 }
 
+/* Its keys are sealed by the key of this home, as control will do with all it stores. */
+static enum rc own_identity(struct conf_draft *d, const char *home, struct err *e)
+{
+    struct admin a = {.home = home};
+    bool changed;
+
+    TRY(identity_need(d, &changed, e));
+    TRY(seal_open(&a, e));
+    seal_secrets(&a, d);
+    seal_close(&a);
+    return RC_OK;
+}
+
 static void tell(const struct conf *c, const char *home, struct str logins)
 {
     printf("Made %s: serial number %.*s, host name %.*s.\n", home, STR(c->system.serial), STR(c->system.hostname));
@@ -166,6 +180,8 @@ int front_init(int argc, char **argv)
         rc = own_settings(d, &w, home, &say, &e);
     if (rc == RC_OK)
         rc = admin_check(&d->conf, NULL, w.force, &e);
+    if (rc == RC_OK)
+        rc = own_identity(d, home, &e);
     if (rc == RC_OK)
         rc = conf_versions_commit(home, &d->conf, str_lit("admin"), str_lit("postern init"), &version, &e);
     if (rc == RC_OK)

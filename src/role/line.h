@@ -8,6 +8,9 @@
 #include "base/err.h"
 #include "base/fields.h"
 
+/* In LINE(count): no process of that role. */
+#define ROLE_NONE UINT64_MAX
+
 enum line_type {
     LINE_NONE,
 #define LINE(name, fields) LINE_##name,

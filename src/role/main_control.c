@@ -5,9 +5,13 @@
  * process that comes and to all at every commit, and tells master which listening sockets and how many processes that
  * version wants.
  */
+#include "admin/mgmt.h"
 #include "admin/admin.h"
+#include "admin/identity.h"
 #include "admin/slbl.h"
 #include "base/must.h"
+#include "conf/hidden.h"
+#include "role/line.h"
 #include "role/role.h"
 
 #include <stdlib.h>
@@ -93,17 +97,30 @@ static void want_listener(struct control *c, const struct conf *now, const struc
         want_on_interface(c, &w, conf_find(&now->interface, l->interface));
 }
 
-/* The hidden listener of the central quarantines: in no list of listeners, suspended by name or with all of them. */
-static void want_hidden(struct control *c, const struct conf *now)
+static void want_hidden(struct control *c, const struct conf *now, const struct wish *w, struct str interface)
 {
-    const struct conf_cpq_listener *l = &now->cpq_listener;
-    const struct wish w = {ROLE_receive, "hidden", str_lit("cpq_listener"), l->port, SERVICE_BACKLOG};
-
-    if (l->enabled && !is_suspended(now, w.owner))
-        want_on_interface(c, &w,
-                          l->interface.n     ? conf_find(&now->interface, l->interface)
+    if (!is_suspended(now, w->owner))
+        want_on_interface(c, w,
+                          interface.n        ? conf_find(&now->interface, interface)
                           : now->interface.n ? now->interface.items
                                              : NULL);
+}
+
+/* The hidden listeners of the central quarantines: in no list of listeners, suspended by name or with all of them. On a
+ * gateway released mail comes back to receive; on a manager the quarantine role takes what gateways hold. */
+static void want_quarantines(struct control *c, const struct conf *now)
+{
+    const bool manager = conf_is_manager(now);
+    const struct wish cpq = {manager ? ROLE_quarantine : ROLE_receive, "hidden", str_lit("cpq_listener"),
+                             now->cpq_listener.port, SERVICE_BACKLOG};
+    const struct wish euq = {ROLE_quarantine, "hidden", str_lit("euq_listener"), now->euq_listener.port, SERVICE_BACKLOG};
+
+    if (manager && now->central.suspended)
+        return; /* suspendtransfers */
+    if (conf_listens_cpq(now))
+        want_hidden(c, now, &cpq, now->cpq_listener.interface);
+    if (conf_listens_euq(now))
+        want_hidden(c, now, &euq, now->euq_listener.interface);
 }
 
 /* The services of an interface (interfaceconfig): ssh.Management.4, https.Management.4 and so on. */
@@ -146,7 +163,14 @@ static bool wants_central(const struct conf *now)
     for (size_t i = 0; i < now->manager.n; i++)
         if (now->manager.items[i].link != 0)
             return true;
-    return now->system.role == 1;
+    return conf_is_manager(now);
+}
+
+static void count_mail(struct control *c, const struct conf *now)
+{
+    role_count(c->process, ROLE_receive, conf_receives(now) ? now->roles.receive : ROLE_NONE);
+    role_count(c->process, ROLE_scan, conf_receives(now) ? now->roles.scan : ROLE_NONE);
+    role_count(c->process, ROLE_deliver, now->roles.deliver);
 }
 
 static void applied(void *ctx, const struct conf *now)
@@ -159,7 +183,7 @@ static void applied(void *ctx, const struct conf *now)
     arena_reset(&c->arena);
     for (size_t i = 0; i < now->listener.n; i++)
         want_listener(c, now, &now->listener.items[i]);
-    want_hidden(c, now);
+    want_quarantines(c, now);
     for (size_t i = 0; i < now->interface.n; i++)
         want_services(c, now, &now->interface.items[i], &shell, &web);
     if (captures_wanted(&c->admin)) {
@@ -167,9 +191,7 @@ static void applied(void *ctx, const struct conf *now)
         c->wanted[c->n - 1].name = str_lit("capture.packets");
     }
     role_listen(c->process, c->wanted, c->n);
-    role_count(c->process, ROLE_receive, now->roles.receive);
-    role_count(c->process, ROLE_scan, now->roles.scan);
-    role_count(c->process, ROLE_deliver, now->roles.deliver);
+    count_mail(c, now);
     role_count(c->process, ROLE_shell, shell);
     role_count(c->process, ROLE_web, web);
     role_count(c->process, ROLE_push, wants_push(now));
@@ -216,6 +238,7 @@ static enum rc start(struct process *p, struct err *e)
     p->state = c;
     TRY(seal_open(&c->admin, e));
     TRY(store_open(&c->admin, e));
+    identity_open(&c->admin);
     auth_open(&c->admin);
     login_open(&c->admin);
     sessions_open(&c->admin);
@@ -231,6 +254,7 @@ static void stop(struct process *p)
     struct control *c = p->state;
 
     control_socket_close(&c->admin);
+    mgmt_close(&c->admin);
     role_leave(p);
 }
 

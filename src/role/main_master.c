@@ -178,7 +178,7 @@ static void want_roles(struct master *m)
             continue;
         snprintf(exe, sizeof exe, "%s/postern-%s", m->exe_dir, role_name((enum role)r));
         if (access(exe, F_OK) == 0)
-            procs_want(m, (enum role)r, 0);
+            procs_want(m, (enum role)r, role_row((enum role)r)->least ? 0 : ROLE_NONE);
         else
             master_say("%s is missing: this role does not run", exe);
     }

@@ -193,9 +193,9 @@ static uint64_t automatic(const struct role_row *row)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (row->least == 0)
-        return 0;
-    return row->processors && processors > (long)row->processors ? (uint64_t)processors / row->processors : 1;
+    if (!row->processors)
+        return row->least;
+    return processors > (long)row->processors ? (uint64_t)processors / row->processors : 1;
 }
 
 static void add(struct master *m, enum role role, unsigned index)
@@ -217,7 +217,9 @@ void procs_want(struct master *m, enum role role, uint64_t count)
 {
     const struct role_row *row = role_row(role);
 
-    if (count == 0)
+    if (count == ROLE_NONE)
+        count = 0;
+    else if (count == 0)
         count = automatic(row);
     if (count < row->least)
         count = row->least;

@@ -64,8 +64,8 @@ struct role_listener {
 void role_listen(struct process *p, const struct role_listener *items, size_t n);
 /* control only: the end of every role; again: and a new start of all. */
 void role_halt(bool again);
-/* control only: how many processes of a role run; 0 = by the number of processors (none where the least is 0). Bounded by
- * spec/roles.def. */
+/* control only: how many processes of a role run; 0 = by the number of processors (the least of roles that have no such
+ * number), ROLE_NONE = none. Bounded by spec/roles.def. */
 void role_count(struct process *p, enum role role, uint64_t count);
 
 #endif
