@@ -16,6 +16,7 @@ static const struct {
     void (*run)(struct central_call *call);
 } verbs[] = {
     {"contact", verb_contact},
+    {"link", verb_link},
 };
 
 void central_answer(struct central_call *call, enum rc rc)

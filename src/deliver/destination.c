@@ -17,7 +17,7 @@ enum { ROUTE_ARENA = 1 << 20, DESTINATIONS_KEPT = 10000 };
 
 static bool unused(const struct destination *to)
 {
-    return !to->pending.n && !to->links && !to->resolve;
+    return !to->pending.n && !to->links && !to->resolve && !to->ask;
 }
 
 static void sweep(struct deliver *d)
@@ -52,7 +52,8 @@ struct destination *destination_get(struct deliver *d, struct str name)
     to->name = str_of(to + 1, name.n);
     to->hash = hash;
     to->d = d;
-    to->quarantine = holder_is(to->name, &to->class);
+    to->release = releaser_is(to->name, &to->class, &to->serial);
+    to->quarantine = to->release || holder_is(to->name, &to->class);
     row = destination_settings(deliver_conf(d), name);
     to->limit = row ? row->max_connections : 1;
     arena_init(&to->arena, 1024, ROUTE_ARENA);
@@ -65,6 +66,8 @@ struct destination *destination_get(struct deliver *d, struct str name)
 void destination_free(struct destination *to)
 {
     resolve_cancel(to);
+    releaser_done(to);
+    holder_forget(to);
     for (struct piece *p; (p = pieces_pop(&to->pending));)
         piece_free(to->d, p);
     arena_done(&to->arena);
@@ -130,10 +133,10 @@ void destination_resolved(struct destination *to, const struct no_hop *none)
 {
     if (none) {
         to->state = DESTINATION_NEW;
-        if (none->permanent) {
+        if (none->permanent && !to->quarantine) {
             all_bounced(to, none);
         } else {
-            outcome_destination_down(to, none->text, false);
+            outcome_destination_down(to, none->text, none->permanent);
             all_back(to, none->enhanced, none->text);
         }
         return;
@@ -159,6 +162,7 @@ void destination_hop_failed(struct destination *to, size_t hop, struct str why, 
 {
     const struct conf *c = deliver_conf(to->d);
 
+    to->failed = to->release;
     if (hop < to->n_hops)
         to->hops[hop].dead_until_ms = loop_now_ms(to->d->o.loop) + c->delivery.dead_host_ms + 1;
     if (to->n_links > 0 || hop_alive(to) < to->n_hops || to->held)
@@ -166,9 +170,12 @@ void destination_hop_failed(struct destination *to, size_t hop, struct str why, 
     /* The next work that queue sends starts again from the first hop. */
     for (size_t i = 0; i < to->n_hops; i++)
         to->hops[i].dead_until_ms = 0;
+    if (to->quarantine && !to->away_since_ms)
+        to->away_since_ms = loop_now_ms(to->d->o.loop);
     if (to->pending.n == 0)
         return;
-    outcome_destination_down(to, why, false);
+    outcome_destination_down(to, why, to->refusing);
+    to->refusing = false;
     all_back(to, enhanced, why);
 }
 
@@ -214,13 +221,17 @@ static bool room(struct destination *to)
     return false;
 }
 
+static bool wants_link(const struct destination *to)
+{
+    return to->pending.n > to->n_idle + to->n_woken + to->n_starting && to->n_links < to->limit;
+}
+
 /* New links while more pieces wait than the links in the making will take. */
 static void open_links(struct destination *to)
 {
     size_t ready = to->n_links - to->n_starting, most = ready ? ready : 1;
 
-    while (to->n_starting < most && to->pending.n > to->n_idle + to->n_woken + to->n_starting && to->n_links < to->limit &&
-           room(to)) {
+    while (to->state == DESTINATION_READY && to->n_starting < most && wants_link(to) && room(to)) {
         size_t hop = hop_alive(to);
 
         if (hop == to->n_hops || !link_open(to, hop))
@@ -232,11 +243,19 @@ void destination_pump(struct destination *to)
 {
     if (!to->pending.n || to->state == DESTINATION_RESOLVING || to->held || to->d->stopping)
         return;
-    if (to->quarantine)
+    if (to->release) {
+        wake_idle(to);
+        if (!wants_link(to) || !room(to))
+            return;
+    } else if (to->quarantine) {
         holder_hops(to);
+    }
     if (to->state == DESTINATION_NEW || (stale(to) && !to->n_starting)) {
         to->state = DESTINATION_RESOLVING;
-        resolve_start(to);
+        if (to->release)
+            releaser_ask(to);
+        else
+            resolve_start(to);
         return;
     }
     if (to->state == DESTINATION_DROP) {

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
+
 enum { FACTS_MAX = 2000 };
 
 static void tell(struct destination *to, struct bus_destination_facts *m)
@@ -33,6 +35,16 @@ void facts_resolved(struct destination *to, struct str mx)
                                              .addresses = buf_str(&addresses),
                                              .mx = str_first(mx, FACTS_MAX)});
     buf_done(&addresses);
+}
+
+void facts_told(struct destination *to, struct str name)
+{
+    const struct hop *h = &to->hops[0];
+    char ip[46], text[80];
+
+    snprintf(text, sizeof text, "0 %.*s %u\n", STR(to->link_path ? str_lit("link") : ip_text(&h->ip, ip)), h->ip.port);
+    tell(to, &(struct bus_destination_facts){
+                 .expires_ms = clock_wall_ms(), .addresses = str_c(text), .mx = str_first(name, FACTS_MAX)});
 }
 
 void facts_tls(struct destination *to, const struct tls_facts *f, struct str why)

@@ -10,7 +10,7 @@
 #include "mail/edits.h"
 #include "mail/header.h"
 
-enum { ADDED_MAX = 8192 };
+enum { ADDED_MAX = 8192, CARRIED_MAX = 4 << 20 };
 
 /* ---- where it goes on ------------------------------------------------------------------------------------------------ */
 
@@ -50,15 +50,12 @@ static struct carried carried_of(const struct released *r)
     return c;
 }
 
-void released_envelope(const struct released *r, struct buf *out)
+static void put_envelope(const struct released *r, const struct carried *c, struct buf *out)
 {
     struct envelope env = r->meta->envelope;
-    struct buf carried = BUF(ENVELOPE_BYTES);
-    struct carried c = carried_of(r);
+    struct buf carried = BUF(CARRIED_MAX);
 
-    c.edits = r->edits;
-    c.release_key = r->key;
-    carried_encode(&c, &carried);
+    carried_encode(c, &carried);
     env.carried = buf_str(&carried);
     env.parent_mid = r->mid;
     if (r->recipients) {
@@ -68,6 +65,31 @@ void released_envelope(const struct released *r, struct buf *out)
     envelope_encode(&env, out);
     out->failed |= carried.failed;
     buf_done(&carried);
+}
+
+void released_envelope(const struct released *r, struct buf *out)
+{
+    struct carried c = carried_of(r);
+
+    c.edits = r->edits;
+    c.release_key = r->key;
+    put_envelope(r, &c, out);
+}
+
+void released_onward(const struct released *r, struct str release, struct buf *out)
+{
+    struct str text = str_trim(r->meta->raw);
+    struct buf meta = BUF(CPQ_META_MAX + RELEASED_HEAD);
+    struct carried c = {.resume = RESUME_DELIVER, .original_mid = r->mid};
+
+    buf_add(&meta, str_first(text, text.n - 1));
+    buf_add(&meta, str_lit(",\"release\":"));
+    buf_add(&meta, release);
+    buf_addc(&meta, '}');
+    c.meta = buf_str(&meta);
+    put_envelope(r, &c, out);
+    out->failed |= meta.failed;
+    buf_done(&meta);
 }
 
 /* ---- what it changes ------------------------------------------------------------------------------------------------- */

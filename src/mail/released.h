@@ -26,6 +26,10 @@ struct released {
  * route, tags and so on. `out->failed` on lack of memory. */
 void released_envelope(const struct released *r, struct buf *out);
 
+/* The same for mail that another machine held here: it carries its metadata with the member `release` (JSON text, also of an
+ * empty r->release), as it goes back to that machine. */
+void released_onward(const struct released *r, struct str release, struct buf *out);
+
 enum { RELEASED_HEAD = 256 << 10 }; /* octets of the message that released_edits() needs at most */
 /* The coded edits (mail/edits.h) that the member `edits` of a release asks for: text around the subject, header fields.
  * `head` begins with the header section. Empty = none, also when memory is short. */

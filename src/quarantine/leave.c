@@ -4,6 +4,7 @@
  * Called by decide.c (a new release), the bus (answers, a new queue) and a timer. Owns the calls under way. A release is a
  * row of the index until it was taken, so nobody's death loses it.
  */
+#include "mail/address.h"
 #include "mail/released.h"
 #include "quarantine/inside.h"
 
@@ -44,8 +45,30 @@ static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
     return n;
 }
 
-static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct held *h, const struct leaving *l,
-                         const struct json *release, struct str edits, struct buf *out)
+/* A gateway's own; a copy for somebody leaves from here. */
+static bool goes_back(const struct quarantine *q, const struct held *h, const struct leaving *l)
+{
+    return !l->copy && is_foreign(q, h->serial);
+}
+
+/* Spam that leaves by SMTP to hosts of the settings (central.md 10). */
+static bool via_hosts(const struct quarantine *q, const struct held *h)
+{
+    return h->class == CPQ_SPAM && quarantine_conf(q)->spam_quarantine.release_hosts.n;
+}
+
+/* NAME/SERIAL, queue/internal.h. Empty: the recipients' domains. */
+static struct str destination_of(const struct quarantine *q, struct arena *a, const struct held *h, const struct leaving *l)
+{
+    const char *name = h->class == CPQ_SPAM ? "the.euq.release.queue" : "the.cpq.release.host";
+
+    if (!l->copy && via_hosts(q, h))
+        return str_c(name);
+    return goes_back(q, h, l) ? arena_printf(a, "%s/%.*s", name, STR(address_lower(a, h->serial))) : STR_NONE;
+}
+
+static void put_envelope(const struct quarantine *q, struct arena *a, const struct cpq_meta *m, const struct held *h,
+                         const struct leaving *l, const struct json *release, struct str edits, struct buf *out)
 {
     struct released r = {
         .meta = m, .release = release, .mid = h->mid, .spam = h->class == CPQ_SPAM, .copy = l->copy, .edits = edits};
@@ -55,7 +78,10 @@ static void put_envelope(struct arena *a, const struct cpq_meta *m, const struct
         r.n_recipients = list_of(a, l->recipients, &list);
         r.recipients = list;
     }
-    released_envelope(&r, out);
+    if (goes_back(q, h, l) && !via_hosts(q, h))
+        released_onward(&r, l->release, out);
+    else
+        released_envelope(&r, out);
 }
 
 /* ---- on the way --------------------------------------------------------------------------------------------------------
@@ -99,7 +125,7 @@ static void tell_safelist(struct quarantine *q, const struct cpq_meta *m, const 
 static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const struct leaving *l, const struct held *h,
                         struct bus_peer *to, struct err *e)
 {
-    struct buf meta = BUF(CPQ_META_MAX), envelope = BUF(2 * ENVELOPE_BYTES);
+    struct buf meta = BUF(CPQ_META_MAX), envelope = BUF(8 * ENVELOPE_BYTES);
     const struct json *release = NULL;
     struct str edits;
     struct cpq_meta m;
@@ -115,12 +141,15 @@ static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const s
     if (rc == RC_OK) {
         json_read(&a, l->release, &release, NULL);
         tell_safelist(q, &m, l, release);
-        edits = early_edits(&a, fd, offset, h->body_bytes, json_get(release, "edits"));
-        put_envelope(&a, &m, h, l, release, edits, &envelope);
+        edits = goes_back(q, h, l) ? STR_NONE /* the gateway makes them */
+                                   : early_edits(&a, fd, offset, h->body_bytes, json_get(release, "edits"));
+        put_envelope(q, &a, &m, h, l, release, edits, &envelope);
         slot->call = bus_call_fd(q->o.bus, to, BUS_release_new,
                                  &(struct bus_release_new){.id = l->id,
                                                            .old_mid = h->mid,
                                                            .envelope = buf_str(&envelope),
+                                                           .destination = destination_of(q, &a, h, l),
+                                                           .mid = goes_back(q, h, l) && h->class == CPQ_PVO ? h->id : 0,
                                                            .offset = offset,
                                                            .body_bytes = h->body_bytes},
                                  fd, ANSWER_MS, on_taken, slot);
@@ -162,7 +191,7 @@ static void again(void *ctx)
 /* It is tried again a little later; other releases go on. */
 static void waits(struct quarantine *q, const struct held *h, const char *why)
 {
-    event(q->o.events, quarantine_release_waits, .mid = h ? h->mid : 0, .why = str_c(why));
+    event(q->o.events, quarantine_release_waits, .mid = h ? h->number : 0, .why = str_c(why));
     loop_timer_set(q->o.loop, &q->leave_timer, AGAIN_MS, again, q);
 }
 

@@ -4,8 +4,9 @@
  * Called by the SMTP server room and smtp/cpq_server through the handler tables. Who speaks is told by the certificate,
  * which TLS has compared with those enrolled (cpq_peer): the handshake of any other peer fails. A release becomes a message
  * of this gateway under a new number and goes on in the pipeline where its metadata says; it is taken when it is on stable
- * storage. Owns the unfinished message. A release that comes twice is taken twice: none is lost, its number tells both
- * apart.
+ * storage. Owns the unfinished message. A release that comes again (its manager heard no answer) is answered with the
+ * message it became: queue knows the keys (serial, MID, release id) that were taken, and drops what was stored twice all the
+ * same.
  */
 #include "conf/product.h"
 #include "mail/released.h"
@@ -28,7 +29,8 @@ struct release_session {
     struct message message;
     struct stored *stored;
     EVP_MD_CTX *md;
-    uint64_t stored_mid;
+    uint64_t stored_mid, first_mid; /* first: the release was taken before, as that */
+    uint64_t asking;                /* call at queue: was it? 0 = none */
     enum rc outcome;
 };
 
@@ -113,14 +115,19 @@ static enum smtp_next on_connect(struct smtp_server *s)
 {
     struct release_session *x = release_of(s);
     const struct conf *c = x->tables->conf;
-    struct str interface = c->cpq_listener.interface;
+    const struct listener *l = x->listener;
+    const struct conf_interface *on = c->cpq_listener.interface.n ? conf_find(&c->interface, c->cpq_listener.interface)
+                                      : c->interface.n            ? c->interface.items
+                                                                  : NULL;
+    struct str interface = on ? on->name : c->cpq_listener.interface;
     char local[46], peer[46];
 
-    if (!interface.n && c->interface.n)
-        interface = c->interface.items[0].name;
     x->origin.icid = board_next(x->receive->o.board, NUMBER_ICID);
     event(x->receive->o.events, cpq_incoming, .icid = x->origin.icid, .interface = interface,
-          .local_ip = ip_text(&s->peer.local, local), .peer_ip = ip_text(&s->peer.ip, peer));
+          .local_ip = !l->via_link ? ip_text(&s->peer.local, local)
+                      : on         ? on->address
+                                   : STR_NONE,
+          .peer_ip = l->via_link ? str_c(l->socket_name) : ip_text(&s->peer.ip, peer), .link = l->via_link);
     smtp_greet(s, str_lit(PRODUCT_NAME " CPQ ready"));
     return SMTP_DONE;
 }
@@ -147,6 +154,8 @@ static void on_end(struct smtp_server *s, enum smtp_end how)
     struct receive *r = x->receive;
 
     (void)how;
+    if (x->asking)
+        bus_cancel(r->o.bus, x->asking);
     if (x->stored)
         message_forget(x->stored);
     message_drop(&x->origin, &x->message, true);
@@ -259,7 +268,7 @@ static enum smtp_next answer(struct smtp_server *s)
     if (x->outcome == RC_CLOSED)
         return SMTP_CLOSE; /* whether it is stored cannot be told: no reply (B6) */
     if (x->outcome == RC_OK)
-        cpq_accepted(&x->cs, x->stored_mid, false);
+        cpq_accepted(&x->cs, x->first_mid ? x->first_mid : x->stored_mid, x->first_mid != 0);
     else
         smtp_refuse(s, x->outcome, NULL);
     return x->receive->stopping ? SMTP_CLOSE : SMTP_DONE;
@@ -284,21 +293,85 @@ static struct str quarantine_of(const struct cpq_meta *m)
     return m->n_holds ? m->holds[0].quarantine : str_lit("Spam");
 }
 
+/* "SERIAL MID RELEASE", in the conversation's memory of the message; empty: it has no id. */
+static struct str key_of(struct release_session *x)
+{
+    const struct cpq_meta *m = &x->cs.meta;
+    const struct json *id = json_get(m->release, "id");
+
+    if (!id || !id->raw.n || id->raw.n > KEY_ID_MAX || m->serial.n > KEY_ID_MAX)
+        return STR_NONE;
+    return arena_printf(&x->cs.s.message, "%.*s %llu %.*s", STR(m->serial), (unsigned long long)m->mid, STR(id->raw));
+}
+
 static enum rc store(struct release_session *x, struct err *e)
 {
     struct smtp_server *s = &x->cs.s;
     const struct cpq_meta *m = &x->cs.meta;
     struct receive *r = x->receive;
-    struct released out = {.meta = m, .release = m->release, .mid = m->mid, .spam = x->cs.hello.class == CPQ_SPAM_RELEASE};
+    struct released out = {
+        .meta = m, .release = m->release, .mid = m->mid, .spam = x->cs.hello.class == CPQ_SPAM_RELEASE, .key = key_of(x)};
 
     out.edits = released_edits(&s->message, spool_body_start(x->message.body), json_get(m->release, "edits"));
     buf_clear(&r->envelope);
     released_envelope(&out, &r->envelope);
     event(r->o.events, cpq_released, .mid = x->message.mid, .old_mid = m->mid, .host = s->hello,
-          .quarantine = quarantine_of(m));
+          .quarantine = quarantine_of(m), .uid = m->uid);
     x->stored_mid = x->message.mid;
     x->outcome = RC_OK;
     return message_append(&x->origin, &x->message, m->envelope.sender, s->body.flags, settled, x, &x->stored, e);
+}
+
+static enum smtp_next refuse(struct smtp_server *s, enum rc rc, struct err *e)
+{
+    struct release_session *x = release_of(s);
+
+    message_drop(&x->origin, &x->message, false);
+    if (rc == RC_INVALID)
+        cpq_refuse_content(&x->cs, e);
+    else
+        smtp_refuse(s, rc, e);
+    return SMTP_DONE;
+}
+
+/* Once it is known whether it was taken before. Without queue nobody knows: it is stored, and queue decides later. */
+static enum smtp_next judged(struct smtp_server *s)
+{
+    struct release_session *x = release_of(s);
+    struct err e = ERR_NONE;
+    enum rc rc;
+
+    if (x->first_mid) {
+        x->outcome = RC_OK;
+        message_drop(&x->origin, &x->message, true);
+        return answer(s);
+    }
+    rc = store(x, &e);
+    if (rc == RC_OK)
+        return smtp_wait(s, answer);
+    return refuse(s, rc, &e);
+}
+
+static void on_known(void *ctx, enum rc rc, const void *msg)
+{
+    struct release_session *x = ctx;
+
+    x->asking = 0;
+    x->first_mid = rc == RC_OK ? ((const struct bus_release_known *)msg)->mid : 0;
+    conversation_resume(&x->cs.s.c);
+}
+
+static bool ask_queue(struct release_session *x)
+{
+    struct bus *bus = x->receive->o.bus;
+    struct bus_peer *queue = bus ? bus_peer(bus, ROLE_queue, 0) : NULL;
+    struct str key = key_of(x);
+
+    x->first_mid = 0;
+    if (!queue || !key.n)
+        return false;
+    x->asking = bus_call(bus, queue, BUS_release_question, &(struct bus_release_question){.key = key}, ASK_MS, on_known, x);
+    return true;
 }
 
 static enum smtp_next on_data_end(struct smtp_server *s)
@@ -308,15 +381,8 @@ static enum smtp_next on_data_end(struct smtp_server *s)
     enum rc rc = check_content(x, &e);
 
     if (rc == RC_OK)
-        rc = store(x, &e);
-    if (rc == RC_OK)
-        return smtp_wait(s, answer);
-    message_drop(&x->origin, &x->message, false);
-    if (rc == RC_INVALID)
-        cpq_refuse_content(&x->cs, &e);
-    else
-        smtp_refuse(s, rc, &e);
-    return SMTP_DONE;
+        return ask_queue(x) ? smtp_wait(s, judged) : judged(s);
+    return refuse(s, rc, &e);
 }
 
 const struct smtp_server_handler release_handler = {

@@ -8,6 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void hand_sockets(struct process *p)
+{
+    struct quarantine_socket *list = calloc(p->n_sockets + 1, sizeof *list);
+
+    if (!list)
+        return;
+    for (size_t i = 0; i < p->n_sockets; i++)
+        list[i] = (struct quarantine_socket){p->sockets[i].name, p->sockets[i].fd};
+    quarantine_sockets(p->state, list, p->n_sockets);
+    free(list);
+}
+
 static enum rc start(struct process *p, struct err *e)
 {
     struct quarantine *q;
@@ -24,6 +36,7 @@ static enum rc start(struct process *p, struct err *e)
                                                     .socket = socket},
                        &q, e));
     p->state = q;
+    hand_sockets(p);
     return RC_OK;
 }
 
@@ -37,7 +50,8 @@ static void stop(struct process *p)
     quarantine_stop(p->state, stopped, p);
 }
 
-static const struct role_kind KIND = {.kind = ROLE_quarantine, .start = start, .stop = stop};
+static const struct role_kind KIND = {
+    .kind = ROLE_quarantine, .start = start, .stop = stop, .sockets_changed = hand_sockets};
 
 int main(int argc, char **argv)
 {
