@@ -27,6 +27,7 @@ struct deliver_options {
     struct dns_asker *ask; /* owned by the caller */
     const char *spool;     /* directory of the spool */
     const char *holder;    /* socket file of the local quarantines (CPQ) */
+    const char *channels;  /* directory of the link's sockets to the manager: cpq, euq; NULL = none */
     unsigned column;       /* index of this process: its board slots and gauges */
 };
 

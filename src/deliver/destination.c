@@ -54,6 +54,7 @@ struct destination *destination_get(struct deliver *d, struct str name)
     to->d = d;
     to->release = releaser_is(to->name, &to->class, &to->serial);
     to->quarantine = to->release || holder_is(to->name, &to->class);
+    to->central = to->release;
     row = destination_settings(deliver_conf(d), name);
     to->limit = row ? row->max_connections : 1;
     arena_init(&to->arena, 1024, ROUTE_ARENA);
@@ -67,6 +68,7 @@ void destination_free(struct destination *to)
 {
     resolve_cancel(to);
     releaser_done(to);
+    holder_forget(to);
     for (struct piece *p; (p = pieces_pop(&to->pending));)
         piece_free(to->d, p);
     arena_done(&to->arena);
@@ -132,10 +134,10 @@ void destination_resolved(struct destination *to, const struct no_hop *none)
 {
     if (none) {
         to->state = DESTINATION_NEW;
-        if (none->permanent) {
+        if (none->permanent && !to->quarantine) {
             all_bounced(to, none);
         } else {
-            outcome_destination_down(to, none->text, false);
+            outcome_destination_down(to, none->text, none->permanent);
             all_back(to, none->enhanced, none->text);
         }
         return;
@@ -169,9 +171,12 @@ void destination_hop_failed(struct destination *to, size_t hop, struct str why, 
     /* The next work that queue sends starts again from the first hop. */
     for (size_t i = 0; i < to->n_hops; i++)
         to->hops[i].dead_until_ms = 0;
+    if (to->quarantine && !to->away_since_ms)
+        to->away_since_ms = loop_now_ms(to->d->o.loop);
     if (to->pending.n == 0)
         return;
-    outcome_destination_down(to, why, false);
+    outcome_destination_down(to, why, to->refusing);
+    to->refusing = false;
     all_back(to, enhanced, why);
 }
 

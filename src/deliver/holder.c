@@ -1,9 +1,10 @@
 /*
- * Delivery to the quarantines of this machine: the destinations the.cpq.host and the.euq.queue, by CPQ over a socket file.
+ * Delivery to quarantines: the destinations the.cpq.host and the.euq.queue, by CPQ, to this machine or to the manager.
  *
- * Called by destination.c and link.c in place of resolving, connecting and logging. Owns nothing. Nothing bounces here: what
- * the holder does not take stays in queue, whatever it answered; the back-off of the destination decides when it is tried
- * again. Policy quarantines write no lines of a connection (logs.md 8): the holder says what was quarantined.
+ * Called by destination.c and link.c in place of resolving, connecting and logging (where the mail goes: holder_way.c). Owns
+ * nothing. Nothing bounces here: what the holder does not take stays in queue, whatever it answered (central.md 7.4); the
+ * back-off of the destination decides when it is tried again. The local policy quarantines write no lines of a connection
+ * (logs.md 8): the holder says what was quarantined.
  */
 #include "deliver/inside.h"
 
@@ -11,7 +12,7 @@
 
 #include <openssl/evp.h>
 
-enum { DIGEST_CHUNK = 64 << 10, META_ARENA_MAX = 64 << 20, CONNECT_MS = 30000, COMMAND_MS = 120000, FINAL_MS = 600000 };
+enum { DIGEST_CHUNK = 64 << 10, META_ARENA_MAX = 64 << 20 };
 
 static const struct str LOCAL = {"127.0.0.1", 9};
 
@@ -21,45 +22,6 @@ bool holder_is(struct str name, enum cpq_class *class_out)
         return false;
     *class_out = str_eqi(name, str_lit("the.cpq.host")) ? CPQ_PVO : CPQ_SPAM;
     return true;
-}
-
-void holder_hops(struct destination *to)
-{
-    to->conf_version = deliver_conf(to->d)->version; /* never stale */
-    if (to->state == DESTINATION_READY && to->n_hops)
-        return;
-    to->hops = arena_new(&to->arena, struct hop);
-    to->n_hops = to->hops ? 1 : 0;
-    if (!to->hops)
-        return;
-    to->hops->host = str_lit("localhost");
-    to->hops_life++;
-    to->hops_until_ms = UINT64_MAX;
-    to->state = DESTINATION_READY;
-}
-
-struct conversation *holder_connect(struct link *l)
-{
-    struct destination *to = l->to;
-    const struct conf *c = deliver_conf(to->d);
-    struct smtp_client_options *o = &l->options;
-
-    l->cpq = (struct smtp_client_cpq){.class_name = str_c(cpq_class_name(to->class)),
-                                      .serial = arena_str(&l->arena, c->system.serial),
-                                      .role = str_lit("gateway"),
-                                      .version = str_lit("1")};
-    if (!l->cpq.serial.n)
-        l->cpq.serial = str_lit("unknown");
-    o->cpq = &l->cpq;
-    o->tls = SMTP_TLS_NONE;
-    o->auth_user = STR_NONE;
-    o->pipelining = true;
-    o->greeting_ms = CONNECT_MS;
-    o->command_ms = COMMAND_MS;
-    o->dot_ms = FINAL_MS;
-    o->max_messages = UINT64_MAX;
-    return conversation_connect_unix(to->d->o.loop, to->d->o.holder ? to->d->o.holder : "", CONNECT_MS, &smtp_client_kind,
-                                     &l->setup);
 }
 
 /* ---- metadata ------------------------------------------------------------------------------------------------------ */
@@ -167,45 +129,150 @@ enum rc holder_prepare(struct deliver *d, struct piece *p, struct err *e)
 
 /* ---- what is said --------------------------------------------------------------------------------------------------- */
 
+static struct str rids_of(struct deliver *d, const struct piece *p)
+{
+    buf_clear(&d->rids);
+    for (size_t i = 0; i < p->n_recipients; i++)
+        buf_put_varint(&d->rids, p->recipients[i]);
+    return buf_str(&d->rids);
+}
+
 void holder_connected(struct link *l)
 {
-    if (l->to->class == CPQ_SPAM)
+    if (!l->central && l->to->class == CPQ_SPAM)
         l->rcid = board_next(l->to->d->o.board, NUMBER_RCID);
 }
 
 void holder_begin(struct link *l, const struct piece *p)
 {
-    if (l->to->class == CPQ_SPAM)
-        event(l->to->d->o.events, spam_transfer_start, .rcid = l->rcid, .mid = p->mid);
+    struct deliver *d = l->to->d;
+
+    if (l->to->release)
+        releaser_begin(l, p);
+    else if (l->central)
+        event(d->o.events, hold_start, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p),
+              .spam = l->to->class == CPQ_SPAM, .via_link = l->via_link);
+    else if (l->to->class == CPQ_SPAM)
+        event(d->o.events, spam_transfer_start, .rcid = l->rcid, .mid = p->mid);
+}
+
+static void say_taken(struct link *l, struct piece *p, const struct delivery_result *r)
+{
+    struct deliver *d = l->to->d;
+
+    if (l->to->release) {
+        releaser_taken(l, p, r);
+        return;
+    }
+    if (!l->central) {
+        if (l->to->class == CPQ_SPAM)
+            event(d->o.events, spam_transfer_done, .rcid = l->rcid, .mid = p->mid);
+        return;
+    }
+    event(d->o.events, hold_done, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p), .spam = l->to->class == CPQ_SPAM);
+    event(d->o.events, delivery_response, .mid = p->mid, .rids = rids_of(d, p), .response = r->text);
 }
 
 static void say_refused(struct link *l, const struct piece *p, const struct delivery_result *r)
 {
-    if (l->to->class == CPQ_SPAM)
+    if (!l->central && l->to->class == CPQ_SPAM)
         event(l->to->d->o.events, spam_transfer_rejected, .rcid = l->rcid, .mid = p->mid);
     event(l->to->d->o.events, quarantine_refused, .mid = p->mid, .code = r->code, .why = r->text);
 }
 
-void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n)
+static void say_closed_door(struct link *l, uint64_t code, struct str why)
 {
-    struct delivery_result own[PIECE_RECIPIENTS];
-    struct delivery_result same = n ? r[0] : (struct delivery_result){.class = RESULT_DELAYED, .enhanced = {"4.3.0", 5}};
+    char ip[46];
 
-    if (same.class == RESULT_BOUNCED)
-        same.class = RESULT_DELAYED;
-    if (same.class != RESULT_DELIVERED)
-        say_refused(l, p, &same);
-    else if (l->to->class == CPQ_SPAM)
-        event(l->to->d->o.events, spam_transfer_done, .rcid = l->rcid, .mid = p->mid);
-    same.reason = REASON_NONE; /* no notice of success or relay leaves for mail that is held */
-    outcome_tell(l->to->d, p, 0, own, outcome_fill(p, own, &same));
+    event(l->to->d->o.events, central_refused, .class = str_c(cpq_class_name(l->to->class)), .host = l->options.host,
+          .ip = ip_text(&l->ip, ip), .port = l->ip.port, .code = code, .why = why);
 }
 
-void holder_failed(struct link *l, const struct piece *p, struct str why)
+/* ---- replies (central.md 7.4) ---------------------------------------------------------------------------------------- */
+
+/* 550 5.7.1 to MAIL: the service is off for us. */
+static bool is_closed_door(const struct link *l, const struct delivery_result *r)
+{
+    return l->central && r->code == 550;
+}
+
+static bool is_set_aside(const struct delivery_result *r)
+{
+    return r->class == RESULT_BOUNCED || r->code / 100 == 5;
+}
+
+static void tell_all(struct link *l, struct piece *p, struct delivery_result *same)
+{
+    struct delivery_result own[PIECE_RECIPIENTS];
+
+    outcome_tell(l->to->d, p, 0, own, outcome_fill(p, own, same));
+}
+
+static void set_aside(struct link *l, struct piece *p, struct delivery_result *same)
+{
+    event(l->to->d->o.events, hold_set_aside, .mid = p->mid, .code = same->code, .why = same->text);
+    same->class = RESULT_DELAYED;
+    same->reason = REASON_SET_ASIDE;
+    if (same->code < 550) /* we do not understand each other: the connection is of no use */
+        smtp_client_finish(l->client);
+    tell_all(l, p, same);
+}
+
+static void taken(struct link *l, struct piece *p, struct delivery_result *same)
+{
+    say_taken(l, p, same);
+    same->reason = l->central || l->to->class == CPQ_SPAM ? REASON_NONE : REASON_HELD; /* no notices for held mail */
+    l->to->away_since_ms = 0;
+    l->to->failed = false;
+    tell_all(l, p, same);
+}
+
+void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n)
+{
+    struct delivery_result same = n ? r[0] : (struct delivery_result){.class = RESULT_DELAYED, .enhanced = {"4.3.0", 5}};
+
+    if (same.class == RESULT_DELIVERED) {
+        taken(l, p, &same);
+        return;
+    }
+    say_refused(l, p, &same);
+    if (is_closed_door(l, &same)) {
+        say_closed_door(l, same.code, same.text);
+        l->to->refusing = true;
+        l->hop_bad = true;
+        l->failed_enhanced = "4.7.1";
+        l->failed_text = arena_str(&l->arena, str_first(same.text, 1000));
+        pieces_push_front(&l->to->pending, p); /* goes back to queue with the others when the link has closed */
+        smtp_client_finish(l->client);
+    } else if (same.code == 554 && !p->again) {
+        p->again = true;
+        pieces_push_front(&l->to->pending, p);
+        smtp_client_finish(l->client);
+    } else if (is_set_aside(&same)) {
+        set_aside(l, p, &same);
+    } else {
+        same.class = RESULT_DELAYED;
+        same.reason = REASON_NONE;
+        tell_all(l, p, &same);
+    }
+}
+
+static bool is_tls_trouble(const struct smtp_client_failure *f)
+{
+    return f->stage == SMTP_AT_TLS || f->rc == RC_TLS_FAILED || f->rc == RC_TLS_REQUIRED || f->code == 454 || f->code == 530;
+}
+
+void holder_failed(struct link *l, const struct piece *p, const struct smtp_client_failure *f)
 {
     struct events *ev = l->to->d->o.events;
 
+    if (l->central) {
+        if (f->code == 550 || is_tls_trouble(f))
+            say_closed_door(l, f->code, f->text);
+        l->to->refusing = f->code == 550;
+        return;
+    }
     if (l->to->class == CPQ_SPAM && p)
-        event(ev, spam_transfer_failed, .rcid = l->rcid, .mid = p->mid, .ip = LOCAL, .why = why);
-    event(ev, quarantine_unreachable, .class = str_c(cpq_class_name(l->to->class)), .why = why);
+        event(ev, spam_transfer_failed, .rcid = l->rcid, .mid = p->mid, .ip = LOCAL, .why = f->text);
+    event(ev, quarantine_unreachable, .class = str_c(cpq_class_name(l->to->class)), .why = f->text);
 }

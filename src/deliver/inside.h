@@ -18,14 +18,7 @@
 #include "spool/rope.h"
 #include "spool/spool.h"
 
-enum {
-    RELEASE_PEERS = 8,
-    PIECE_RECIPIENTS = RESULTS_MAX,
-    HOPS_MAX = 32,
-    HOSTS_MAX = ROUTE_HOSTS_MAX,
-    PIECE_TRIES = 3,
-    PIECE_BODY = 16384
-};
+enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = ROUTE_HOSTS_MAX, PIECE_TRIES = 3, PIECE_BODY = 16384 };
 
 /* enum values of destination.tls, .dane and .ip_preference (spec/settings/destination.def) */
 enum {
@@ -64,6 +57,7 @@ struct piece {
     struct buf meta; /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
+    bool again;     /* its content was refused once: another connection may do better */
 };
 
 struct pieces {
@@ -118,12 +112,17 @@ struct destination {
     bool quarantine; /* not a domain: its mail goes to the holder by CPQ (holder.c) */
     bool release;    /* also that: mail goes back to the gateway `serial` (releaser.c) */
     struct str serial;
-    struct tls_context *pinned;
     uint64_t ask;          /* call at central, 0 = none */
     bool failed;           /* what central answered last could not be connected to */
     const char *link_path; /* socket file of the link, in the arena; NULL = by address */
     enum cpq_class class;
-    bool held; /* its connections are being closed: none is opened, nothing is tried again */
+    bool central;             /* the holder is the manager, not this machine (holder_way.c) */
+    bool refusing;            /* it will have none of our mail: tried again when the longest wait is over */
+    struct tls_context *pins; /* shows our certificate, takes the manager's; NULL: pins_why */
+    char pins_why[200];
+    uint64_t pins_version;  /* of the settings they were made from, 0 = not made */
+    uint64_t away_since_ms; /* no connection came about since; 0 = it answered last */
+    bool held;              /* its connections are being closed: none is opened, nothing is tried again */
     struct destination *touched_next;
 };
 
@@ -140,6 +139,8 @@ struct link {
     struct arena arena; /* strings of options */
     uint64_t dcid;
     uint64_t rcid; /* of a link to the local spam quarantine */
+    bool central;  /* to a manager: a connection like any other */
+    bool via_link; /* through the link's channel */
     bool starting; /* counted in n_starting */
     bool idle;     /* counted in n_idle */
     bool woken;    /* counted in n_woken: has been told of work, has not asked for it yet */
@@ -217,20 +218,34 @@ void holder_connected(struct link *l);
 void holder_begin(struct link *l, const struct piece *p);
 /* Nothing ever bounces there: what was not taken stays. */
 void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
-void holder_failed(struct link *l, const struct piece *p, struct str why);
+void holder_failed(struct link *l, const struct piece *p, const struct smtp_client_failure *f);
+
+/* holder_way.c: where that is. */
+struct route;
+/* Is mail of this class for the manager now? */
+bool holder_is_central(const struct destination *to);
+/* The manager that gets it, NULL = none is chosen. */
+const struct conf_manager *holder_manager(const struct conf *c);
+/* As route_find() for a domain: the manager's address and port. Nothing in it: why_out. */
+void holder_route(struct arena *a, const struct destination *to, struct route *out, struct str *why_out);
+void holder_forget(struct destination *to);
+/* How a CPQ connection is spoken to its holder, or to the gateway that gets released mail. */
+void holder_options(struct link *l, const struct conf *c);
+/* probe.c: verb `pvo` of control: asks the manager how it is (XCPQ STATUS). */
+void probe_init(struct deliver *d);
+void probe_done(struct deliver *d);
 
 /* releaser.c: released mail on its way back to gateways. */
 bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_out);
 /* In place of resolving: asks central; ends in destination_resolved(). */
 void releaser_ask(struct destination *to);
 void releaser_done(struct destination *to);
-struct conversation *releaser_connect(struct link *l, const struct address_ip *source);
+struct conversation *releaser_connect(struct link *l);
 /* Serial and number of the origin. */
 enum rc releaser_origin(struct arena *a, struct str meta, struct cpq_facts *f, struct err *e);
-void releaser_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
-/* What the lines of a delivery say besides; empty for other destinations. */
-struct str releaser_target(const struct destination *to);
-struct str releaser_note(const struct destination *to);
+/* Lines of a delivery: begun; taken. */
+void releaser_begin(struct link *l, const struct piece *p);
+void releaser_taken(struct link *l, struct piece *p, const struct delivery_result *r);
 
 /* facts.c: what `hoststatus` shows of a destination, told to queue. */
 void facts_resolved(struct destination *to, struct str mx);
@@ -267,6 +282,8 @@ void resolve_cancel(struct destination *to);
 void destination_resolved(struct destination *to, const struct no_hop *none);
 
 /* link.c */
+/* The address that connections to `to` come from, by the settings; false = any. */
+bool link_source(const struct conf *c, const struct address_ip *to, struct address_ip *out);
 bool link_open(struct destination *to, size_t hop);
 void link_wake(struct link *l);
 /* Ends after the message under way. */

@@ -191,7 +191,9 @@ static void on_addresses(void *ctx, const struct dns_answer *answers, size_t n)
             pair += 2;
         }
     }
-    if (r->n_hops)
+    if (r->n_hops && r->to->quarantine)
+        resolve_done(r);
+    else if (r->n_hops)
         resolve_dane(r);
     else
         no_addresses(r);
@@ -341,6 +343,7 @@ void resolve_start(struct destination *to)
     struct resolve *r = calloc(1, sizeof *r);
     const struct conf *c = deliver_conf(to->d);
     struct route route;
+    struct str why = STR_NONE;
     struct dns_question q = {DNS_MX, to->name};
 
     must(r && !to->resolve);
@@ -349,7 +352,10 @@ void resolve_start(struct destination *to)
     r->ttl = LITERAL_KEEP_S;
     to->resolve = r;
     to->conf_version = c->version;
-    route_find(&r->arena, c, to->name, &route);
+    if (to->quarantine)
+        holder_route(&r->arena, to, &route, &why);
+    else
+        route_find(&r->arena, c, to->name, &route);
     take_route(r, &route);
     if (route.kind == ROUTE_DROP) {
         to->state = DESTINATION_DROP;
@@ -360,6 +366,6 @@ void resolve_start(struct destination *to)
         resolve_addresses(r);
     } else {
         resolve_fail(r, true, "5.4.4",
-                     arena_printf(&r->arena, "The SMTP route of %.*s names no usable host", STR(to->name)));
+                     why.n ? why : arena_printf(&r->arena, "The SMTP route of %.*s names no usable host", STR(to->name)));
     }
 }

@@ -126,8 +126,14 @@ static int start_connect_unix(struct socket *s, const char *path)
 struct conversation *conversation_connect_unix(struct loop *l, const char *path, uint64_t timeout_ms,
                                                const struct conversation_kind *kind, void *ctx)
 {
+    return conversation_connect_unix_tls(l, path, timeout_ms, kind, NULL, ctx);
+}
+
+struct conversation *conversation_connect_unix_tls(struct loop *l, const char *path, uint64_t timeout_ms,
+                                                   const struct conversation_kind *kind, struct tls_context *tls, void *ctx)
+{
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct socket *s = socket_new(l, fd, kind, NULL, ctx);
+    struct socket *s = socket_new(l, fd, kind, tls, ctx);
 
     if (!s)
         return NULL;

@@ -22,7 +22,7 @@ struct tls_server_options {
     const unsigned char *ticket_key; /* 80 octets shared by all receive processes, NULL = no tickets */
     bool request_client_cert;
     struct str ca_pem;
-    bool pinned;            /* the peer must show a key of `pins`; any other certificate, however valid, ends the handshake */
+    bool pinned; /* the peer must show a key of `pins`; any other certificate, however valid, ends the handshake */
     const struct str *pins; /* SHA-256 of the public key (SubjectPublicKeyInfo), 64 hexadecimal digits each; copied */
     size_t n_pins;
 };
@@ -65,6 +65,9 @@ struct conversation *conversation_connect(struct loop *l, const struct address_i
  * no family. */
 struct conversation *conversation_connect_unix(struct loop *l, const char *path, uint64_t timeout_ms,
                                                const struct conversation_kind *kind, void *ctx);
+/* The same when TLS is spoken over it: a channel of the link ends in such a file. */
+struct conversation *conversation_connect_unix_tls(struct loop *l, const char *path, uint64_t timeout_ms,
+                                                   const struct conversation_kind *kind, struct tls_context *tls, void *ctx);
 /* The user at the other end of a socket file's connection; (uid_t)-1 when it cannot be told. */
 uid_t socket_peer_uid(int fd);
 /* Client side: set before returning STEP_TLS. Everything is copied into the conversation's arena. */

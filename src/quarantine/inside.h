@@ -30,6 +30,7 @@ struct incoming {
     uint64_t big_number, body_bytes;
     unsigned char digest[DIGEST];
     uint64_t id, taken_ms, offset, bytes;
+    uint64_t icid; /* of the connection it came by; 0 = from this machine */
     struct segment_name segment;
     bool duplicate;
     enum rc rc;
@@ -40,10 +41,9 @@ struct incoming {
 
 /* A message as the index knows it; strings are copies in an arena. */
 struct held {
-    uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes,
-        serial_id;
+    uint64_t id, number /* as the log knows it */, class, segment, offset, meta_bytes, body_bytes, big, mid, received,
+        held_ms, open, deleted, bytes, serial_id;
     struct str serial, host, sender, recipients, subject, names, reasons;
-    uint64_t shown; /* its number in the log of this machine: that of other machines' mail is our own */
 };
 
 struct open_segment {
@@ -82,10 +82,10 @@ struct question;
 struct quarantine {
     struct quarantine_options o;
     struct sql sql;
-    struct listener_socket *listener;
+    struct door *doors;
+    struct tls_context *tls; /* of connections from gateways; NULL: none, or no certificate */
     struct session *sessions;
     size_t n_sessions;
-    void *session_ctx; /* of every conversation */
 
     /* store.c */
     struct incoming *waiting, **waiting_end;
@@ -137,6 +137,8 @@ void incoming_free(struct incoming *in);
 enum rc incoming_add(struct quarantine *q, struct incoming *in, struct str octets, struct err *e);
 /* in->done is called once, now or when it is on stable storage; it then owns `in`. */
 void store_add(struct quarantine *q, struct incoming *in);
+/* The number by which the log knows a held message: its gateway's on that machine, ours elsewhere. */
+uint64_t quarantine_number(const struct quarantine *q, struct str serial, uint64_t mid, uint64_t id);
 bool store_idle(const struct quarantine *q);
 bool store_writes_to(const struct quarantine *q, uint64_t segment);
 
@@ -210,7 +212,13 @@ void expire_gauges(struct quarantine *q);
 bool expire_run(struct quarantine *q, uint64_t now);
 
 /* session.c */
-void session_accept(void *ctx, int fd, const struct address_ip *peer);
+struct door;
+void session_prepare(struct door *d); /* fills what conversations need */
+void session_accept(struct door *d, int fd, const struct address_ip *peer);
+/* The door is shut: its conversations end, but for a message that is being stored. */
+void session_expel(struct door *d);
+/* After a change of settings: conversations of partners that are enrolled no more end. */
+void sessions_check(struct quarantine *q);
 void sessions_end(struct quarantine *q);
 
 /* verbs.c */

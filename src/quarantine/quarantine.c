@@ -5,7 +5,7 @@
  * starts it again, and mail waits in queue.
  */
 #include "base/must.h"
-#include "quarantine/inside.h"
+#include "quarantine/door.h"
 
 #include <stdlib.h>
 
@@ -14,24 +14,17 @@ static void on_change(void *ctx, const struct conf *now, const struct conf *old)
     struct quarantine *q = ctx;
     struct err e = ERR_NONE;
 
-    if (!old || q->sql.open)
+    if (!old)
+        return;
+    doors_settings(q);
+    sessions_check(q);
+    if (q->sql.open)
         return;
     sql_begin(&q->sql, true);
     enter_quarantines(q, now);
     if (sql_commit(&q->sql, &e) != RC_OK)
         event(q->o.events, quarantine_write_failed, .why = str_c(err_text(&e)));
     expire_gauges(q);
-}
-
-static enum rc open_socket(struct quarantine *q, struct err *e)
-{
-    int fd;
-
-    if (!q->o.socket)
-        return RC_OK;
-    TRY(listen_unix(q->o.socket, &fd, e));
-    q->listener = listener_socket_new(q->o.loop, fd, session_accept, q);
-    return RC_OK;
 }
 
 enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **out, struct err *e)
@@ -43,8 +36,9 @@ enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **o
     q->o = *o;
     rc = hold_store_open(q, e);
     if (rc == RC_OK)
-        rc = open_socket(q, e);
+        rc = doors_open(q, e);
     if (rc != RC_OK) {
+        doors_free(q);
         hold_store_close(q);
         free(q);
         return rc;
@@ -60,8 +54,7 @@ enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **o
 void quarantine_stop(struct quarantine *q, void (*done)(void *ctx), void *ctx)
 {
     q->stopping = true;
-    listener_socket_free(q->listener);
-    q->listener = NULL;
+    doors_close(q);
     if (store_idle(q)) {
         sessions_end(q);
         done(ctx);
@@ -76,16 +69,16 @@ void quarantine_free(struct quarantine *q)
     if (!q)
         return;
     q->stopping = true;
-    listener_socket_free(q->listener);
+    doors_close(q);
     loop_timer_cancel(q->o.loop, &q->clock_timer);
     leave_done(q);
     sessions_end(q);
     while (q->group)
         loop_turn(q->o.loop, true);
     quarantine_verbs_done(q);
+    doors_free(q);
     hold_store_close(q);
     arena_done(&q->said_arena);
     free(q->said);
-    free(q->session_ctx);
     free(q);
 }

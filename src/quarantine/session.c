@@ -1,115 +1,24 @@
 /*
  * A CPQ conversation of the holder: what smtp/cpq_server asks, and a message from its first octet to its answer.
  *
- * Made by the listener for each connection. Owns the message that is being received; a message that was handed to the store
- * is the store's until it answers. A conversation that ends before the answer leaves the message to the store: the peer
- * sends it again, and hears that it is a duplicate.
+ * Made by a door for each connection; what XCPQ asks is answered by session_xcpq.c. Owns the message that is being received;
+ * a message that was handed to the store is the store's until it answers. A conversation that ends before the answer leaves
+ * the message to the store: the peer sends it again, and hears that it is a duplicate.
  */
+#include "quarantine/session.h"
 #include "base/clock.h"
 #include "base/must.h"
-#include "quarantine/inside.h"
-#include "smtp/cpq_server.h"
+#include "conf/product.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { SESSIONS_MAX = 256 };
+enum { SESSIONS_MAX = 1024, STRANGER_IDLE_MS = 60000, IDLE_MS = 300000 };
 
-struct session_ctx {
-    struct smtp_server_ctx smtp; /* first */
-    struct quarantine *q;
-};
-
-struct session {
-    struct cpq_server cs; /* first */
-    struct quarantine *q;
-    struct session *next, *prev;
-    EVP_MD_CTX *md;
-    struct incoming *in;      /* being received */
-    struct incoming *storing; /* with the store: its answer is awaited */
-};
-
-static struct session *session_of(struct smtp_server *s)
-{
-    return (struct session *)(void *)s;
-}
-
-static struct str own_serial(const struct quarantine *q)
-{
-    struct str serial = quarantine_conf(q)->system.serial;
-
-    return serial.n ? serial : str_lit("unknown");
-}
-
-/* ---- XCPQ ------------------------------------------------------------------------------------------------------------- */
-
-/* The socket file is for this machine alone: the serial must be ours. */
-static enum rc on_hello(struct cpq_server *cs, const struct cpq_hello *h, struct err *e)
-{
-    struct session *x = session_of(&cs->s);
-
-    if (x->q->stopping)
-        return err_set(e, RC_SHUTTING_DOWN, "shutting down");
-    if (!str_eqi(h->serial, own_serial(x->q)))
-        return err_set(e, RC_NOT_PERMITTED, "that serial is not enrolled here");
-    if (h->class != CPQ_PVO && h->class != CPQ_SPAM)
-        return err_set(e, RC_NOT_PERMITTED, "releases are not taken here");
-    return RC_OK;
-}
-
-static void status_number(struct cpq_server *cs, const char *key, uint64_t v)
-{
-    char text[24];
-    struct buf b = {.p = text, .cap = sizeof text, .max = sizeof text};
-
-    buf_add_u64(&b, v);
-    cpq_status_line(cs, key, buf_str(&b));
-}
-
-static void on_status(struct cpq_server *cs)
-{
-    struct quarantine *q = session_of(&cs->s)->q;
-    const struct conf *c = quarantine_conf(q);
-    uint64_t class = cs->hello.class, stored = sql_number(&q->sql, Q_pool, 0, "i", class);
-    uint64_t limit = class == CPQ_SPAM ? c->spam_quarantine.max_bytes : c->quarantine_service.max_bytes;
-    sqlite3_stmt *st = sql_bind(&q->sql, Q_pool, "i", class);
-    uint64_t used = sql_step(&q->sql, st) ? sql_u64(st, 1) : 0;
-
-    sqlite3_reset(st);
-    cpq_status_line(cs, "state", q->stopping ? str_lit("suspended") : used >= limit ? str_lit("full") : str_lit("ready"));
-    cpq_status_line(cs, "migration", str_lit("none"));
-    status_number(cs, "stored", stored);
-    status_number(cs, "migrated", 0);
-    status_number(cs, "free", used < limit ? limit - used : 0);
-    for (size_t i = 0; class == CPQ_PVO && i < c->quarantine.n; i++)
-        cpq_status_line(cs, "quarantine", c->quarantine.items[i].name);
-}
-
-static enum rc on_query(struct cpq_server *cs, struct str serial, uint64_t mid, struct str release, struct buf *text)
-{
-    static const char hex[] = "0123456789abcdef";
-    struct quarantine *q = session_of(&cs->s)->q;
-    uint64_t name = sql_number(&q->sql, Q_name_id, 0, "s", serial);
-    sqlite3_stmt *st = sql_bind(&q->sql, Q_key_find, "iii", (uint64_t)cs->hello.class, name, mid);
-    bool there = !release.n && sql_step(&q->sql, st);
-    struct str digest = there ? sql_str(st, 1) : STR_NONE;
-
-    if (there) {
-        buf_addf(text, "id=%llu state=%s sha256=", (unsigned long long)sql_u64(st, 0), sql_u64(st, 3) ? "deleted" : "held");
-        for (size_t i = 0; i < digest.n; i++) {
-            buf_addc(text, hex[(unsigned char)digest.p[i] >> 4]);
-            buf_addc(text, hex[(unsigned char)digest.p[i] & 15]);
-        }
-    }
-    sqlite3_reset(st);
-    return there ? RC_OK : RC_NOT_FOUND;
-}
-
-static const struct cpq_server_handler cpq_handler = {.hello = on_hello, .status = on_status, .query = on_query};
-
-/* ---- a message
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- connection --------------------------------------------------------------------------------------------------------
+ */
 
 static void on_begin(struct smtp_server *s)
 {
@@ -119,18 +28,68 @@ static void on_begin(struct smtp_server *s)
     x->md = EVP_MD_CTX_new();
     must(x->md);
     s->host_name = arena_str(&s->c.arena, c->system.hostname);
-    cpq_server_begin(&x->cs, &(struct cpq_server_options){.handler = &cpq_handler,
-                                                          .local = true,
-                                                          .serial = arena_str(&s->c.arena, own_serial(x->q)),
-                                                          .role = str_lit("gateway"),
-                                                          .version = str_lit("1"),
+    cpq_server_begin(&x->cs, &(struct cpq_server_options){.handler = &session_xcpq,
+                                                          .local = x->door->local,
+                                                          .serial = arena_str(&s->c.arena, session_serial(x->q)),
+                                                          .role = x->door->local ? str_lit("gateway") : str_lit("manager"),
+                                                          .version = str_lit(PRODUCT_RELEASE),
                                                           .max_meta = CPQ_META_MAX,
                                                           .max_bytes = c->quarantine_service.max_message_bytes});
+    if (x->door->local)
+        return;
+    s->idle_ms = STRANGER_IDLE_MS;
+    if (!x->q->tls)
+        s->offers &= ~(unsigned)SMTP_OFFER_TLS;
+}
+
+static struct str interface_of(const struct door *d)
+{
+    const struct conf *c = quarantine_conf(d->q);
+    struct str name = d->class == CPQ_SPAM ? c->euq_listener.interface : c->cpq_listener.interface;
+
+    return name.n || !c->interface.n ? name : c->interface.items[0].name;
 }
 
 static enum smtp_next on_connect(struct smtp_server *s)
 {
-    smtp_greet(s, str_lit("CPQ"));
+    struct session *x = session_of(s);
+    char local[46], peer[46];
+
+    if (!x->door->local) {
+        x->icid = board_next(x->q->o.board, NUMBER_ICID);
+        event(x->q->o.events, cpq_incoming, .icid = x->icid, .interface = interface_of(x->door),
+              .local_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.local, local),
+              .peer_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.ip, peer), .via_link = x->door->via_link);
+    }
+    smtp_greet(s, str_lit(PRODUCT_NAME " CPQ ready"));
+    return SMTP_DONE;
+}
+
+static void on_tls(struct smtp_server *s, bool ok)
+{
+    struct session *x = session_of(s);
+    struct events *ev = x->q->o.events;
+    char peer[46];
+
+    if (ok)
+        event(ev, cpq_tls, .icid = x->icid, .protocol = s->c.tls->version, .cipher = s->c.tls->cipher);
+    else
+        event(ev, cpq_tls_failed, .icid = x->icid, .why = s->c.why,
+              .peer_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.ip, peer));
+}
+
+/* ---- a message ----------------------------------------------------------------------------------------------------------
+ */
+
+static enum smtp_next on_mail(struct smtp_server *s, const struct smtp_mail *m)
+{
+    struct session *x = session_of(s);
+    struct err e = ERR_NONE;
+    enum rc rc = session_allowed(x, &e);
+
+    (void)m;
+    if (rc != RC_OK)
+        smtp_refuse(s, rc, &e);
     return SMTP_DONE;
 }
 
@@ -193,7 +152,7 @@ static enum smtp_next answer(struct smtp_server *s)
     else
         smtp_refuse(s, in->rc, in->rc == RC_NO_SPACE ? &in->err : NULL);
     incoming_free(in);
-    return SMTP_DONE;
+    return x->q->stopping || !x->door->socket ? SMTP_CLOSE : SMTP_DONE;
 }
 
 static void hex_of(const unsigned char sum[DIGEST], char out[2 * DIGEST])
@@ -234,6 +193,7 @@ static enum smtp_next on_data_end(struct smtp_server *s)
     }
     x->in = NULL;
     x->storing = in;
+    in->icid = x->icid;
     in->done = stored;
     in->ctx = x;
     store_add(x->q, in);
@@ -249,8 +209,11 @@ static void on_end(struct smtp_server *s, enum smtp_end how)
     if (x->storing)
         x->storing->done = NULL; /* goes on without us */
     incoming_free(x->in);
+    if (x->icid)
+        event(q->o.events, cpq_closed, .icid = x->icid);
     EVP_MD_CTX_free(x->md);
     cpq_server_done(&x->cs);
+    x->door->open--;
     if (x->prev)
         x->prev->next = x->next;
     else
@@ -260,8 +223,16 @@ static void on_end(struct smtp_server *s, enum smtp_end how)
     q->n_sessions--;
 }
 
+/* Socket files are for processes of this machine: the local one and those of the link. */
+static bool peer_is_ours(const struct door *d, int fd)
+{
+    return (!d->local && !d->via_link) || socket_peer_uid(fd) == getuid();
+}
+
 static const struct smtp_server_handler handler = {.begin = on_begin,
                                                    .connect = on_connect,
+                                                   .mail = on_mail,
+                                                   .tls = on_tls,
                                                    .rcpt = on_rcpt,
                                                    .data_start = on_data_start,
                                                    .data = on_data,
@@ -272,14 +243,13 @@ static const struct smtp_server_handler handler = {.begin = on_begin,
 static struct step first(struct conversation *c)
 {
     struct session *x = (struct session *)(void *)c;
-    struct session_ctx *ctx = c->ctx;
 
-    x->q = ctx->q;
+    x->door = c->ctx;
+    x->q = x->door->q;
     x->next = x->q->sessions;
     if (x->next)
         x->next->prev = x;
     x->q->sessions = x;
-    x->q->n_sessions++;
     return smtp_server_first(c);
 }
 
@@ -288,26 +258,57 @@ static const struct conversation_kind kind = {.name = "cpq",
                                               .broken = smtp_server_broken,
                                               .done = smtp_server_done,
                                               .size = sizeof(struct session),
-                                              .timeout_ms = 300000,
+                                              .timeout_ms = IDLE_MS,
                                               .max_in = SMTP_MAX_IN};
 
-void session_accept(void *ctx, int fd, const struct address_ip *peer)
+void session_prepare(struct door *d)
 {
-    struct quarantine *q = ctx;
+    d->smtp.handler = &handler;
+}
+
+void session_accept(struct door *d, int fd, const struct address_ip *peer)
+{
+    static const char full[] = "421 4.7.0 too many connections\r\n";
+    struct quarantine *q = d->q;
 
     (void)peer;
-    if (socket_peer_uid(fd) != getuid() || q->n_sessions >= SESSIONS_MAX || q->stopping) {
+    if ((!peer_is_ours(d, fd)) || q->n_sessions >= SESSIONS_MAX || q->stopping) {
+        if (!d->local)
+            (void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* else he sees the end alone */
         close(fd);
         return;
     }
-    if (!q->session_ctx) {
-        struct session_ctx *made = calloc(1, sizeof *made);
+    if (!conversation_accept(q->o.loop, fd, &kind, d->local ? NULL : q->tls, d))
+        return;
+    q->n_sessions++;
+    d->open++;
+}
 
-        must(made);
-        *made = (struct session_ctx){{&handler}, q};
-        q->session_ctx = made;
+static void expel(struct session *x, struct str last)
+{
+    if (x->storing)
+        return; /* its answer closes it */
+    x->cs.s.how = SMTP_END_CLOSED;
+    conversation_abort(&x->cs.s.c, last);
+}
+
+void session_expel(struct door *d)
+{
+    event(d->q->o.events, cpq_suspended, .listener = door_listener(d), .open = d->open);
+    for (struct session *x = d->q->sessions, *next; x; x = next) {
+        next = x->next;
+        if (x->door == d)
+            expel(x, str_lit("421 4.3.2 service temporarily suspended\r\n"));
     }
-    conversation_accept(q->o.loop, fd, &kind, NULL, q->session_ctx);
+}
+
+void sessions_check(struct quarantine *q)
+{
+    for (struct session *x = q->sessions, *next; x; x = next) {
+        next = x->next;
+        if (!x->door->local && x->cs.s.c.tls && !session_peer(x))
+            expel(x, str_lit("421 4.7.0 not enrolled any more\r\n"));
+    }
 }
 
 void sessions_end(struct quarantine *q)

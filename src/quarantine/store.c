@@ -203,16 +203,44 @@ static void index_group(struct group *g)
     io_passed("quarantine.index");
 }
 
+uint64_t quarantine_number(const struct quarantine *q, struct str serial, uint64_t mid, uint64_t id)
+{
+    const struct conf *c = quarantine_conf(q);
+
+    return str_eqi(serial, c->system.serial.n ? c->system.serial : str_lit("unknown")) ? mid : id;
+}
+
+/* From a gateway: a message of this appliance now, under a number of its own (logs.md 8). */
+static void say_received(struct quarantine *q, const struct incoming *in)
+{
+    const struct cpq_meta *m = &in->meta;
+    struct events *ev = q->o.events;
+
+    event(ev, message_start, .mid = in->id, .icid = in->icid);
+    event(ev, message_sender, .mid = in->id, .icid = in->icid, .sender = m->envelope.sender);
+    for (size_t i = 0; i < m->envelope.n_recipients; i++)
+        event(ev, message_recipient, .mid = in->id, .icid = in->icid, .rid = i,
+              .recipient = m->envelope.recipients[i].address);
+    if (m->message_id.n)
+        event(ev, message_id, .mid = in->id, .message_id = m->message_id);
+    event(ev, message_subject, .mid = in->id, .subject = m->subject);
+    event(ev, held_ready, .mid = in->id, .bytes = in->body_bytes, .sender = m->envelope.sender, .host = m->host,
+          .old_mid = m->mid);
+}
+
 static void say_stored(struct quarantine *q, const struct incoming *in)
 {
     const struct conf *c = quarantine_conf(q);
 
+    uint64_t mid = quarantine_number(q, in->meta.serial, in->meta.mid, in->id);
+
+    if (in->icid)
+        say_received(q, in);
     if (in->meta.class == CPQ_SPAM)
-        event(q->o.events, spam_quarantined, .mid = in->meta.mid, .recipients = in->meta.envelope.n_recipients);
+        event(q->o.events, spam_quarantined, .mid = mid, .recipients = in->meta.envelope.n_recipients);
     for (size_t i = 0; in->meta.class == CPQ_PVO && i < in->meta.n_holds; i++)
-        event(q->o.events, quarantined, .mid = in->meta.mid,
-              .quarantine = enter_quarantine(c, in->meta.holds[i].quarantine)->name, .reason = in->meta.holds[i].reason,
-              .kind = in->meta.holds[i].kind);
+        event(q->o.events, quarantined, .mid = mid, .quarantine = enter_quarantine(c, in->meta.holds[i].quarantine)->name,
+              .reason = in->meta.holds[i].reason, .kind = in->meta.holds[i].kind);
 }
 
 static void close_parts(struct group *g)

@@ -43,16 +43,17 @@ static const struct conf_destination *settings_of(const struct conf *c, struct s
     return row ? row : conf_find(&c->destination, str_lit("default"));
 }
 
-enum { KEEP_FIRST_MS = 15000, KEEP_MOST_MS = 300000, RELEASE_CONNECTIONS = 10 };
+enum { KEEP_FIRST_MS = 15000, KEEP_MOST_MS = 300000 };
 
 /* Mail on its way into or out of a quarantine waits as long as it takes (central.md 11). */
-static void keep(struct destination *d)
+static void keep(struct destination *d, const struct conf *c)
 {
     d->keeps = internal_keeps(str_c(d->name));
-    d->holds = str_eq(str_c(d->name), str_lit("the.cpq.host"));
     d->family = (uint8_t)internal_family(str_c(d->name));
-    if (d->family && d->max_connections > RELEASE_CONNECTIONS)
-        d->max_connections = RELEASE_CONNECTIONS;
+    d->central = (c->pvo.central && str_eq(str_c(d->name), str_lit("the.cpq.host"))) ||
+                 (c->spam_quarantine.central && str_eq(str_c(d->name), str_lit("the.euq.queue")));
+    if (d->keeps && d->max_connections > c->quarantine_service.max_connections)
+        d->max_connections = (uint32_t)c->quarantine_service.max_connections;
     if (d->keeps)
         d->retry = (struct retry_rule){KEEP_FIRST_MS, KEEP_MOST_MS, 1ULL << 60, UINT64_MAX, KEEP_FIRST_MS};
 }
@@ -71,7 +72,7 @@ static void configure(struct queue *q, struct destination *d)
     d->period_ms = row->recipient_minutes * 60000;
     d->retry = (struct retry_rule){profile->retry_first_ms, profile->retry_max_ms, profile->max_age_ms, profile->max_tries,
                                    c->queue.connection_failure_wait_ms};
-    keep(d);
+    keep(d, c);
     free(d->profile);
     d->profile = copy(profile->name);
 }
@@ -201,7 +202,7 @@ void destinations_init(struct queue *q)
     bus_on(q->bus, BUS_destination_facts, on_facts, q);
 }
 
-void destination_failed(struct queue *q, uint32_t i, struct str reason)
+void destination_failed(struct queue *q, uint32_t i, struct str reason, bool longest)
 {
     struct destination *d = destination_at(q, i);
     uint64_t now = loop_now_ms(q->loop), wait;
@@ -211,10 +212,12 @@ void destination_failed(struct queue *q, uint32_t i, struct str reason)
     d->reason_ms = clock_wall_ms();
     if (d->down && d->blocked_until_ms > now)
         return; /* another connection of the same failure */
+    if (!d->down && !d->away_ms)
+        d->away_ms = clock_wall_ms();
     d->down = true;
     d->failures++;
     d->window = WINDOW_FIRST;
-    wait = back_off(&d->retry, d->failures);
+    wait = longest && d->keeps ? d->retry.max_ms : back_off(&d->retry, d->failures);
     destination_block_until(q, i, now + wait);
     event(q->events, destination_down, .domain = str_c(d->name), .reason = str_c(d->reason),
           .retry_ms = d->reason_ms + wait);
@@ -226,6 +229,8 @@ void destination_succeeded(struct queue *q, uint32_t i)
     struct destination *d = destination_at(q, i);
 
     d->failures = 0;
+    d->away_ms = 0;
+    d->away_told = false;
     d->ever_up = true;
     if (d->window < BOARD_SLOTS / 2)
         d->window++;

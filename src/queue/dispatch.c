@@ -264,7 +264,7 @@ static void on_down(void *ctx, const struct bus_in *in)
     uint32_t i = destination_find(q, msg->destination);
 
     if (i)
-        destination_failed(q, i, msg->reason);
+        destination_failed(q, i, msg->reason, msg->permanent != 0);
 }
 
 /* --- processes ------------------------------------------------------------------------------------------------------------

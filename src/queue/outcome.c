@@ -51,12 +51,15 @@ static void count_result(struct queue *q, struct destination *d, const struct de
     (void)q;
 }
 
-static void wait_again(struct queue *q, uint32_t piece)
+enum { SET_ASIDE_MS = 3600000 };
+
+static void wait_again(struct queue *q, uint32_t piece, bool set_aside)
 {
     struct piece *p = piece_at(q, piece);
     struct retry_rule rule = profile_rule(q, piece);
-    uint64_t wait = retry_wait(&rule, p->tries);
+    uint64_t wait = set_aside ? SET_ASIDE_MS : retry_wait(&rule, p->tries);
 
+    piece_set_aside(q, piece, set_aside);
     piece_wait_until(q, piece, loop_now_ms(q->loop) + wait);
     entry_wait(q, piece);
     buf_clear(&q->list);
@@ -174,6 +177,7 @@ struct sorted {
     uint16_t final[PIECE_RECIPIENTS], failed[PIECE_RECIPIENTS];
     struct delivery_result failures[PIECE_RECIPIENTS];
     size_t n_final, n_failed;
+    bool held; /* by a quarantine of this machine: what becomes of it is said there */
 };
 
 static void sort_results(struct queue *q, uint32_t piece, const struct delivery_result *r, size_t n, struct sorted *out)
@@ -181,6 +185,7 @@ static void sort_results(struct queue *q, uint32_t piece, const struct delivery_
     struct destination *d = destination_at(q, piece_at(q, piece)->destination);
 
     out->n_final = out->n_failed = 0;
+    out->held = false;
     for (size_t i = 0; i < n && i < PIECE_RECIPIENTS; i++) {
         if (!piece_has(q, piece, r[i].recipient))
             continue;
@@ -189,6 +194,7 @@ static void sort_results(struct queue *q, uint32_t piece, const struct delivery_
             bounce_relayed(q, piece, &r[i]);
         if (r[i].class == RESULT_DELIVERED || r[i].class == RESULT_DROPPED)
             out->final[out->n_final++] = (uint16_t)r[i].recipient;
+        out->held |= r[i].class == RESULT_DELIVERED && r[i].reason == REASON_HELD;
         if (r[i].class != RESULT_BOUNCED)
             continue;
         out->failed[out->n_failed] = (uint16_t)r[i].recipient;
@@ -203,7 +209,7 @@ static void rest_of(struct queue *q, uint32_t piece, const struct delivery_resul
 
     if (piece_at(q, piece)->n && piece_at(q, piece)->state == PIECE_HELD) {
         if (!outcome_expire(q, piece)) {
-            wait_again(q, piece);
+            wait_again(q, piece, n && r[0].reason == REASON_SET_ASIDE);
             if (!destination_at(q, piece_at(q, piece)->destination)->keeps)
                 bounce_delayed(q, piece, r, n);
         }
@@ -221,7 +227,7 @@ void outcome_apply(struct queue *q, uint32_t piece, const struct delivery_result
     struct sorted s;
 
     sort_results(q, piece, r, n, &s);
-    if (s.n_final && destination_at(q, piece_at(q, piece)->destination)->holds)
+    if (s.held)
         message_at(q, piece_at(q, piece)->message)->flags |= MESSAGE_HELD;
     piece_tried(q, piece);
     outcome_final(q, piece, s.final, s.n_final);

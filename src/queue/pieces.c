@@ -19,6 +19,7 @@ uint32_t piece_make(struct queue *q, uint32_t message, uint32_t destination)
     p->sibling = m->pieces;
     m->pieces = i;
     destination_at(q, destination)->pieces++;
+    destination_at(q, destination)->octets += m->body_bytes;
     return i;
 }
 
@@ -35,18 +36,31 @@ static void count(struct queue *q, const struct piece *p, int64_t n)
         q->unattempted += (uint64_t)n;
 }
 
+void piece_set_aside(struct queue *q, uint32_t piece, bool on)
+{
+    struct piece *p = piece_at(q, piece);
+
+    if (p->set_aside == on)
+        return;
+    p->set_aside = on;
+    destination_at(q, p->destination)->set_aside += on ? 1 : (uint32_t)-1;
+}
+
 void piece_redirect(struct queue *q, uint32_t piece, uint32_t destination)
 {
     struct piece *p = piece_at(q, piece);
 
     piece_unlink(q, piece);
     count(q, p, -(int64_t)p->n);
+    piece_set_aside(q, piece, false);
     destination_at(q, p->destination)->pieces--;
+    destination_at(q, p->destination)->octets -= message_at(q, p->message)->body_bytes;
     if (destination_at(q, p->destination)->filling == piece)
         destination_at(q, p->destination)->filling = 0;
     p->destination = destination;
     p->redirected = true;
     destination_at(q, destination)->pieces++;
+    destination_at(q, destination)->octets += message_at(q, p->message)->body_bytes;
     count(q, p, p->n);
     entry_redirect(q, piece);
 }
@@ -199,7 +213,9 @@ void piece_end(struct queue *q, uint32_t piece)
     while (*at != piece)
         at = &piece_at(q, *at)->sibling;
     *at = p->sibling;
+    piece_set_aside(q, piece, false);
     d->pieces--;
+    d->octets -= message_at(q, p->message)->body_bytes;
     if (d->filling == piece)
         d->filling = 0;
     slab_give(&q->pieces, piece);

@@ -45,7 +45,8 @@ const struct conf_bounce_profile *profile_of(struct queue *q, uint32_t piece)
 struct retry_rule profile_rule(struct queue *q, uint32_t piece)
 {
     struct retry_rule rule = destination_at(q, piece_at(q, piece)->destination)->retry;
-    struct str name = given(q, piece);
+    /* What is on its way to a quarantine waits as long as it takes, whatever a filter said. */
+    struct str name = destination_at(q, piece_at(q, piece)->destination)->keeps ? STR_NONE : given(q, piece);
     const struct conf_bounce_profile *p = name.n ? profile_named(q, name) : NULL;
 
     if (p)

@@ -136,6 +136,7 @@ static void second(void *ctx)
     big_run(q);
     stay_run(q);
     work_tidy(q);
+    holders_look(q);
     if (++q->seconds % 60 == 0)
         destinations_tidy(q);
 }
@@ -254,6 +255,7 @@ enum rc queue_new(const struct queue_options *o, struct queue **out, struct err 
     queue_verbs_init(q);
     own_init(q);
     release_init(q);
+    holders_init(q);
     destinations_init(q);
     bus_on_peer(q->bus, come, gone, q);
     conf_on_change(q->conf, conf_changed, q);

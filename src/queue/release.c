@@ -147,7 +147,7 @@ static void on_release(void *ctx, const struct bus_in *in)
 }
 
 /* Messages whose last try broke off wait each for itself; back-offs end behind them, as in delivernow. */
-static void try_all_now(struct queue *q, uint32_t d)
+void destination_try_all(struct queue *q, uint32_t d)
 {
     for (uint32_t i = 1; i < q->pieces.end; i++)
         if (piece_at(q, i)->state == PIECE_WAITING && piece_at(q, i)->destination == d)
@@ -167,7 +167,7 @@ static void on_holder(void *ctx, const struct bus_in *in)
         uint32_t d = destination_find(q, str_c(names[i]));
 
         if (d)
-            try_all_now(q, d);
+            destination_try_all(q, d);
     }
 }
 
@@ -190,7 +190,7 @@ static void on_back(void *ctx, const struct bus_in *in)
         const struct destination *d = destination_at(q, i);
 
         if (d->name && d->family && str_eqi(str_from(str_c(d->name), internal_base(str_c(d->name)).n + 1), m->serial))
-            try_all_now(q, i);
+            destination_try_all(q, i);
     }
 }
 

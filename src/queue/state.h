@@ -61,7 +61,8 @@ struct piece {
     uint32_t recipients; /* first one */
     uint16_t tries;
     uint8_t n;
-    bool redirected; /* by an operator: the destination is not that of the address */
+    bool redirected : 1; /* by an operator: the destination is not that of the address */
+    bool set_aside : 1;  /* the holder does not take it as it is (central.md 7.4) */
     uint8_t state, deliverer;
     uint16_t slot;
 };
@@ -120,7 +121,7 @@ struct destination {
     uint64_t period_ms;
     struct retry_rule retry;
     bool keeps;     /* a quarantine's object: nothing in it bounces or is told of by itself (central.md 11) */
-    bool holds;     /* that of this machine's policy quarantines */
+    bool central;   /* what waits there is for the manager */
     uint8_t family; /* internal.h: one of several that operators see as one */
     char *profile;
     /* back-off and recipient limit */
@@ -128,6 +129,10 @@ struct destination {
     struct loop_timer timer;
     char *reason;                  /* of the last failure */
     uint64_t reason_ms, active_ms; /* wall clock */
+    uint64_t away_ms;              /* wall clock: down since; 0 = not */
+    uint64_t octets;               /* of the messages of its pieces */
+    uint32_t set_aside;            /* pieces */
+    bool away_told, waiting_told;  /* alerts were raised */
     /* for tophosts and hoststatus */
     uint64_t recipients, attempted, delivered, soft, hard, deleted, dns_hard, five_hard, expired_hard, other_hard;
     uint64_t last_5xx_ms, tls_error_ms, expires_ms;
@@ -301,6 +306,8 @@ bool piece_has(const struct queue *q, uint32_t piece, uint64_t index);
 uint32_t piece_split(struct queue *q, uint32_t piece, const uint16_t *indices, size_t n);
 /* Goes to another destination, held; the next try is its first there. */
 void piece_redirect(struct queue *q, uint32_t piece, uint32_t destination);
+/* The holder did not take it as it is: counted, and tried each hour. */
+void piece_set_aside(struct queue *q, uint32_t piece, bool on);
 /* One more try is behind it. */
 void piece_tried(struct queue *q, uint32_t piece);
 /* Takes the recipient with this index out (it is final or moves to another piece); false when it is not there. */
@@ -322,8 +329,14 @@ uint32_t destination_for(struct queue *q, struct str name);
 struct str destination_lower(struct arena *a, struct str name);
 /* Forgets back-off and period; `reset`: its counters too. */
 void destination_try_now(struct queue *q, uint32_t destination, bool reset);
+/* The same, and for pieces that wait each for itself. */
+void destination_try_all(struct queue *q, uint32_t destination);
+/* holders.c: what waits for the manager. */
+void holders_init(struct queue *q);
+void holders_look(struct queue *q);
 void destination_activate(struct queue *q, uint32_t destination);
-void destination_failed(struct queue *q, uint32_t destination, struct str reason);
+/* longest: a quarantine's object waits its longest wait at once. */
+void destination_failed(struct queue *q, uint32_t destination, struct str reason, bool longest);
 void destination_succeeded(struct queue *q, uint32_t destination);
 void destination_block_until(struct queue *q, uint32_t destination, uint64_t at_ms);
 void destinations_init(struct queue *q);

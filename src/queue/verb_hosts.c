@@ -277,6 +277,7 @@ static void put_peer(struct verb_question *v, const struct destination *d)
     buf_addf(&v->text, "%-30s%.*s\n", "Peer:", STR(ip.n ? ip : str_lit("unknown")));
     buf_addf(&v->text, "%-30s%.*s\n", "Port:", STR(port.n ? port : str_lit("unknown")));
     buf_addf(&v->text, "%-30s%s\n", "TLS:", d->tls ? d->tls : "none yet");
+    buf_addf(&v->text, "%-30s%" PRIu32 "\n", "Refused Messages:", d->set_aside);
     put_error(&v->text, "Last Error:", d->reason, d->reason_ms);
     put_time(&v->text, "Next Retry:", d->blocked_until_ms > now ? clock_wall_ms() + d->blocked_until_ms - now : 0,
              d->recipients ? "now" : "none");
@@ -344,6 +345,7 @@ static void json_members(struct verb_question *v, const struct destination *d, s
              d->attempted, connections(d), pending(d), d->delivered, d->soft, d->hard, d->dns_hard, d->five_hard,
              d->expired_hard, d->other_hard, d->deleted, oldest_ms, d->active_ms, d->last_5xx_ms, d->reason_ms,
              d->tls_error_ms, d->expires_ms, d->blocked_until_ms > now ? clock_wall_ms() + d->blocked_until_ms - now : 0);
+    buf_addf(&v->json, ",\"refused\":%" PRIu32, d->set_aside);
     put_json_text(&v->json, "addresses", d->addresses);
     put_json_text(&v->json, "mx", d->mx);
     put_json_text(&v->json, "tls", d->tls);

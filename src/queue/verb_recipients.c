@@ -140,8 +140,9 @@ static void show_recipient(struct verb_question *v, const struct piece *p, unsig
     snprintf(tries, sizeof tries, "[%u]", p->tries);
     buf_addf(&v->text, "%-10s %-9s ", rid, tries);
     render_plain(address, &v->text);
-    buf_addc(&v->text, '\n');
-    buf_addf(&v->json, "%s{\"rid\":%u,\"attempts\":%u,\"host\":", first ? "" : ",", index, p->tries);
+    buf_add(&v->text, p->set_aside ? str_lit("  refused\n") : str_lit("\n"));
+    buf_addf(&v->json, "%s{\"rid\":%u,\"attempts\":%u,%s\"host\":", first ? "" : ",", index, p->tries,
+             p->set_aside ? "\"state\":\"refused\"," : "");
     verb_json_str(&v->json, str_c(destination_at(v->q, p->destination)->name));
     buf_add(&v->json, str_lit(",\"address\":"));
     verb_json_str(&v->json, address);

@@ -10,6 +10,7 @@
  */
 #include "base/clock.h"
 #include "base/must.h"
+#include "mail/carried.h"
 #include "queue/made.h"
 
 #include <fcntl.h>
@@ -246,6 +247,19 @@ static uint32_t take_back(struct queue *q, struct scanner *s, uint64_t mid)
     return 0;
 }
 
+/* One line a quarantine of the manager. */
+static void say_enqueued(struct queue *q, uint64_t mid, struct str carried)
+{
+    struct carried c = {0};
+    struct str line, name;
+
+    if (!carried.n || !conf_now(q->conf)->pvo.central || carried_decode(carried, &c, NULL) != RC_OK)
+        return;
+    while (c.holds.n && str_split(&c.holds, '\n', &line))
+        if (line.n && str_split(&line, '\t', &name))
+            event(q->events, hold_enqueued, .mid = mid, .quarantine = name, .reason = line);
+}
+
 void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str carried)
 {
     struct message *m = message_at(q, message);
@@ -255,6 +269,7 @@ void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str
     m->scan_tries = 0;
     message_keep(q, message, carried);
     entry_verdict(q, message, action, carried);
+    say_enqueued(q, m->mid, carried);
     event(q->events, message_queued, .mid = m->mid);
     pieces_release(q, message);
 }

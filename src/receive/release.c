@@ -16,7 +16,7 @@
 
 #include <openssl/evp.h>
 
-enum { STRANGER_IDLE_MS = 60000, IDLE_MS = 300000, DIGEST = 32 };
+enum { STRANGER_IDLE_MS = 60000, IDLE_MS = 300000, DIGEST = 32, ASK_MS = 10000, KEY_ID_MAX = 100 };
 
 struct release_session {
     struct cpq_server cs; /* first */

@@ -11,14 +11,15 @@
 struct state {
     struct dns_asker *ask;
     struct deliver *deliver;
-    char *spool, *holder;
+    char *spool, *holder, *channels;
 };
 
 static enum rc start(struct process *p, struct err *e)
 {
     struct state *s = calloc(1, sizeof *s);
 
-    if (!s || asprintf(&s->spool, "%s/spool", p->home) < 0 || asprintf(&s->holder, "%s/run/cpq/socket", p->home) < 0)
+    if (!s || asprintf(&s->spool, "%s/spool", p->home) < 0 || asprintf(&s->holder, "%s/run/cpq/socket", p->home) < 0 ||
+        asprintf(&s->channels, "%s/run/link/manager", p->home) < 0)
         return err_set(e, RC_NO_MEMORY, "out of memory");
     p->state = s;
     s->ask = dns_asker_new(p->bus, p->loop);
@@ -30,6 +31,7 @@ static enum rc start(struct process *p, struct err *e)
                                                  .ask = s->ask,
                                                  .spool = s->spool,
                                                  .holder = s->holder,
+                                                 .channels = s->channels,
                                                  .column = p->index},
                        &s->deliver, e);
 }

@@ -8,12 +8,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void hand_sockets(struct process *p)
+{
+    struct quarantine_socket *list = calloc(p->n_sockets + 1, sizeof *list);
+
+    if (!list)
+        return;
+    for (size_t i = 0; i < p->n_sockets; i++)
+        list[i] = (struct quarantine_socket){p->sockets[i].name, p->sockets[i].fd};
+    quarantine_sockets(p->state, list, p->n_sockets);
+    free(list);
+}
+
 static enum rc start(struct process *p, struct err *e)
 {
     struct quarantine *q;
-    char *dir, *socket;
+    char *dir, *socket, *channels;
 
-    if (asprintf(&dir, "%s/quarantine", p->home) < 0 || asprintf(&socket, "%s/run/cpq/socket", p->home) < 0)
+    if (asprintf(&dir, "%s/quarantine", p->home) < 0 || asprintf(&socket, "%s/run/cpq/socket", p->home) < 0 ||
+        asprintf(&channels, "%s/run/cpq", p->home) < 0)
         return err_set(e, RC_NO_MEMORY, "out of memory");
     TRY(quarantine_new(&(struct quarantine_options){.loop = p->loop,
                                                     .bus = p->bus,
@@ -21,9 +34,11 @@ static enum rc start(struct process *p, struct err *e)
                                                     .events = p->events,
                                                     .board = p->board,
                                                     .dir = dir,
-                                                    .socket = socket},
+                                                    .socket = socket,
+                                                    .channels = channels},
                        &q, e));
     p->state = q;
+    hand_sockets(p);
     return RC_OK;
 }
 
@@ -37,7 +52,8 @@ static void stop(struct process *p)
     quarantine_stop(p->state, stopped, p);
 }
 
-static const struct role_kind KIND = {.kind = ROLE_quarantine, .start = start, .stop = stop};
+static const struct role_kind KIND = {
+    .kind = ROLE_quarantine, .start = start, .stop = stop, .sockets_changed = hand_sockets};
 
 int main(int argc, char **argv)
 {

@@ -19,6 +19,19 @@ static void put_value(struct buf *out, const char *key, struct str value)
     }
 }
 
+static struct step on_status(struct conversation *c)
+{
+    struct smtp_client *cl = client_of(c);
+    struct step step;
+
+    if (!client_reply_or(cl, on_status, cl->o->command_ms, &step))
+        return step;
+    if (cl->reply.code / 100 != 2)
+        return client_fail(cl, RC_NOT_PERMITTED, cl->reply.code, cl->reply.text);
+    cl->h->status(cl->ctx, cl, cl->reply.text);
+    return client_quit(cl);
+}
+
 static struct step on_hello(struct conversation *c)
 {
     struct smtp_client *cl = client_of(c);
@@ -28,6 +41,11 @@ static struct step on_hello(struct conversation *c)
         return step;
     if (cl->reply.code / 100 != 2)
         return client_fail(cl, RC_NOT_PERMITTED, cl->reply.code, cl->reply.text);
+    if (cl->o->cpq->ask_status) {
+        cl->h->ready(cl->ctx, cl);
+        buf_add(&c->out, str_lit("XCPQ STATUS\r\n"));
+        return client_wait(cl, on_status, cl->o->command_ms);
+    }
     return client_mail_ready(cl);
 }
 

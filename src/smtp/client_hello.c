@@ -124,7 +124,9 @@ static struct step after_hello(struct smtp_client *cl)
     }
     if (!secure && cl->o->tls == SMTP_TLS_REQUIRED) {
         cl->stage = SMTP_AT_TLS;
-        return client_fail(cl, RC_TLS_REQUIRED, 0, str_lit("TLS required but STARTTLS not offered"));
+        return client_fail(cl, RC_TLS_REQUIRED, 0,
+                           cl->o->cpq ? str_lit("TLS removed on the way: the other side does not offer STARTTLS")
+                                      : str_lit("TLS required but STARTTLS not offered"));
     }
     return authenticate(cl);
 }

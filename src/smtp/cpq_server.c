@@ -6,6 +6,7 @@
  */
 #include "smtp/cpq_server.h"
 
+#include "base/clock.h"
 #include "mail/envelope.h"
 #include "smtp/server_inside.h"
 
@@ -127,6 +128,7 @@ static struct step answered_hello(struct cpq_server *cs, const struct cpq_hello 
     buf_add(&line, str_lit(" ver="));
     cpq_encode(cs->o.version, &line);
     buf_addf(&line, " maxmeta=%llu maxsize=%llu", (unsigned long long)cs->o.max_meta, (unsigned long long)cs->o.max_bytes);
+    buf_addf(&line, " now=%llu", (unsigned long long)clock_wall_ms());
     smtp_refuse_as(&cs->s, 250, str_lit("2.0.0"), buf_str(&line));
     buf_done(&line);
     return smtp_server_go_on();

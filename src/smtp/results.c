@@ -5,12 +5,12 @@
  * of the entry before it says so in one bit, so a message with one answer for all costs two octets a recipient. When space
  * is short the texts are cut evenly, codes never. Decoding refuses anything that does not fit exactly.
  *
- *   octet   class (bits 0-1), reason (2-4), same as before (5)        varint  recipient index
+ *   octet   class (bits 0-1), reason (2-4, 6), same as before (5)     varint  recipient index
  *   unless same: varint code, octet class of the enhanced code (0 = none) [varint subject, varint detail], str text, str mta
  */
 #include "smtp/results.h"
 
-enum { SAME = 32, ENTRIES_MAX = 10000 };
+enum { SAME = 32, REASON_HIGH = 64, ENTRIES_MAX = 10000 };
 
 struct enhanced {
     uint64_t class, subject, detail;
@@ -75,7 +75,8 @@ static void put_entry(struct buf *out, const struct delivery_result *r, bool sam
     struct enhanced en;
     size_t mta;
 
-    buf_put_u8(out, (uint8_t)((r->class & 3) | (r->reason & 7) << 2 | (same ? SAME : 0)));
+    buf_put_u8(out,
+               (uint8_t)((r->class & 3) | (r->reason & 7) << 2 | (r->reason & 8 ? REASON_HIGH : 0) | (same ? SAME : 0)));
     buf_put_varint(out, r->recipient);
     if (same)
         return;
@@ -136,12 +137,12 @@ static bool get_entry(struct arena *a, struct str *in, const struct delivery_res
 {
     uint8_t head;
 
-    if (!get_u8(in, &head) || head >= 2 * SAME || (head & SAME && !before))
+    if (!get_u8(in, &head) || head >= 2 * REASON_HIGH || (head & SAME && !before))
         return false;
     if (head & SAME)
         *r = *before;
     r->class = head & 3;
-    r->reason = head >> 2 & 7;
+    r->reason = (head >> 2 & 7) | (head & REASON_HIGH ? 8 : 0);
     if (!get_varint(in, &r->recipient))
         return false;
     if (head & SAME)

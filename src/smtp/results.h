@@ -23,7 +23,9 @@ enum result_reason {
     REASON_FILTER,
     REASON_OTHER,
     REASON_NETWORK,
-    REASON_RELAYED /* delivered, NOTIFY=SUCCESS was asked for and the next hop does not offer DSN */
+    REASON_RELAYED,  /* delivered, NOTIFY=SUCCESS was asked for and the next hop does not offer DSN */
+    REASON_HELD,     /* delivered to a quarantine of this machine: its story goes on there */
+    REASON_SET_ASIDE /* delayed: the holder will not have it as it is; tried again each hour (central.md 7.4) */
 };
 
 struct delivery_result {

@@ -1,6 +1,7 @@
 """The hidden listener of the central quarantines: who reaches it, how it is stopped, and a release that comes back."""
 import hashlib, json, os, re, socket, ssl, subprocess
 from lib import *
+from cpq_lab import fingerprint, identify
 
 RAT = 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT'
 LETTER = b'From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: Invoice 9\r\n\r\nPay soon.\r\n'
@@ -22,8 +23,7 @@ def identity(ca, name):
     """A certificate with its key, and what it is pinned by."""
     ca.context(name, self_signed=True)
     crt, key = (os.path.join(ca.dir, name + '.' + x) for x in ('crt', 'key'))
-    print_ = hashlib.sha256(ssl.PEM_cert_to_DER_cert(open(crt).read())).hexdigest()
-    return crt, key, print_
+    return crt, key, fingerprint(crt)
 
 
 def encrypted(s, crt=None, key=None):
@@ -44,6 +44,7 @@ def start(t):
     g.cpq = g.base + 40
     ca = Ca()
     t.things.append(ca)
+    identify(g, 'GW-1')
     g.cli('settings', 'set', 'cpq_listener.enabled=yes', 'cpq_listener.port=%d' % g.cpq)
     wait_for('the hidden listener', lambda: listens(g.cpq))
     return sink, g, ca
@@ -87,7 +88,7 @@ def test_an_enrolled_manager_gives_a_message_back(t):
     crt, key, pin = identity(ca, 'mgr.test')
     bad = identity(ca, 'other.test')
     g.cli('settings', 'set', 'cpq_peer.mgr.serial=MGR-1', 'cpq_peer.mgr.fingerprint=%s' % pin)
-    for who, words in ((bad[:2], 'certificate fingerprint ' + bad[2]), ((), 'no certificate shown')):
+    for who, words in ((bad[:2], 'key fingerprint ' + bad[2]), ((), 'no certificate shown')):
         s = Smtp(g.cpq)
         s.cmd('EHLO mgr.test')
         try:
