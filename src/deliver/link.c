@@ -16,12 +16,6 @@ static struct piece *piece_of(struct smtp_job *job)
     return (struct piece *)(void *)job;
 }
 
-/* To the quarantines of this machine: no connection that the log would show. */
-static bool local_leg(const struct link *l)
-{
-    return l->to->quarantine && !l->to->release;
-}
-
 static void set_idle(struct link *l, bool idle)
 {
     if (l->idle == idle)
@@ -54,7 +48,6 @@ static void on_connected(void *ctx, struct smtp_client *cl)
     char local[46], remote[46];
 
     l->client = cl;
-    if (local_leg(l)) {
     if (l->to->quarantine)
         holder_connected(l);
     if (l->to->quarantine && !l->central)
@@ -112,15 +105,14 @@ static void on_begin(void *ctx, struct smtp_client *cl, struct smtp_job *job)
     struct piece *p = piece_of(job);
 
     (void)cl;
-    if (local_leg(l)) {
+    if (l->to->quarantine) {
         holder_begin(l, p);
         return;
     }
     buf_clear(&d->rids);
     for (size_t i = 0; i < job->n_recipients; i++)
         buf_put_varint(&d->rids, job->recipients[i]);
-    event(d->o.events, delivery_start, .dcid = l->dcid, .mid = p->mid, .rids = buf_str(&d->rids),
-          .target = releaser_target(l->to));
+    event(d->o.events, delivery_start, .dcid = l->dcid, .mid = p->mid, .rids = buf_str(&d->rids));
 }
 
 static enum rc on_read(void *ctx, struct smtp_job *job, uint64_t at, char *out, size_t n)
@@ -154,9 +146,7 @@ static void on_done(void *ctx, struct smtp_client *cl, struct smtp_job *job, con
     (void)cl;
     for (size_t i = 0; i < n && !l->useful; i++)
         l->useful = r[i].class == RESULT_DELIVERED || r[i].class == RESULT_BOUNCED;
-    if (l->to->release)
-        releaser_results(l, piece_of(job), r, n);
-    else if (l->to->quarantine)
+    if (l->to->quarantine)
         holder_results(l, piece_of(job), r, n);
     else
         outcome_results(l->to->d, piece_of(job), l->dcid, r, n);
@@ -176,7 +166,6 @@ static void on_tls(void *ctx, struct smtp_client *cl, bool ok, struct str why)
         event(d->o.events, delivery_tls, .dcid = l->dcid, .protocol = f->version, .cipher = f->cipher,
               .cn = l->verify && !l->dane && !l->sts ? f->peer_name : STR_NONE,
               .host = l->dane || l->sts ? l->options.host : STR_NONE);
-    else if (l->options.tls == SMTP_TLS_REQUIRED && !l->to->quarantine)
     else if (l->options.tls == SMTP_TLS_REQUIRED && !l->central)
         event(d->o.events, delivery_tls_required, .dcid = l->dcid, .remote_ip = ip_text(&l->ip, remote));
     else
@@ -223,9 +212,6 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     struct piece *p = f->job ? piece_of(f->job) : NULL;
 
     (void)cl;
-    if (local_leg(l))
-        holder_failed(l, p ? p : to->pending.first, f->text);
-    else
     if (to->quarantine)
         holder_failed(l, p ? p : to->pending.first, f);
     if (!to->quarantine || l->central)
@@ -379,7 +365,7 @@ bool link_open(struct destination *to, size_t hop)
     const struct conf_destination *row = destination_settings(c, to->name);
     const struct hop *h = &to->hops[hop];
     struct link *l = calloc(1, sizeof *l);
-    struct address_ip source, *from;
+    struct address_ip source;
 
     must(l);
     arena_init(&l->arena, 512, LINK_ARENA);
@@ -398,14 +384,11 @@ bool link_open(struct destination *to, size_t hop)
     to->n_starting++;
     d->n_links++;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, 1);
-    from = source_address(c, &h->ip, &source) ? &source : NULL;
     if (to->release)
-        l->conversation = releaser_connect(l, from);
+        l->conversation = releaser_connect(l);
     else if (to->quarantine)
         l->conversation = holder_connect(l);
     else
-        l->conversation =
-            conversation_connect(d->o.loop, &h->ip, from, c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
         l->conversation = conversation_connect(d->o.loop, &h->ip, link_source(c, &h->ip, &source) ? &source : NULL,
                                                c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
     if (!l->conversation) {
