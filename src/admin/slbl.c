@@ -233,4 +233,3 @@ static void on_wanted(void *ctx, const struct bus_in *in)
     while (get_str(&entries, &entry))
         want(ctx, m->user, entry, m->by);
 }
-

@@ -1,6 +1,7 @@
 /*
  * The safelists and blocklists: HOME/slbl, changed by the verb `slbl`, published to scan. A manager holds the master: each
- * change has a number and goes to its gateways by put-slbl (central.md 10). A gateway with its own quarantine is its own master.
+ * change has a number and goes to its gateways by put-slbl (central.md 10). A gateway with its own quarantine is its own
+ * master.
  */
 #ifndef ADMIN_SLBL_H
 #define ADMIN_SLBL_H

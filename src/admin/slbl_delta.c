@@ -2,9 +2,9 @@
  * Safelists and blocklists on their way from a manager to its gateways (central.md 4, 10): numbered deltas, full copies, and
  * what a gateway makes of put-slbl. See slbl.h.
  *
- * Called by slbl.c at each change, by role central over the bus, and by the management session's verb put-slbl. Owns the ring
- * of deltas of this process; without one that leads on from what a gateway has, it gets everything. A put is applied whole or
- * not at all.
+ * Called by slbl.c at each change, by role central over the bus, and by the management session's verb put-slbl. Owns the
+ * ring of deltas of this process; without one that leads on from what a gateway has, it gets everything. A put is applied
+ * whole or not at all.
  */
 #include "admin/slbl_inside.h"
 #include "base/json.h"
@@ -25,7 +25,8 @@ void slbl_put_op(struct buf *out, bool remove, struct str user, enum slbl_list l
     buf_add(out, str_lit("}\n"));
 }
 
-/* --- on a manager -------------------------------------------------------------------------------------------------------- */
+/* --- on a manager --------------------------------------------------------------------------------------------------------
+ */
 
 void slbl_keep_delta(struct slbl_store *s, uint64_t version, struct str lines)
 {
@@ -100,7 +101,8 @@ void slbl_deltas_close(struct slbl_store *s)
         free(s->deltas[i].lines);
 }
 
-/* --- on a gateway: put-slbl ---------------------------------------------------------------------------------------------- */
+/* --- on a gateway: put-slbl ----------------------------------------------------------------------------------------------
+ */
 
 struct op {
     struct str key; /* a line of the text, without its end */

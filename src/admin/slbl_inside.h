@@ -15,8 +15,8 @@ struct slbl_delta {
 
 struct slbl_store {
     struct admin *admin;
-    struct buf text;    /* a line an entry; the first line, "# VERSION", is none and says the number of the last change */
-    uint64_t version;   /* of a manager's lists: 1 on; kept in the file, so it rises for ever */
+    struct buf text;  /* a line an entry; the first line, "# VERSION", is none and says the number of the last change */
+    uint64_t version; /* of a manager's lists: 1 on; kept in the file, so it rises for ever */
     uint64_t changed_ms;
     struct slbl_delta deltas[SLBL_DELTAS]; /* ring of the last ones since this process runs: version modulo SLBL_DELTAS */
     uint64_t first_delta;                  /* from this version on a delta leads to the next; version: none */

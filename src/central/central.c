@@ -6,6 +6,7 @@
  */
 #include "central/enrol.h"
 #include "central/inside.h"
+#include "central/slbl.h"
 
 #include "base/must.h"
 
@@ -27,6 +28,7 @@ static void changed(void *ctx, const struct conf *now, const struct conf *old)
     lines_sweep(c);
     contacts_sweep(c);
     pulls_sweep(c);
+    slbls_sweep(c);
     links_changed(c);
 }
 
@@ -39,6 +41,7 @@ struct central *central_new(const struct central_options *o)
     verbs_begin(c);
     lines_begin(c);
     pulls_begin(c);
+    slbls_begin(c);
     links_begin(c);
     conf_on_change(o->conf, changed, c);
     return c;
@@ -63,6 +66,7 @@ void central_free(struct central *c)
 {
     lines_free(c);
     pulls_free(c);
+    slbls_free(c);
     contacts_free(c);
     links_free(c);
     if (c->conf)

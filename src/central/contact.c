@@ -7,6 +7,7 @@
  */
 #include "central/enrol.h"
 #include "central/inside.h"
+#include "central/slbl.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -111,6 +112,7 @@ void contact_up(struct central *c, struct str appliance, struct greeting *g, boo
         event(c->o.events, gateway_connected, .name = appliance, .serial = str_c(k->hello.serial), .rtt_ms = k->hello.rtt_ms,
               .link = via_link);
     enrol_heard(c, appliance, str_c(k->hello.json));
+    slbl_contact(c, appliance, k->hello.slbl_version);
     become(k, CONTACT_UP);
     heard(k);
     check_clock(k);

@@ -5,6 +5,7 @@
  */
 #include "central/enrol.h"
 #include "central/inside.h"
+#include "central/slbl.h"
 
 #include "base/must.h"
 
@@ -21,6 +22,8 @@ static const struct {
     {"enrol_open", verb_enrol_open},
     {"enrol_hello", verb_enrol_hello},
     {"enrol_test", verb_enrol_test},
+    {"slbl_status", verb_slbl_status},
+    {"slbl_sync", verb_slbl_sync},
     {"link", verb_link},
 };
 
