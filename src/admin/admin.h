@@ -45,8 +45,9 @@ struct admin {
     struct lockouts *lockouts;
     struct sessions *sessions;
     struct captures *captures;
-    struct slbl_store *slbl; /* slbl.h */
-    unsigned char *seal_key; /* seal.c */
+    struct slbl_store *slbl;    /* slbl.h */
+    unsigned char *seal_key;    /* seal.c */
+    struct loop_timer identity; /* identity.c: the next look at its certificate */
 };
 
 /* --- store.c: the configuration in force ------------------------------------------------------------------------- */

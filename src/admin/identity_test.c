@@ -1,9 +1,9 @@
 /* The identity of an appliance: made once, signed by a manager's authority, pinned by its key. */
 #include "admin/identity.h"
 
-#include "admin/authority.h"
 #include "admin/certificate.h"
 #include "base/clock.h"
+#include "net/authority.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -28,6 +28,20 @@ void verb_record(struct verb_call *c)
     verb_wait(c);
 }
 
+/* A search may take as long as the settings allow. Technicians and Help Desk have no part in it here; guests when they may. */
+void verb_tracking(struct verb_call *c)
+{
+    const struct conf *now = &c->admin->current->conf;
+    const struct conf_user *u = conf_find(&now->user, c->user);
+
+    if (u && u->role == 3 && !now->tracking.guests) {
+        verb_fail(c, &(struct err){RC_NOT_PERMITTED, "guests may not search (tracking.guests)"});
+        return;
+    }
+    c->ask_ms = now->tracking.timeout_ms + 30000;
+    verb_record(c);
+}
+
 void verb_push(struct verb_call *c)
 {
     const struct conf *now = &c->admin->current->conf;

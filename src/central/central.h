@@ -22,7 +22,16 @@ struct central_options {
     struct events *events;
     struct board *board;
     const char *home;
+    uint64_t connect_ms, step_ms; /* of SSH connections; 0 = those of ssh_line.h (tests take shorter ones) */
 };
+
+/* Listening sockets of the role: "link.CARRIER.4" (role/role.h); the whole list, what is no longer there is closed. */
+struct central_socket {
+    const char *name;
+    int fd;
+    uint64_t id;
+};
+void central_sockets(struct central *c, const struct central_socket *list, size_t n);
 
 struct central *central_new(const struct central_options *o);
 /* Ends what is under way; stopped(ctx) runs once, later. */

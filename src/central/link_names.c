@@ -5,6 +5,8 @@
  */
 #include "central/link_names.h"
 
+#include "conf/hidden.h"
+
 #include <stdio.h>
 
 static const struct link_name names[LINK_CHANNELS] = {
@@ -45,12 +47,14 @@ static bool suspended(const struct conf *c, struct str listener)
     return false;
 }
 
-static bool listener_takes(const struct conf *c, struct str listener, uint64_t enabled, const char **why_out)
+static bool listener_takes(const struct conf *c, struct str listener, bool enabled, const char **why_out)
 {
     if (!enabled)
         *why_out = "the service is off";
     else if (suspended(c, listener))
         *why_out = "the listener is suspended";
+    else if (conf_is_manager(c) && c->central.suspended)
+        *why_out = "transfers are suspended";
     else
         return true;
     return false;
@@ -64,9 +68,9 @@ bool link_channel_taken(const struct conf *c, enum link_channel channel, const c
         return true;
     case LINK_RELEASE:
     case LINK_PVO:
-        return listener_takes(c, str_lit("cpq_listener"), c->cpq_listener.enabled, why_out);
+        return listener_takes(c, str_lit("cpq_listener"), conf_listens_cpq(c), why_out);
     case LINK_SPAM:
-        return listener_takes(c, str_lit("euq_listener"), c->euq_listener.enabled, why_out);
+        return listener_takes(c, str_lit("euq_listener"), conf_listens_euq(c), why_out);
     case LINK_CHANNELS:
         break;
     }

@@ -3,6 +3,7 @@
  *
  * Called by conf_check() and by dialogues that rename or delete. Owns nothing.
  */
+#include "conf/hidden.h"
 #include "conf/references.h"
 
 #include "conf/rules.h"
@@ -119,7 +120,7 @@ enum rc conf_draft_rename(struct conf_draft *d, const struct conf_section *s, st
 
 bool conf_receives(const struct conf *c)
 {
-    return c->system.role == 0 || c->listener.n > 0;
+    return !conf_is_manager(c) || c->listener.n > 0;
 }
 
 struct str conf_listener_host(const struct conf *c, const struct conf_listener *l)

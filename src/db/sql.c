@@ -1,7 +1,7 @@
 /*
- * SQLite for the index of held mail. See sql.h.
+ * SQLite with few words. See sql.h.
  *
- * Called by the files of this room. Owns the connection and its statements. Every failure of SQLite ends in s->rc; a
+ * Called by quarantine and store. Owns the connection and its statements. Every failure of SQLite ends in s->rc; a
  * transaction with a failure is rolled back at its commit, so nothing is half there.
  */
 #include "db/sql.h"
@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { PAGE_CACHE_KIB = 8192 };
+enum { PAGE_CACHE_KIB = 8192, BUSY_MS = 5000 };
 
 static enum rc failed(struct sql *s, const char *what)
 {
@@ -45,19 +45,45 @@ static enum rc prepare_all(struct sql *s)
     return RC_OK;
 }
 
-enum rc sql_open(struct sql *s, const char *path, const char *schema, const char *const *texts, size_t n, struct err *e)
+static bool set_up(struct sql *s, const struct sql_mode *m, const char *schema)
 {
-    char cache[64];
+    char text[96];
+
+    if (m->prepare && !m->prepare(s->db)) {
+        failed(s, "set-up");
+        return false;
+    }
+    sqlite3_busy_timeout(s->db, m->shared ? BUSY_MS : 0);
+    sqlite3_snprintf(sizeof text, text, "PRAGMA cache_size=-%u", m->cache_kib ? m->cache_kib : PAGE_CACHE_KIB);
+    if (!run_text(s, text) || !run_text(s, "PRAGMA temp_store=MEMORY"))
+        return false;
+    sqlite3_snprintf(sizeof text, text, "PRAGMA mmap_size=%llu", (unsigned long long)m->map_bytes);
+    if (m->map_bytes && !run_text(s, text))
+        return false;
+    if (m->read_only)
+        return true;
+    return (m->shared || run_text(s, "PRAGMA locking_mode=EXCLUSIVE")) && run_text(s, "PRAGMA journal_mode=WAL") &&
+           run_text(s, "PRAGMA synchronous=NORMAL") && run_text(s, "PRAGMA journal_size_limit=67108864") &&
+           run_text(s, schema);
+}
+
+enum rc sql_open_as(struct sql *s, const char *path, const struct sql_mode *mode, const char *schema,
+                    const char *const *texts, size_t n, struct err *e)
+{
+    /* A reader opens for writing too: it may be the first to come after a crash, and then has to make the WAL's index. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode->read_only ? 0 : SQLITE_OPEN_CREATE);
 
     *s = (struct sql){.texts = texts, .n = n};
-    if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK)
         return err_set(e, RC_IO, "%s: %s", path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
-    sqlite3_snprintf(sizeof cache, cache, "PRAGMA cache_size=-%d", PAGE_CACHE_KIB);
-    if (!run_text(s, "PRAGMA locking_mode=EXCLUSIVE") || !run_text(s, "PRAGMA journal_mode=WAL") ||
-        !run_text(s, "PRAGMA synchronous=NORMAL") || !run_text(s, "PRAGMA temp_store=MEMORY") || !run_text(s, cache) ||
-        !run_text(s, "PRAGMA journal_size_limit=67108864") || !run_text(s, schema) || prepare_all(s) != RC_OK)
+    if (!set_up(s, mode, schema) || prepare_all(s) != RC_OK)
         return err_set(e, s->rc, "%s: %s", path, s->err.text);
     return RC_OK;
+}
+
+enum rc sql_open(struct sql *s, const char *path, const char *schema, const char *const *texts, size_t n, struct err *e)
+{
+    return sql_open_as(s, path, &(struct sql_mode){0}, schema, texts, n, e);
 }
 
 void sql_close(struct sql *s)

@@ -1,7 +1,8 @@
 /*
  * SQLite with few words: a database of ours alone, statements by number, binding by a string of types.
  *
- * One process, one connection, no other reader: locking mode exclusive, so no shared memory file. Values travel as uint64_t
+ * sql_open(): one process, one connection, no other reader: locking mode exclusive, so no shared memory file. sql_open_as():
+ * one connection that writes and others that read beside it (WAL), all of one process. Values travel as uint64_t
  * (below 2^63) and views. A failing statement is told once in `err` and answers as if there were nothing.
  */
 #ifndef DB_SQL_H
@@ -25,6 +26,16 @@ struct sql {
 /* Opens or makes the file, runs `schema` (IF NOT EXISTS throughout). RC_CORRUPT when it is no database or fails its check.
  */
 enum rc sql_open(struct sql *s, const char *path, const char *schema, const char *const *texts, size_t n, struct err *e);
+
+struct sql_mode {
+    bool shared;                  /* others have the file open too */
+    bool read_only;               /* the file must exist; no schema is run */
+    unsigned cache_kib;           /* 0 = 8192 */
+    uint64_t map_bytes;           /* so much of the file is read through a mapping */
+    bool (*prepare)(sqlite3 *db); /* before anything else: functions, tokenizers; may be NULL */
+};
+enum rc sql_open_as(struct sql *s, const char *path, const struct sql_mode *mode, const char *schema,
+                    const char *const *texts, size_t n, struct err *e);
 void sql_close(struct sql *s);
 
 /* Statement `which`, reset, with its values: 'i' uint64_t, 's' struct str (text), 'b' struct str (blob), 'n' NULL (no

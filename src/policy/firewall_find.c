@@ -26,7 +26,7 @@ void find_off(struct finding *f)
 /* --- what listens -------------------------------------------------------------------------------------------------------
  */
 
-static void add_interface(struct finding *f, const struct conf_interface *i, uint64_t port, struct str owner)
+void finding_interface(struct finding *f, const struct conf_interface *i, uint64_t port, struct str owner)
 {
     if (i && i->address.n)
         finding_add(f, FIREWALL_IN, "", port, i->address, owner);
@@ -39,7 +39,8 @@ static void add_interface(struct finding *f, const struct conf_interface *i, uin
     { \
         for (size_t i = 0; i < f->c->interface.n; i++) \
             if (f->c->interface.items[i].on) \
-                add_interface(f, &f->c->interface.items[i], f->c->interface.items[i].port, f->c->interface.items[i].name); \
+                finding_interface(f, &f->c->interface.items[i], f->c->interface.items[i].port, \
+                                  f->c->interface.items[i].name); \
     }
 SERVICE_OF_INTERFACE(find_ftp_server, ftp, ftp_port)
 SERVICE_OF_INTERFACE(find_ssh_server, ssh, ssh_port)
@@ -52,7 +53,7 @@ void find_trailblazer(struct finding *f)
 {
     for (size_t i = 0; i < f->c->interface.n && f->c->http.trailblazer; i++)
         if (f->c->interface.items[i].https)
-            add_interface(f, &f->c->interface.items[i], f->c->http.trailblazer_port, f->c->interface.items[i].name);
+            finding_interface(f, &f->c->interface.items[i], f->c->http.trailblazer_port, f->c->interface.items[i].name);
 }
 
 void find_ftp_data(struct finding *f)
@@ -66,7 +67,7 @@ void find_ftp_data(struct finding *f)
 
         if (!x->ftp)
             continue;
-        add_interface(f, x, 0, x->name);
+        finding_interface(f, x, 0, x->name);
         for (; before < f->n; before++)
             f->items[before].port = range;
         if (ftp->active)
@@ -84,7 +85,7 @@ static void add_listener(struct finding *f, const struct conf_listener *l)
     for (size_t i = 0; i < l->address.n; i++)
         finding_add(f, FIREWALL_IN, "", l->port, l->address.items[i], l->name);
     if (!l->address.n)
-        add_interface(f, conf_find(&f->c->interface, l->interface), l->port, l->name);
+        finding_interface(f, conf_find(&f->c->interface, l->interface), l->port, l->name);
 }
 
 /* Of rows 25, 587 and 465: the first takes what is on neither of the others. */
@@ -111,18 +112,6 @@ void find_qmqp(struct finding *f)
             add_listener(f, &f->c->listener.items[i]);
 }
 
-void find_cpq(struct finding *f)
-{
-    const struct conf_cpq_listener *l = &f->c->cpq_listener;
-
-    if (l->enabled)
-        add_interface(f,
-                      l->interface.n      ? conf_find(&f->c->interface, l->interface)
-                      : f->c->interface.n ? f->c->interface.items
-                                          : NULL,
-                      l->port, str_lit("cpq_listener"));
-}
-
 void find_snmp(struct finding *f)
 {
     const struct conf_interface *i = conf_find(&f->c->interface, f->c->snmp.interface);
@@ -130,7 +119,7 @@ void find_snmp(struct finding *f)
     if (!f->c->snmp.enabled)
         return;
     if (i)
-        add_interface(f, i, f->c->snmp.port, i->name);
+        finding_interface(f, i, f->c->snmp.port, i->name);
     else
         finding_add(f, FIREWALL_IN, "", f->c->snmp.port, str_lit("127.0.0.1"), STR_NONE);
 }

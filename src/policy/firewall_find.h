@@ -16,6 +16,9 @@ struct finding {
 void finding_add(struct finding *f, enum firewall_direction d, const char *protocol, uint64_t port, struct str address,
                  struct str owner);
 
+/* Lines for both addresses of an interface that listens; NULL = none. */
+void finding_interface(struct finding *f, const struct conf_interface *i, uint64_t port, struct str owner);
+
 #define FIREWALL(ids, ports, protocol, gateway, manager, peer, purpose, service, find) void find_##find(struct finding *f);
 #include "spec/firewall.def"
 #undef FIREWALL

@@ -116,6 +116,33 @@ static void the_hidden_listener(void **state)
                  "7030 TCP in 10.0.0.2 (cpq_listener)");
 }
 
+/* FW-45, FW-46, FW-54, FW-03 as seen from a gateway and from its manager; by the link alone nothing else is needed. */
+static void manager_and_gateways(void **state)
+{
+    static const char gateway[] = "manager.m.address=mgr\nmanager.m.destination=yes\nmanager.m.spam_port=6026\n";
+    static const char manager[] =
+        "system.role=manager\ninterface.M.address=10.0.0.9\nappliance.g.address=gw\nappliance.g.pvo=yes\n"
+        "appliance.h.address=gw2\nappliance.h.port=2022\n";
+    char lines[2000];
+
+    (void)state;
+    assert_lines("FW-45", gateway, "6026 TCP out mgr (m)");
+    assert_lines("FW-46", gateway, "7025 TCP out mgr (m)");
+    assert_lines("FW-54", gateway, "");
+    snprintf(lines, sizeof lines, "%smanager.m.link=only\nmanager.m.link_ports=tls:8443,25\n", gateway);
+    assert_lines("FW-45", lines, "");
+    assert_lines("FW-46", lines, "");
+    assert_lines("FW-54", lines, "8443 TCP out mgr (m); 25 TCP out mgr (m)");
+    assert_lines("FW-03", manager, "22 TCP out gw (g); 2022 TCP out gw2 (h)");
+    assert_lines("FW-45", manager, "");
+    snprintf(lines, sizeof lines, "%seuq_listener.enabled=yes\npvo.enabled=yes\nlink_listener.enabled=yes\n", manager);
+    assert_lines("FW-45", lines, "6025 TCP in 10.0.0.9 (euq_listener)");
+    assert_lines("FW-46", lines, "7025 TCP in 10.0.0.9 (cpq_listener); 7025 TCP out gw (g)");
+    assert_lines("FW-54", lines, "25 TCP in 10.0.0.9 (link); 587 TCP in 10.0.0.9 (link)");
+    snprintf(lines, sizeof lines, "%sappliance.g.link=only\nappliance.h.link=only\n", manager);
+    assert_lines("FW-03", lines, "");
+}
+
 static void what_is_asked(void **state)
 {
     (void)state;
@@ -188,6 +215,7 @@ int main(void)
         cmocka_unit_test(services_of_an_interface),
         cmocka_unit_test(listeners),
         cmocka_unit_test(the_hidden_listener),
+        cmocka_unit_test(manager_and_gateways),
         cmocka_unit_test(what_is_asked),
         cmocka_unit_test(outside_services),
         cmocka_unit_test(lab_hosts),

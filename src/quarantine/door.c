@@ -37,41 +37,66 @@ static struct door *door_new(struct quarantine *q, const char *name, enum cpq_cl
 
 static void accepted(void *ctx, int fd, const struct address_ip *peer)
 {
-    session_accept(ctx, fd, peer);
+    char text[46];
+
+    session_accept(ctx, fd, ip_text(peer, text));
 }
 
-static enum rc open_unix(struct quarantine *q, const char *path, enum cpq_class class, bool local, struct err *e)
+static enum rc open_local(struct quarantine *q, struct err *e)
 {
     struct door *d;
     int fd;
 
-    TRY(listen_unix(path, &fd, e));
-    d = door_new(q, NULL, class);
-    d->local = local;
-    d->via_link = !local;
+    TRY(listen_unix(q->o.socket, &fd, e));
+    d = door_new(q, NULL, CPQ_PVO);
+    d->local = true;
     d->socket = listener_socket_new(q->o.loop, fd, accepted, d);
     return RC_OK;
 }
 
-/* Role central connects the link's channels to these two. */
-static enum rc open_channels(struct quarantine *q, struct err *e)
-{
-    char path[200];
+/* ---- channels of the link ------------------------------------------------------------------------------------------------
+ */
 
-    if (!q->o.channels || !conf_is_manager(quarantine_conf(q)))
-        return RC_OK;
-    snprintf(path, sizeof path, "%s/holds-cpq", q->o.channels);
-    TRY(open_unix(q, path, CPQ_PVO, false, e));
-    snprintf(path, sizeof path, "%s/holds-euq", q->o.channels);
-    return open_unix(q, path, CPQ_SPAM, false, e);
+static bool is_suspended(const struct conf *c, struct str name)
+{
+    for (size_t i = 0; i < c->receiving.suspended.n; i++)
+        if (str_eqi(c->receiving.suspended.items[i], name) || str_eqi(c->receiving.suspended.items[i], str_lit("all")))
+            return true;
+    return c->central.suspended;
+}
+
+static bool takes_channels(const struct door *d)
+{
+    const struct conf *c = quarantine_conf(d->q);
+
+    return (d->class == CPQ_SPAM ? conf_listens_euq(c) : conf_listens_cpq(c)) && !is_suspended(c, door_listener(d));
+}
+
+/* A connection of a gateway came through its link: refused as one to the port would be. */
+static void on_channel(void *ctx, const struct bus_in *in)
+{
+    struct quarantine *q = ctx;
+    const struct bus_link_hold *m = in->msg;
+    struct door *d = q->doors;
+
+    while (d && !(d->via_link && (d->class == CPQ_SPAM) == (m->spam != 0)))
+        d = d->next;
+    if (in->fd < 0)
+        return;
+    if (d && takes_channels(d))
+        session_accept(d, in->fd, m->peer);
+    else
+        close(in->fd);
 }
 
 enum rc doors_open(struct quarantine *q, struct err *e)
 {
     doors_settings(q);
-    if (q->o.socket)
-        TRY(open_unix(q, q->o.socket, CPQ_PVO, true, e));
-    return open_channels(q, e);
+    door_new(q, NULL, CPQ_PVO)->via_link = true;
+    door_new(q, NULL, CPQ_SPAM)->via_link = true;
+    if (q->o.bus)
+        bus_on(q->o.bus, BUS_link_hold, on_channel, q);
+    return q->o.socket ? open_local(q, e) : RC_OK;
 }
 
 static void shut(struct door *d)
@@ -91,7 +116,7 @@ static void sweep(struct quarantine *q, bool all)
     for (struct door **at = &q->doors; *at;) {
         struct door *d = *at;
 
-        if (!all && (d->socket || d->open)) {
+        if (!all && (d->socket || d->open || d->via_link)) {
             at = &d->next;
             continue;
         }
@@ -123,6 +148,9 @@ void doors_settings(struct quarantine *q)
               .why = str_c(err_text(&e)));
     tls_unref(q->tls);
     q->tls = made;
+    for (struct door *d = q->doors; d; d = d->next)
+        if (d->via_link && d->open && !takes_channels(d))
+            session_expel(d);
 }
 
 /* ---- sockets of the network --------------------------------------------------------------------------------------------

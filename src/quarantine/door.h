@@ -1,6 +1,6 @@
 /*
  * Doors: where CPQ connections come in. The socket file for this machine's own mail, and on a manager the hidden listeners
- * cpq_listener (7025, class pvo) and euq_listener (6025, class spam), each also through channels of the link.
+ * cpq_listener (7025, class pvo) and euq_listener (6025, class spam), each also for channels of the link (bus link_hold).
  */
 #ifndef QUARANTINE_DOOR_H
 #define QUARANTINE_DOOR_H
@@ -19,7 +19,7 @@ struct door {
     size_t open;
 };
 
-/* The local socket file, and the link's when this is a manager. */
+/* The local socket file, and those for the link. */
 enum rc doors_open(struct quarantine *q, struct err *e);
 /* Refuses what comes; conversations go on until sessions_end(). */
 void doors_close(struct quarantine *q);

@@ -213,8 +213,8 @@ bool expire_run(struct quarantine *q, uint64_t now);
 
 /* session.c */
 struct door;
-void session_prepare(struct door *d); /* fills what conversations need */
-void session_accept(struct door *d, int fd, const struct address_ip *peer);
+void session_prepare(struct door *d);                         /* fills what conversations need */
+void session_accept(struct door *d, int fd, struct str peer); /* its address in text */
 /* The door is shut: its conversations end, but for a message that is being stored. */
 void session_expel(struct door *d);
 /* After a change of settings: conversations of partners that are enrolled no more end. */

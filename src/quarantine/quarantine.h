@@ -22,9 +22,8 @@ struct quarantine_options {
     struct conf_source *conf;
     struct events *events;
     struct board *board;
-    const char *dir;      /* HOME/quarantine */
-    const char *socket;   /* HOME/run/cpq/socket; NULL = none is opened */
-    const char *channels; /* HOME/run/cpq: holds-cpq and holds-euq, where the link's channels come in; NULL = none */
+    const char *dir;    /* HOME/quarantine */
+    const char *socket; /* HOME/run/cpq/socket; NULL = none is opened */
 };
 
 enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **out, struct err *e);

@@ -11,6 +11,7 @@
 #include "conf/product.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,13 +54,13 @@ static struct str interface_of(const struct door *d)
 static enum smtp_next on_connect(struct smtp_server *s)
 {
     struct session *x = session_of(s);
-    char local[46], peer[46];
+    char local[46];
 
     if (!x->door->local) {
         x->icid = board_next(x->q->o.board, NUMBER_ICID);
         event(x->q->o.events, cpq_incoming, .icid = x->icid, .interface = interface_of(x->door),
-              .local_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.local, local),
-              .peer_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.ip, peer), .via_link = x->door->via_link);
+              .local_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.local, local), .peer_ip = str_c(x->peer),
+              .via_link = x->door->via_link);
     }
     smtp_greet(s, str_lit(PRODUCT_NAME " CPQ ready"));
     return SMTP_DONE;
@@ -69,13 +70,11 @@ static void on_tls(struct smtp_server *s, bool ok)
 {
     struct session *x = session_of(s);
     struct events *ev = x->q->o.events;
-    char peer[46];
 
     if (ok)
         event(ev, cpq_tls, .icid = x->icid, .protocol = s->c.tls->version, .cipher = s->c.tls->cipher);
     else
-        event(ev, cpq_tls_failed, .icid = x->icid, .why = s->c.why,
-              .peer_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.ip, peer));
+        event(ev, cpq_tls_failed, .icid = x->icid, .why = s->c.why, .peer_ip = str_c(x->peer));
 }
 
 /* ---- a message ----------------------------------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ static enum smtp_next answer(struct smtp_server *s)
     else
         smtp_refuse(s, in->rc, in->rc == RC_NO_SPACE ? &in->err : NULL);
     incoming_free(in);
-    return x->q->stopping || !x->door->socket ? SMTP_CLOSE : SMTP_DONE;
+    return x->q->stopping || (!x->door->socket && !x->door->via_link) ? SMTP_CLOSE : SMTP_DONE;
 }
 
 static void hex_of(const unsigned char sum[DIGEST], char out[2 * DIGEST])
@@ -223,10 +222,10 @@ static void on_end(struct smtp_server *s, enum smtp_end how)
     q->n_sessions--;
 }
 
-/* Socket files are for processes of this machine: the local one and those of the link. */
+/* The socket file is for processes of this machine. */
 static bool peer_is_ours(const struct door *d, int fd)
 {
-    return (!d->local && !d->via_link) || socket_peer_uid(fd) == getuid();
+    return !d->local || socket_peer_uid(fd) == getuid();
 }
 
 static const struct smtp_server_handler handler = {.begin = on_begin,
@@ -266,20 +265,22 @@ void session_prepare(struct door *d)
     d->smtp.handler = &handler;
 }
 
-void session_accept(struct door *d, int fd, const struct address_ip *peer)
+void session_accept(struct door *d, int fd, struct str peer)
 {
     static const char full[] = "421 4.7.0 too many connections\r\n";
     struct quarantine *q = d->q;
+    struct conversation *c;
 
-    (void)peer;
     if ((!peer_is_ours(d, fd)) || q->n_sessions >= SESSIONS_MAX || q->stopping) {
         if (!d->local)
             (void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* else he sees the end alone */
         close(fd);
         return;
     }
-    if (!conversation_accept(q->o.loop, fd, &kind, d->local ? NULL : q->tls, d))
+    c = conversation_accept(q->o.loop, fd, &kind, d->local ? NULL : q->tls, d);
+    if (!c)
         return;
+    snprintf(((struct session *)(void *)c)->peer, sizeof((struct session *)(void *)c)->peer, "%.*s", STR(peer));
     q->n_sessions++;
     d->open++;
 }

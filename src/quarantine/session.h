@@ -14,6 +14,7 @@ struct session {
     struct session *next, *prev;
     EVP_MD_CTX *md;
     uint64_t icid;            /* 0 = a local one */
+    char peer[64];            /* its address */
     struct incoming *in;      /* being received */
     struct incoming *storing; /* with the store: its answer is awaited */
 };

@@ -68,7 +68,7 @@ static void stored(void *ctx, enum rc rc, uint32_t message)
         return;
     }
     if (!r->kept) {
-        event(q->events, message_start, .mid = r->made.mid);
+        event(q->events, message_start, .mid = r->made.mid, .uid = r->env.uid);
         made_say(q, &r->made, &r->env);
     }
     if (r->carried.resume == RESUME_DELIVER) {

@@ -201,7 +201,7 @@ static void say_child(struct judged *j, const struct child *c)
         event(q->events, message_split_listed, .mid = j->mid, .child = mid, .recipients = listed(&j->arena, &c->env));
     if (copy->kind == COPY_REWRITTEN)
         event(q->events, message_rewritten, .mid = j->mid, .now = mid, .agent = copy->by, .filter = copy->filter);
-    event(q->events, message_start, .mid = mid);
+    event(q->events, message_start, .mid = mid, .uid = c->env.uid);
     if (copy->kind == COPY_GENERATED)
         event(q->events, message_generated, .mid = mid, .parent = j->mid, .by = copy->by, .filter = copy->filter);
     made_say(q, &c->made, &c->env);

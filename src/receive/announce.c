@@ -228,6 +228,7 @@ struct announce *announce_new(struct receive *r)
     if (!a)
         return NULL;
     a->r = r;
+    bus_on(r->o.bus, BUS_link_release, listeners_link, r);
     bus_on(r->o.bus, BUS_message_known, on_known, a);
     bus_on(r->o.bus, BUS_segment_free, on_free, a);
     bus_on(r->o.bus, BUS_receiving_state, on_state, a);

@@ -58,6 +58,7 @@ struct listener {
     struct str name;
     char *socket_name;
     struct listener_socket *socket;
+    bool via_link; /* a connection through the link: socket_name is the far address */
     bool hidden;   /* cpq_listener: no item of the settings, spoken to by managers */
     unsigned open; /* conversations of this process */
     uint64_t rate_key;
@@ -67,6 +68,7 @@ struct listener {
 
 /* A conversation begins (1) or ends (-1). */
 void listener_count(struct listener *l, int by);
+void listeners_link(void *ctx, const struct bus_in *in); /* BUS_link_release */
 void listeners_set(struct receive *r, const struct receive_socket *sockets, size_t n);
 void listeners_close(struct receive *r);
 void listeners_suspend(struct receive *r, struct str name, bool suspend); /* "all" or empty = every one */

@@ -24,6 +24,8 @@ static void refuse(int fd, enum rc rc)
     close(fd);
 }
 
+static void sweep(struct receive *r, bool all);
+
 void listener_count(struct listener *l, int by)
 {
     l->open += (unsigned)by;
@@ -89,6 +91,37 @@ static void accepted(void *ctx, int fd, const struct address_ip *peer)
         conversation_accept(l->receive->o.loop, fd, &release_kind, now->cpq_tls, l);
     else
         conversation_accept(l->receive->o.loop, fd, t->conf->protocol == 1 ? &qmqp_kind : &session_kind, t->tls, l);
+}
+
+/* Released mail that comes through the link: a listener of its own for the time of the conversation, swept like one whose
+ * socket is closed. Settings decide as for the port (central.md 8: central refuses the channel when the listener is off). */
+void listeners_link(void *ctx, const struct bus_in *in)
+{
+    struct receive *r = ctx;
+    const struct bus_link_release *m = in->msg;
+    struct listener *l = in->fd >= 0 ? calloc(1, sizeof *l) : NULL;
+    enum rc rc;
+
+    if (!l || !(l->socket_name = strndup(m->peer.p ? m->peer.p : "", m->peer.n))) {
+        free(l);
+        if (in->fd >= 0)
+            close(in->fd);
+        return;
+    }
+    l->hidden = l->via_link = true;
+    l->ctx.handler = &release_handler;
+    l->receive = r;
+    l->name = str_lit("cpq_listener");
+    l->rate_key = rate_key_listener(l->name);
+    l->next = r->listeners;
+    r->listeners = l;
+    listeners_conf(r, r->tables->conf);
+    rc = hidden_door(l);
+    if (rc == RC_OK)
+        conversation_accept(r->o.loop, in->fd, &release_kind, r->tables->cpq_tls, l);
+    else
+        refuse(in->fd, rc);
+    sweep(r, false);
 }
 
 static bool is_hidden(const char *socket_name)

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SHOWN = 512, FIRST_RECIPIENTS = 4, ENVELOPE_FIXED = 8192, DISK_MS = 1000 };
+enum { SHOWN = 512, FIRST_RECIPIENTS = 4, ENVELOPE_FIXED = 8192, DISK_MS = 1000, UID_MAX = 48 };
 
 _Static_assert((int)SMTP_BODY_HAS_DOT == (int)BODY_HAS_DOT && (int)SMTP_BODY_HAS_8BIT == (int)BODY_HAS_8BIT &&
                    (int)SMTP_BODY_HAS_BARE == (int)BODY_HAS_BARE && (int)SMTP_BODY_LONG_LINE == (int)BODY_LONG_LINE &&
@@ -65,13 +65,23 @@ enum rc message_allowed(struct receive *r, uint64_t bytes, struct err *e)
     return err_set(e, RC_NO_SPACE, "%s", rc_info(RC_NO_SPACE)->text);
 }
 
+/* The global id: kept through splits, rewrites, quarantine and release. */
+static struct str message_uid(const struct origin *o, const struct message *m, char out[UID_MAX])
+{
+    int n = snprintf(out, UID_MAX, "%llx-%016llx", (unsigned long long)m->mid, (unsigned long long)o->receive->random);
+
+    return str_of(out, (size_t)n);
+}
+
 void message_begin(const struct origin *o, struct message *m)
 {
     struct receive *r = o->receive;
 
+    char uid[UID_MAX];
+
     *m = (struct message){.mid = board_next(r->o.board, NUMBER_MID)};
     spool_transaction_begin(r->spool, &m->token);
-    event(r->o.events, message_start, .mid = m->mid, .icid = o->icid, .helo = o->hello);
+    event(r->o.events, message_start, .mid = m->mid, .icid = o->icid, .helo = o->hello, .uid = message_uid(o, m, uid));
 }
 
 void message_from(const struct origin *o, const struct message *m, struct str sender)
@@ -135,15 +145,14 @@ static struct str date_now(struct receive *r)
 
 static struct str received(const struct origin *o, const struct message *m, char line[RECEIVED_MAX])
 {
-    char ip[46], uid[48];
-    int n = snprintf(uid, sizeof uid, "%llx-%016llx", (unsigned long long)m->mid, (unsigned long long)o->receive->random);
+    char ip[46], uid[UID_MAX];
     struct received r = {.hello = o->hello,
                          .name = o->ptr,
                          .ip = ip_text(&o->ip, ip),
                          .ip6 = o->ip.family == AF_INET6,
                          .by = o->terms->host_name,
                          .protocol = str_c(o->protocol),
-                         .id = str_of(uid, (size_t)n),
+                         .id = message_uid(o, m, uid),
                          .date = date_now(o->receive)};
 
     if (o->tls) {
@@ -242,11 +251,11 @@ void message_forget(struct stored *st)
 static void fill_envelope(const struct origin *o, const struct message *m, struct arena *a, const struct header_facts *f,
                           struct envelope *env)
 {
-    char ip[46];
+    char ip[46], uid[UID_MAX];
 
     env->received_ms = clock_wall_ms();
     env->icid = o->icid;
-    env->uid = arena_printf(a, "%llx-%016llx", (unsigned long long)m->mid, (unsigned long long)o->receive->random);
+    env->uid = arena_str(a, message_uid(o, m, uid));
     env->listener = o->terms->conf->name;
     env->outgoing = m->outgoing;
     env->client_ip = arena_str(a, ip_text(&o->ip, ip));

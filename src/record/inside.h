@@ -6,17 +6,20 @@
 #include "record/alerts.h"
 #include "record/dmarc_rows.h"
 #include "record/dmarc_send.h"
+#include "record/export_verbs.h"
+#include "record/exports.h"
 #include "record/machine.h"
 #include "record/record.h"
 #include "record/state.h"
 #include "record/status.h"
+#include "record/track.h"
 
 enum { SYNC_MOST = 192 };
 
 /* One save: filled on the loop, carried out in the thread pool, finished on the loop. */
 struct save {
     bool running;
-    struct buf content;
+    struct buf content, part;
     int fds[SYNC_MOST];
     size_t n_fds;
     uint64_t events_to_ms; /* what was emitted before this will be on stable storage */
@@ -41,7 +44,11 @@ struct record {
     uint64_t cef_forgotten; /* that were told of */
     struct dmarc_rows dmarc;
     struct dmarc_send *dmarc_send;
+    struct track track;
     struct machine_load machine;
+    struct exports exports;
+    struct export_waiter *waiters; /* parked list-exports */
+    struct loop_timer wait_timer;
     struct saved_state saved; /* only while starting */
     struct save save;
     struct loop_timer timer;
@@ -66,6 +73,9 @@ void save_done(void *ctx);
 
 /* verbs.c: answers BUS_verb_call. */
 void verbs_register(struct record *r);
+
+/* record.c: the next tick comes at once, and saves. */
+void record_save_soon(struct record *r);
 
 /* record.c: some file is due for a roll-over. */
 bool record_due(struct record *r);

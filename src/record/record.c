@@ -106,6 +106,7 @@ static bool write_all(struct record *r)
 {
     bool done = subscriptions_write(r->logs, NULL) == RC_OK;
 
+    done = exports_write(&r->exports, false, NULL) == RC_OK && done;
     return logfile_write(&r->dmarc.file, NULL) == RC_OK && done;
 }
 
@@ -136,6 +137,7 @@ bool record_round(struct record *r, uint64_t now_ns)
     while (event_merge_next(r->merge, &rec)) {
         counters_apply(r->counters, &rec, r->now_ms);
         subscriptions_show(r->logs, &rec);
+        exports_take(&r->exports, &rec);
         if (r->cef)
             consolidate(r, &rec);
         if (rec.type == EVENT_dmarc_row)
@@ -197,6 +199,14 @@ static void again_in(struct record *r, uint64_t ms)
     loop_timer_set(r->loop, &r->timer, ms, on_timer, r);
 }
 
+void record_save_soon(struct record *r)
+{
+    r->changed = true;
+    r->saved_ms = 0;
+    if (r->loop && !r->stopped)
+        again_in(r, 0);
+}
+
 static void save_done_on_loop(void *ctx)
 {
     struct record *r = ctx;
@@ -240,7 +250,7 @@ static void on_timer(void *ctx)
     else
         quiet_tick(r, now_ns / 1000000);
     status_due(r);
-    if ((wait || (r->now_ms - r->saved_ms >= SAVE_MS && (r->changed || due))) && save_begin(r))
+    if ((wait || (r->now_ms - r->saved_ms >= SAVE_MS && (r->changed || due || exports_due(&r->exports)))) && save_begin(r))
         loop_work(r->loop, save_work, save_done_on_loop, r);
     again_in(r, next_tick_ms(r, more));
 }
@@ -255,6 +265,8 @@ static void settings_changed(void *ctx, const struct conf *now, const struct con
     subscriptions_apply(r->logs, now, state_log, &r->saved);
     wire_cef(r, STR_NONE);
     dmarc_rows_apply(&r->dmarc, now, NULL);
+    track_apply(r);
+    exports_apply(&r->exports, now);
     r->changed = true;
     r->saved_ms = 0; /* the lengths of new files, soon */
 }
@@ -318,7 +330,8 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     r->conf = conf;
     r->events = events;
     r->board = board;
-    r->save.content = BUF(8 << 20);
+    r->save.content = BUF(64 << 20);
+    r->save.part = BUF(1 << 20);
     r->cef_line = BUF(1 << 20);
     r->state_path = join(home, "events/record.state");
     r->log_dir = join(home, "log");
@@ -327,6 +340,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     event_merge_on_damage(r->merge, on_damage, r);
     dmarc_rows_init(&r->dmarc, dir);
     free(dir);
+    track_init(r, home);
     r->dmarc_send = dmarc_send_new(loop, bus, conf, events, r->dmarc.file.dir);
     r->counters = counters_new();
     r->logs = subscriptions_new(r->log_dir);
@@ -339,6 +353,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     subscriptions_apply(r->logs, conf ? conf_now(conf) : NULL, state_log, &r->saved);
     wire_cef(r, r->saved.cef);
     dmarc_rows_apply(&r->dmarc, conf ? conf_now(conf) : NULL, &r->saved.dmarc);
+    exports_init(&r->exports, home, events, conf ? conf_now(conf) : NULL, r->saved.exports);
     state_done(&r->saved);
     machine_read(&r->machine, board, r->log_dir);
     r->unsaved = record_save(r, NULL) != RC_OK;
@@ -362,7 +377,8 @@ static void stop_when_saved(void *ctx)
     struct record *r = ctx;
     uint64_t now_ns = clock_mono_ns();
 
-    if (r->save.running || !dmarc_send_stop(r->dmarc_send)) {
+    if (r->save.running || !track_idle(r) || !dmarc_send_stop(r->dmarc_send)) {
+    if (r->save.running || export_verbs_busy(r) || !dmarc_send_stop(r->dmarc_send)) {
         loop_timer_set(r->loop, &r->timer, STOP_POLL_MS, stop_when_saved, r);
         return;
     }
@@ -395,7 +411,11 @@ void record_free(struct record *r)
     dmarc_send_free(r->dmarc_send);
     buf_done(&r->cef_line);
     subscriptions_free(r->logs);
+    track_done(r);
+    export_verbs_done(r);
+    exports_done(&r->exports);
     buf_done(&r->save.content);
+    buf_done(&r->save.part);
     free(r->state_path);
     free(r->log_dir);
     free(r);

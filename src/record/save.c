@@ -15,7 +15,7 @@ static void collect_unsynced(struct record *r)
 {
     struct save *s = &r->save;
 
-    s->n_fds = event_merge_unsynced(r->merge, s->fds, SYNC_MOST - SUBSCRIPTIONS_MOST - 1);
+    s->n_fds = event_merge_unsynced(r->merge, s->fds, SYNC_MOST - SUBSCRIPTIONS_MOST - 3);
     for (size_t i = 0; i <= r->logs->n; i++) {
         struct logfile *l = i < r->logs->n ? &r->logs->items[i]->file : &r->dmarc.file;
         int fd = l->unsynced && l->fd >= 0 ? dup(l->fd) : -1;
@@ -30,7 +30,8 @@ bool save_begin(struct record *r)
 {
     struct save *s = &r->save;
 
-    if (s->running || r->stuck || subscriptions_waiting(r->logs) || r->dmarc.file.out.n)
+    if (s->running || r->stuck || subscriptions_waiting(r->logs) || r->dmarc.file.out.n ||
+        exports_write(&r->exports, true, NULL) != RC_OK)
         return false;
     s->running = true;
     s->roll = subscriptions_roll_begin(r->logs, clock_wall_ms() / 1000);
@@ -38,14 +39,17 @@ bool save_begin(struct record *r)
     s->events_to_ms = r->before_ms;
     s->rc = RC_OK;
     buf_clear(&s->content);
-    state_build(r->merge, r->counters, r->logs, r->cef, &r->dmarc.file.state, r->born_ms, &s->content);
+    buf_clear(&s->part);
     collect_unsynced(r);
+    exports_save(&r->exports, &s->part, s->fds, &s->n_fds);
+    state_build(r->merge, r->counters, r->logs, r->cef, &r->dmarc.file.state, buf_str(&s->part), STR_NONE, r->born_ms,
+                &s->content);
     r->changed = false;
     r->saved_ms = r->now_ms;
     return true;
 }
 
-/* In the thread pool: touches nothing but the save. */
+/* In the thread pool: touches nothing but the save, and the segment that is being closed. */
 void save_work(void *ctx)
 {
     struct record *r = ctx;
@@ -59,6 +63,8 @@ void save_work(void *ctx)
     }
     if (s->rc == RC_OK)
         s->rc = io_replace_file("record.state", r->state_path, buf_str(&s->content), &s->e);
+    if (s->rc == RC_OK)
+        exports_stored(&r->exports);
 }
 
 void save_done(void *ctx)
@@ -75,6 +81,8 @@ void save_done(void *ctx)
     if (r->board)
         board_store(&r->board->events_synced_ms, s->events_to_ms);
     event_merge_saved(r->merge);
+    if (exports_saved(&r->exports))
+        export_verbs_listed(r);
     if (s->roll) {
         subscriptions_roll(r->logs);
         if (dmarc_rows_roll(&r->dmarc))

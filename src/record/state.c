@@ -10,10 +10,11 @@
 #include "base/io.h"
 
 static const uint32_t MAGIC = 0x31434552u;
-enum { STATE_MAX = 4 << 20 };
+enum { STATE_MAX = 32 << 20 };
 
 void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, const struct cef *cef,
-                 const struct logfile_state *dmarc, uint64_t born_ms, struct buf *out)
+                 const struct logfile_state *dmarc, struct str exports, struct str figures, uint64_t born_ms,
+                 struct buf *out)
 {
     struct buf part = BUF(STATE_MAX), rest = BUF(STATE_MAX);
 
@@ -40,6 +41,8 @@ void state_build(struct event_merge *m, const struct counters *c, const struct s
     buf_put_varint(&rest, dmarc->start_s);
     buf_put_varint(&rest, dmarc->length);
     buf_put_varint(&rest, dmarc->roll_to_s);
+    buf_put_str(&rest, exports);
+    buf_put_str(&rest, figures);
     buf_put_u32(out, MAGIC);
     buf_put_u32(out, crc32c(0, buf_str(&rest)));
     buf_add(out, buf_str(&rest));
@@ -80,6 +83,8 @@ enum rc state_read(const char *path, struct event_merge *m, struct counters *c, 
     if (!get_varint(&in, &out->dmarc.start_s) || !get_varint(&in, &out->dmarc.length) ||
         !get_varint(&in, &out->dmarc.roll_to_s))
         out->dmarc = (struct logfile_state){0};
+    if (!get_str(&in, &out->exports) || !get_str(&in, &out->figures))
+        out->exports = out->figures = STR_NONE;
     return RC_OK;
 }
 

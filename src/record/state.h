@@ -17,13 +17,15 @@ struct saved_state {
     uint64_t born_ms;   /* the run of the program it was written in */
     struct saved_log logs[SUBSCRIPTIONS_MOST];
     size_t n_logs;
-    struct str cef;             /* cef_save(); empty: none */
-    struct logfile_state dmarc; /* the file of DMARC rows; start 0: unknown */
+    struct str cef;              /* cef_save(); empty: none */
+    struct logfile_state dmarc;  /* the file of DMARC rows; start 0: unknown */
+    struct str exports, figures; /* exports_save(), figures_save(); empty: none */
 };
 
-/* cef may be NULL; dmarc is where the file of DMARC rows stands. */
+/* cef may be NULL; dmarc is where the file of DMARC rows stands; exports and figures are parts of theirs. */
 void state_build(struct event_merge *m, const struct counters *c, const struct subscriptions *s, const struct cef *cef,
-                 const struct logfile_state *dmarc, uint64_t born_ms, struct buf *out);
+                 const struct logfile_state *dmarc, struct str exports, struct str figures, uint64_t born_ms,
+                 struct buf *out);
 /* Fills everything from the file. RC_NOT_FOUND: a first start. RC_CORRUPT: treated like one by the caller, with an alert. */
 enum rc state_read(const char *path, struct event_merge *m, struct counters *c, struct saved_state *out, struct err *e);
 void state_done(struct saved_state *s);

@@ -68,7 +68,7 @@ static bool parse(int argc, char **argv, struct wish *w)
 static enum rc make_home(const char *home, char path_out[PATH_MAX], struct err *e)
 {
     static const char *const parts[] = {"",      "/spool",   "/events",        "/log",     "/run",
-                                        "/keys", "/keys/ca", "/configuration", "/exports", "/central"};
+                                        "/keys", "/keys/ca", "/configuration", "/exports", "/central", "/tracking"};
     char path[PATH_MAX + 16];
 
     if (mkdir(home, 0700) != 0 && errno != EEXIST)

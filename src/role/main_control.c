@@ -6,9 +6,11 @@
  * version wants.
  */
 #include "admin/admin.h"
+#include "admin/enrol_manager.h"
 #include "admin/identity.h"
 #include "admin/slbl.h"
 #include "base/must.h"
+#include "central/link_names.h"
 #include "conf/hidden.h"
 #include "role/line.h"
 #include "role/role.h"
@@ -122,6 +124,23 @@ static void want_quarantines(struct control *c, const struct conf *now)
         want_hidden(c, now, &euq, now->euq_listener.interface);
 }
 
+/* Where links of gateways come in: link.smtp.4 and so on. The carrier ssh is the SSH server's. */
+static void want_link(struct control *c, const struct conf *now)
+{
+    const struct conf_link_listener *l = &now->link_listener;
+    struct link_port port;
+
+    for (size_t i = 0; i < l->ports.n && l->enabled && conf_is_manager(now); i++) {
+        if (!link_port_parse(l->ports.items[i], &port) || port.carrier == LINK_SSH)
+            continue;
+        want_on_interface(
+            c, &(struct wish){ROLE_central, "link", str_c(link_carrier_name(port.carrier)), port.port, SERVICE_BACKLOG},
+            l->interface.n     ? conf_find(&now->interface, l->interface)
+            : now->interface.n ? now->interface.items
+                               : NULL);
+    }
+}
+
 /* The services of an interface (interfaceconfig): ssh.Management.4, https.Management.4 and so on. */
 static void want_services(struct control *c, const struct conf *now, const struct conf_interface *f, bool *shell, bool *web)
 {
@@ -165,11 +184,18 @@ static bool wants_central(const struct conf *now)
     return conf_is_manager(now);
 }
 
+/* A manager without listeners neither receives nor judges mail. */
 static void count_mail(struct control *c, const struct conf *now)
 {
     role_count(c->process, ROLE_receive, conf_receives(now) ? now->roles.receive : ROLE_NONE);
     role_count(c->process, ROLE_scan, conf_receives(now) ? now->roles.scan : ROLE_NONE);
     role_count(c->process, ROLE_deliver, now->roles.deliver);
+}
+
+/* It speaks SSH on links too, with or without doors of its own. */
+static bool wants_shell(const struct conf *now)
+{
+    return conf_is_manager(now) ? now->link_listener.enabled : wants_central(now);
 }
 
 static void applied(void *ctx, const struct conf *now)
@@ -183,6 +209,7 @@ static void applied(void *ctx, const struct conf *now)
     for (size_t i = 0; i < now->listener.n; i++)
         want_listener(c, now, &now->listener.items[i]);
     want_quarantines(c, now);
+    want_link(c, now);
     for (size_t i = 0; i < now->interface.n; i++)
         want_services(c, now, &now->interface.items[i], &shell, &web);
     if (captures_wanted(&c->admin)) {
@@ -191,7 +218,7 @@ static void applied(void *ctx, const struct conf *now)
     }
     role_listen(c->process, c->wanted, c->n);
     count_mail(c, now);
-    role_count(c->process, ROLE_shell, shell);
+    role_count(c->process, ROLE_shell, shell || wants_shell(now));
     role_count(c->process, ROLE_web, web);
     role_count(c->process, ROLE_push, wants_push(now));
     role_count(c->process, ROLE_central, wants_central(now));
@@ -242,6 +269,7 @@ static enum rc start(struct process *p, struct err *e)
     login_open(&c->admin);
     sessions_open(&c->admin);
     run_open(&c->admin);
+    enrol_open(&c->admin);
     bus_on_peer(p->bus, peer_came, NULL, c);
     TRY(slbl_open(&c->admin, e));
     captures_open(&c->admin); /* what it tells a new process comes after the snapshot */

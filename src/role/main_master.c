@@ -93,7 +93,7 @@ static int lock_home(struct master *m)
 static int make_dirs(const char *home)
 {
     static const char *const names[] = {"run",  "log",  "events", "spool", "configuration", "captures",
-                                        "push", "snmp", "clock",  "keys",  "quarantine",    "run/cpq"};
+                                        "push", "snmp", "clock",  "keys",  "quarantine",    "run/cpq", "run/link"};
     char path[PATH_MAX];
     struct stat st;
 

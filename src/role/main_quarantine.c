@@ -23,10 +23,9 @@ static void hand_sockets(struct process *p)
 static enum rc start(struct process *p, struct err *e)
 {
     struct quarantine *q;
-    char *dir, *socket, *channels;
+    char *dir, *socket;
 
-    if (asprintf(&dir, "%s/quarantine", p->home) < 0 || asprintf(&socket, "%s/run/cpq/socket", p->home) < 0 ||
-        asprintf(&channels, "%s/run/cpq", p->home) < 0)
+    if (asprintf(&dir, "%s/quarantine", p->home) < 0 || asprintf(&socket, "%s/run/cpq/socket", p->home) < 0)
         return err_set(e, RC_NO_MEMORY, "out of memory");
     TRY(quarantine_new(&(struct quarantine_options){.loop = p->loop,
                                                     .bus = p->bus,
@@ -34,8 +33,7 @@ static enum rc start(struct process *p, struct err *e)
                                                     .events = p->events,
                                                     .board = p->board,
                                                     .dir = dir,
-                                                    .socket = socket,
-                                                    .channels = channels},
+                                                    .socket = socket},
                        &q, e));
     p->state = q;
     hand_sockets(p);

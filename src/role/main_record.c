@@ -6,6 +6,8 @@
 #include "record/record.h"
 #include "role/role.h"
 
+#include <stdlib.h>
+
 static enum rc start(struct process *p, struct err *e)
 {
     (void)e;
@@ -30,6 +32,8 @@ static void stop(struct process *p)
 int main(int argc, char **argv)
 {
     static const struct role_kind kind = {.kind = ROLE_record, .start = start, .stop = stop};
+
+    setenv("UV_THREADPOOL_SIZE", "4", 1); /* a save must not wait for an import and two searches */
 
     return role_main(&kind, argc, argv);
 }

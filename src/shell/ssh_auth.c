@@ -71,7 +71,7 @@ static void remember(struct connection *c, const char *user, uint64_t role, bool
 
 static bool try_password(struct connection *c, const char *user, const char *password, const char *method)
 {
-    if (c->proved || c->dead || c->tries >= SSH_TRIES_MAX)
+    if (c->proved || c->dead || c->tries >= SSH_TRIES_MAX || c->carried.carrier[0] || link_is_account(user))
         return false;
     if (c->conf->ssh.password_login && login_ask(c, user, password) && c->login.role <= ROLE_LAST_WITH_LOGIN) {
         remember(c, user, c->login.role, c->login.must_change, method);
@@ -144,6 +144,8 @@ static int on_message(ssh_session session, ssh_message m, void *ctx)
             c->dead = true;
         return 0;
     }
+    if (ssh_message_type(m) == SSH_REQUEST_CHANNEL_OPEN && c->is_link)
+        return link_asked(c, m);
     if (ssh_message_type(m) != SSH_REQUEST_AUTH || c->proved)
         return 1;
     banner(c);
@@ -186,6 +188,21 @@ static bool key_of(const struct connection *c, const struct conf_user *u, ssh_ke
     return false;
 }
 
+/* Accounts `link` and `enrol`. */
+static int on_link_key(struct connection *c, const char *user, ssh_key key, char state)
+{
+    if (c->proved || c->dead || !link_user_fits(c, user) || !link_key_taken(c, user, key)) {
+        if (++c->keys_tried > SSH_KEYS_MAX)
+            c->dead = true;
+        return SSH_AUTH_DENIED;
+    }
+    if (state == SSH_PUBLICKEY_STATE_VALID) {
+        remember(c, user, 0, false, "publickey");
+        c->is_link = true;
+    }
+    return SSH_AUTH_SUCCESS;
+}
+
 static int on_key(ssh_session session, const char *user, struct ssh_key_struct *key, char state, void *ctx)
 {
     struct connection *c = ctx;
@@ -196,8 +213,10 @@ static int on_key(ssh_session session, const char *user, struct ssh_key_struct *
     (void)session;
     banner(c);
     c->prompted = false;
-    if (c->proved || c->dead || (state != SSH_PUBLICKEY_STATE_NONE && state != SSH_PUBLICKEY_STATE_VALID) ||
-        !key_of(c, u, key, &no_pty)) {
+    if (link_is_account(user) && (state == SSH_PUBLICKEY_STATE_NONE || state == SSH_PUBLICKEY_STATE_VALID))
+        return on_link_key(c, user, key, state);
+    if (!link_user_fits(c, user) || c->proved || c->dead ||
+        (state != SSH_PUBLICKEY_STATE_NONE && state != SSH_PUBLICKEY_STATE_VALID) || !key_of(c, u, key, &no_pty)) {
         if (++c->keys_tried > SSH_KEYS_MAX)
             c->dead = true;
         return SSH_AUTH_DENIED;

@@ -270,7 +270,7 @@ ssh_channel channel_open(ssh_session session, void *connection)
     struct connection *c = connection;
     struct channel *ch;
 
-    if (!c->counted || c->n_channels >= SSH_CHANNELS_MAX)
+    if (!c->counted || c->is_link || c->n_channels >= SSH_CHANNELS_MAX)
         return NULL; /* also what a client sends before it knows that it is logged in */
     ch = calloc(1, sizeof *ch);
     must(ch);

@@ -48,6 +48,8 @@ void connection_turn(struct connection *c)
     c->dead |= ssh_event_dopoll(c->event, 0) == SSH_ERROR;
     if (!connection_over(c))
         channels_pump(c);
+    if (!connection_over(c) && c->is_link)
+        link_pump(c);
     c->turning = false;
     if (connection_over(c)) {
         connection_end(c);
@@ -68,7 +70,7 @@ static void too_long(void *ctx)
 {
     struct connection *c = ctx;
 
-    if (!c->login.running && c->n_channels)
+    if (!c->login.running && (c->n_channels || c->is_link))
         return;
     connection_end(c);
 }
@@ -118,6 +120,7 @@ static bool begin(struct connection *c, int fd)
     if (ssh_bind_accept_fd(c->server->bind, c->session, fd) != SSH_OK)
         return false;
     ssh_options_set(c->session, SSH_OPTIONS_COMPRESSION, "no"); /* memory of a peer's choosing */
+    ssh_set_counters(c->session, &c->counter, NULL);
     auth_begin(c);
     ssh_set_server_callbacks(c->session, &c->callbacks);
     ssh_set_blocking(c->session, 0);
@@ -136,6 +139,7 @@ static void connection_free(struct connection *c)
         s->n_unproved--;
     loop_timer_cancel(s->o.loop, &c->limit);
     channels_end(c);
+    link_end(c);
     watch_free(c->watch);
     if (c->event && c->session)
         ssh_event_remove_session(c->event, c->session);
@@ -146,7 +150,7 @@ static void connection_free(struct connection *c)
     ssh_server_less(s);
 }
 
-void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer)
+void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer, const struct carried *carried)
 {
     struct connection *c = calloc(1, sizeof *c);
     int ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -159,6 +163,8 @@ void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer)
     }
     *c = (struct connection){.server = s, .peer = *peer, .next = s->connections, .link = &s->connections};
     c->conf = conf_ref(s->conf);
+    if (carried)
+        c->carried = *carried;
     ip_text(peer, c->peer_text);
     keep_alive(fd);
     c->watch = watch_new(s->o.loop, ours, ready, c);
@@ -188,11 +194,20 @@ void connection_login_over(struct connection *c)
     struct ssh_server *s = c->server;
 
     if (c->login.cancelled || !c->proved || connection_over(c)) {
+        link_not_proved(c);
         connection_end(c);
         return;
     }
     c->counted = true;
     s->n_unproved--;
+    if (c->is_link) {
+        loop_timer_cancel(s->o.loop, &c->limit);
+        if (link_begin(c))
+            connection_turn(c);
+        else
+            connection_end(c);
+        return;
+    }
     connection_idle(c, true);
     if (s->n_connections - s->n_unproved + s->n_ftp > s->conf->access.sessions_max) {
         ssh_server_refused(s, "SSH", &c->peer, "too many sessions");

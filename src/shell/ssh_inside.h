@@ -102,7 +102,7 @@ struct ssh_server {
     struct ftp_login *ftp;
     struct child *children;
     struct opening *openings;
-    uint64_t last_opening;
+    uint64_t last_opening, last_link;
     size_t n_connections, n_unproved, n_ftp;
     uint64_t refused_since_ms; /* lines about refused connections in this second */
     unsigned refused_lines;
@@ -136,6 +136,15 @@ struct login {
     uint64_t call; /* main thread only */
 };
 
+/* What a carrier of the link has found out before SSH (central.md 8); id 0 = the connection came by a door of ours. */
+struct carried {
+    uint64_t id;
+    char serial[65], token[65]; /* whose certificate was shown; the token that it says it has */
+    char carrier[8];
+    uint16_t port;
+    bool mgmt; /* not a link but a connection that came through one: account `manager` alone */
+};
+
 struct connection {
     struct ssh_server *server;
     const struct conf *conf; /* counted; the one it began with */
@@ -159,9 +168,16 @@ struct connection {
     /* channels (ssh_channel.c) */
     struct channel *channels;
     unsigned n_channels;
+    /* the link (ssh_link.c) */
+    struct carried carried;
+    struct ssh_counter_struct counter; /* octets of the socket */
+    bool is_link;                      /* logged in as `link` or `enrol`: no session, the fixed channels alone */
+    bool link_tried;                   /* somebody wanted to */
+    struct link_line *link_line;
 };
 
-void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer);
+/* `carried` NULL: by a door. */
+void connection_new(struct ssh_server *s, int fd, const struct address_ip *peer, const struct carried *carried);
 /* Reads, acts, writes as far as nobody has to be waited for. Not during the login, not from inside a callback of libssh. */
 void connection_turn(struct connection *c);
 /* Whether it has failed or was closed. */
@@ -195,6 +211,26 @@ void auth_begin(struct connection *c);
 ssh_channel channel_open(ssh_session session, void *connection);
 void channels_pump(struct connection *c);
 void channels_end(struct connection *c);
+
+/* --- ssh_link.c: links of gateways, on a manager
+ * ---------------------------------------------------------------------------- */
+
+void links_begin(struct ssh_server *s);
+/* In the login's thread: whether this key opens a link, or is that of an open token. Sets c->carried. */
+bool link_key_taken(struct connection *c, const char *user, ssh_key offered);
+bool link_is_account(const char *user);
+/* Whether this carried connection may be that user at all. */
+bool link_user_fits(const struct connection *c, const char *user);
+/* The login is over and worked. False: it is not wanted any more. */
+bool link_begin(struct connection *c);
+/* In a callback of libssh: the gateway opens a channel; 1 = refused by libssh. */
+int link_asked(struct connection *c, ssh_message m);
+void link_pump(struct connection *c);
+void link_end(struct connection *c);
+/* The login failed: its line in the log. */
+void link_not_proved(struct connection *c);
+/* New settings: who may no longer is sent away. */
+void links_check(struct ssh_server *s);
 
 /* --- ssh_ftp.c
  * -------------------------------------------------------------------------------------------------------------- */

@@ -93,7 +93,7 @@ static void accepted(void *ctx, int fd, const struct address_ip *peer)
     }
     if (s->n_unproved >= SSH_UNPROVED_MAX)
         end_oldest_unproved(s);
-    connection_new(s, fd, peer);
+    connection_new(s, fd, peer, NULL);
 }
 
 /* --- listening sockets
@@ -177,6 +177,7 @@ static void changed(void *ctx, const struct conf *now, const struct conf *old)
     if (s->conf)
         conf_unref(s->conf);
     s->conf = conf_ref(now);
+    links_check(s);
 }
 
 /* --- beginning and end
@@ -200,6 +201,7 @@ enum rc ssh_server_new(const struct ssh_server_options *o, struct ssh_server **o
     }
     conf_on_change(o->conf, changed, s);
     openings_begin(s);
+    links_begin(s);
     logins_begin(s);
     must(uv_signal_init(loop_uv(o->loop), &s->chld) == 0);
     s->chld.data = s;

@@ -49,7 +49,8 @@ struct segment_writer {
     char path[SEGMENT_PATH]; /* while open */
 };
 
-/* Makes the file of head->epoch, head->seq anew, whatever lies there. head: kind, serial, epoch, seq, first, start_ms. */
+/* Makes the file of head->epoch, head->seq anew, whatever lies there. head: kind, serial, epoch, seq, first, start_ms. When
+ * that fails (a full disk) lines may be added all the same: segment_flush() tries again. */
 enum rc segment_begin(struct segment_writer *w, const char *dir, const struct segment_header *head, struct err *e);
 /* Goes on with a file whose first `length` octets are known to be good; more is cut off. RC_CORRUPT: it is shorter. */
 enum rc segment_resume(struct segment_writer *w, const char *dir, const struct segment_header *head, uint64_t length,

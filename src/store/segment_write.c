@@ -91,25 +91,30 @@ static void header_text(const struct segment_header *h, char out[SEGMENT_HEADER]
     out[SEGMENT_HEADER - 1] = '\n';
 }
 
-enum rc segment_begin(struct segment_writer *w, const char *dir, const struct segment_header *head, struct err *e)
+/* The file, empty but for room for its header. */
+static enum rc create(struct segment_writer *w, struct err *e)
 {
     char blank[SEGMENT_HEADER];
     struct iovec iov = {blank, sizeof blank};
     enum rc rc;
 
-    prepare(w, head);
-    w->head.last = head->first - 1;
-    w->head.events = 0;
-    segment_path(w->path, dir, head->kind, head->epoch, head->seq, true);
     TRY(io_create("exports.create", w->path, O_RDWR | O_CREAT | O_TRUNC, &w->fd, e));
     memset(blank, ' ', sizeof blank);
     rc = io_pwritev("exports.begin", w->fd, &iov, 1, 0, e);
     w->length = SEGMENT_HEADER;
-    if (rc == RC_OK)
-        return RC_OK;
-    close(w->fd);
-    w->fd = -1;
+    if (rc != RC_OK)
+        segment_leave(w);
     return rc;
+}
+
+enum rc segment_begin(struct segment_writer *w, const char *dir, const struct segment_header *head, struct err *e)
+{
+    prepare(w, head);
+    w->head.last = head->first - 1;
+    w->head.events = 0;
+    w->length = 0;
+    segment_path(w->path, dir, head->kind, head->epoch, head->seq, true);
+    return create(w, e);
 }
 
 enum rc segment_resume(struct segment_writer *w, const char *dir, const struct segment_header *head, uint64_t length,
@@ -163,8 +168,10 @@ enum rc segment_flush(struct segment_writer *w, struct err *e)
 {
     struct iovec iov;
 
+    if (w->fd < 0 && w->length > SEGMENT_HEADER)
+        return err_set(e, RC_UNAVAILABLE, "%s is not open", w->path);
     if (w->fd < 0)
-        return err_set(e, RC_UNAVAILABLE, "no export segment is open");
+        TRY(create(w, e));
     for (;;) { /* a frame that could not be written before comes first */
         if (w->out.n) {
             iov = (struct iovec){w->out.p, w->out.n};
@@ -221,6 +228,8 @@ enum rc segment_finish(const char *dir, const struct segment_header *head, uint6
     segment_path(open_path, dir, head->kind, head->epoch, head->seq, true);
     segment_path(path, dir, head->kind, head->epoch, head->seq, false);
     if (access(path, F_OK) != 0) {
+        if (access(open_path, F_OK) != 0)
+            return err_errno(e, errno, "%s", open_path);
         TRY(write_header(open_path, head, e));
         TRY(io_rename("exports.name", open_path, path, e));
         snprintf(folder, sizeof folder, "%.400s/%s", dir, words[head->kind]);

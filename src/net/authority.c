@@ -1,10 +1,10 @@
 /*
  * Certificates of enrolment by libcrypto. See authority.h.
  *
- * Called by identity.c and the verbs of enrolment. Owns nothing. What a partner sent is looked at before it is signed; what
- * cannot be read ends with RC_INVALID.
+ * Called by admin (identity, enrolment) and conf (pins of cards). Owns nothing. What a partner sent is looked at before it
+ * is signed; what cannot be read ends with RC_INVALID.
  */
-#include "admin/authority.h"
+#include "net/authority.h"
 
 #include "base/clock.h"
 
@@ -265,6 +265,24 @@ enum rc authority_request_pin(struct str request, char out[AUTHORITY_PIN + 1], s
 
     X509_REQ_free(r);
     return rc;
+}
+
+enum rc authority_key_pin(struct str key, char out[AUTHORITY_PIN + 1], struct err *e)
+{
+    EVP_PKEY *k = key_of(key);
+    enum rc rc = pin(k, out, e);
+
+    EVP_PKEY_free(k);
+    return rc;
+}
+
+bool authority_is_own(struct str cert)
+{
+    X509 *x = cert_of(cert);
+    bool own = x && X509_NAME_cmp(X509_get_subject_name(x), X509_get_issuer_name(x)) == 0;
+
+    X509_free(x);
+    return own;
 }
 
 enum rc authority_fits(struct str cert, struct str key, struct str serial, struct err *e)

@@ -1,10 +1,10 @@
 /*
  * The certificates by which enrolled partners know each other (central.md 3): key and request of a gateway, the manager's
  * own small authority that signs it, pins. ECDSA P-256, subject = the serial number, usages client and server, two years.
- * Pure: nothing is stored here. Keys in buffers are the caller's to wipe (certificate_wipe).
+ * Pure: nothing is stored here. Keys in buffers are the caller's to wipe (buf and all).
  */
-#ifndef ADMIN_AUTHORITY_H
-#define ADMIN_AUTHORITY_H
+#ifndef NET_AUTHORITY_H
+#define NET_AUTHORITY_H
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -24,11 +24,15 @@ enum rc authority_sign(struct str authority, struct str authority_key, struct st
 /* A certificate that signs itself, for who has no authority. */
 enum rc authority_self_sign(struct str serial, struct str key, struct buf *cert_out, struct err *e);
 
-/* SHA-256 of the public key (SubjectPublicKeyInfo) of a certificate, of a request: what partners pin, 64 hex digits. */
+/* SHA-256 of the public key (SubjectPublicKeyInfo) of a certificate, a private key, a request: what partners pin, 64 hex
+ * digits. */
 enum rc authority_pin(struct str cert, char out[AUTHORITY_PIN + 1], struct err *e);
+enum rc authority_key_pin(struct str key, char out[AUTHORITY_PIN + 1], struct err *e);
 enum rc authority_request_pin(struct str request, char out[AUTHORITY_PIN + 1], struct err *e);
 /* The certificate belongs to this key and names this serial number. */
 enum rc authority_fits(struct str cert, struct str key, struct str serial, struct err *e);
+/* Does it sign itself? */
+bool authority_is_own(struct str cert);
 /* Is half of its time over (time to renew)? And all of it? False for what is none. */
 bool authority_half_over(struct str cert, uint64_t now_ms);
 bool authority_over(struct str cert, uint64_t now_ms);

@@ -1,0 +1,260 @@
+/*
+ * What is known of each gateway: is there contact, since when, why not; its last hello, its clock, what came from it last.
+ *
+ * Called by line.c when a job ends, by pull.c when a segment is imported, by control for the verb `contact`. Owns these
+ * facts for the life of the process. Contact that is away for AWAY_MS is an alert, and so is a gateway that is somebody
+ * else.
+ */
+#include "central/inside.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/must.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { AWAY_MS = 300000, CLOCK_WARN_MS = 5000 };
+
+enum contact_state { CONTACT_NEVER, CONTACT_UP, CONTACT_DOWN, CONTACT_REFUSED };
+static const char *const state_names[] = {"never", "connected", "no contact", "refused"};
+
+struct contact {
+    struct contact *next;
+    struct central *central;
+    char *name;
+    enum contact_state state;
+    uint64_t since_ms; /* wall clock: of the state */
+    uint64_t heard_ms; /* last answer */
+    uint64_t bytes;
+    bool via_link, told_away, told_clock;
+    char error[ERR_TEXT_MAX];
+    struct greeting hello;
+    struct {
+        uint64_t last_ms, segments, bytes;
+    } service[CONTACT_SERVICES];
+    struct loop_timer away;
+};
+
+static struct contact *find(const struct central *c, struct str name)
+{
+    struct contact *k = c->contacts;
+
+    while (k && !str_eqi(str_c(k->name), name))
+        k = k->next;
+    return k;
+}
+
+static struct contact *contact_of(struct central *c, struct str name)
+{
+    struct contact *k = find(c, name);
+
+    if (k)
+        return k;
+    k = calloc(1, sizeof *k);
+    must(k && (k->name = strndup(name.p, name.n)));
+    k->central = c;
+    k->next = c->contacts;
+    c->contacts = k;
+    return k;
+}
+
+static void on_away(void *ctx)
+{
+    struct contact *k = ctx;
+
+    k->told_away = true;
+    event(k->central->o.events, gateway_away, .name = str_c(k->name), .since_ms = k->heard_ms, .why = str_c(k->error));
+}
+
+static void become(struct contact *k, enum contact_state state)
+{
+    if (k->state == state)
+        return;
+    k->state = state;
+    k->since_ms = clock_wall_ms();
+}
+
+/* --- what is told
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void check_clock(struct contact *k)
+{
+    uint64_t off = (uint64_t)(k->hello.clock_ms < 0 ? -k->hello.clock_ms : k->hello.clock_ms);
+
+    if (off > CLOCK_WARN_MS && !k->told_clock)
+        event(k->central->o.events, gateway_clock, .name = str_c(k->name), .off_ms = off, .behind = k->hello.clock_ms < 0);
+    k->told_clock = off > CLOCK_WARN_MS;
+}
+
+static void heard(struct contact *k)
+{
+    k->heard_ms = clock_wall_ms();
+    loop_timer_cancel(k->central->o.loop, &k->away);
+    if (k->told_away)
+        event(k->central->o.events, gateway_back, .name = str_c(k->name));
+    k->told_away = false;
+}
+
+void contact_up(struct central *c, struct str appliance, struct greeting *g, bool via_link)
+{
+    struct contact *k = contact_of(c, appliance);
+
+    greeting_done(&k->hello);
+    k->hello = *g;
+    g->json = NULL;
+    k->via_link = via_link;
+    if (k->state != CONTACT_UP)
+        event(c->o.events, gateway_connected, .name = appliance, .serial = str_c(k->hello.serial), .rtt_ms = k->hello.rtt_ms,
+              .link = via_link);
+    become(k, CONTACT_UP);
+    heard(k);
+    check_clock(k);
+}
+
+void contact_heard(struct central *c, struct str appliance, uint64_t bytes)
+{
+    struct contact *k = contact_of(c, appliance);
+
+    k->bytes += bytes;
+    heard(k);
+}
+
+void contact_down(struct central *c, struct str appliance, enum rc rc, const char *why)
+{
+    struct contact *k = contact_of(c, appliance);
+    bool refused = rc == RC_NOT_PERMITTED || rc == RC_NOT_IMPLEMENTED;
+    bool news = k->state != (refused ? CONTACT_REFUSED : CONTACT_DOWN) || strcmp(k->error, why) != 0;
+
+    snprintf(k->error, sizeof k->error, "%s", why);
+    become(k, refused ? CONTACT_REFUSED : CONTACT_DOWN);
+    if (news && refused)
+        event(c->o.events, gateway_refused, .name = appliance, .why = str_c(why));
+    else if (news)
+        event(c->o.events, gateway_lost, .name = appliance, .why = str_c(why));
+    if (!k->away.slot && !k->told_away)
+        loop_timer_set(c->o.loop, &k->away, AWAY_MS, on_away, k);
+}
+
+void contact_transfer(struct central *c, struct str appliance, enum contact_service s, uint64_t bytes)
+{
+    struct contact *k = contact_of(c, appliance);
+
+    k->service[s].last_ms = clock_wall_ms();
+    k->service[s].segments++;
+    k->service[s].bytes += bytes;
+}
+
+const char *contact_hello(const struct central *c, struct str appliance)
+{
+    const struct contact *k = find(c, appliance);
+
+    return k ? k->hello.json : NULL;
+}
+
+/* --- the verb `contact [NAME]`
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void put_number(struct buf *out, const char *key, uint64_t n)
+{
+    buf_addf(out, ",\"%s\":%" PRIu64, key, n);
+}
+
+static void put_text(struct buf *out, const char *key, struct str s)
+{
+    buf_addf(out, ",\"%s\":", key);
+    json_str(out, s);
+}
+
+static void put_one(const struct central *c, const struct conf_appliance *a, struct buf *out)
+{
+    static const struct contact none;
+    const struct contact *k = find(c, a->name);
+
+    if (!k)
+        k = &none;
+    buf_add(out, str_lit("{\"name\":"));
+    json_str(out, a->name);
+    put_text(out, "serial", a->serial);
+    put_text(out, "state", str_c(a->disconnected ? "disconnected" : state_names[k->state]));
+    put_number(out, "since", k->since_ms);
+    put_number(out, "last_contact", k->heard_ms);
+    put_text(out, "error", str_c(k->state == CONTACT_UP ? "" : k->error));
+    put_text(out, "via", str_c(k->state != CONTACT_UP ? "" : k->via_link ? "link" : "ssh"));
+    put_number(out, "rtt_ms", k->hello.rtt_ms);
+    buf_addf(out, ",\"clock_ms\":%" PRId64, k->hello.clock_ms);
+    put_number(out, "bytes", k->bytes);
+    buf_add(out, str_lit(",\"services\":{"));
+    for (int s = 0; s < CONTACT_SERVICES; s++)
+        buf_addf(out, "%s\"%s\":{\"on\":%s,\"last_transfer\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+                 s ? "," : "", s == CONTACT_REPORTING ? "reporting" : "tracking",
+                 (s == CONTACT_REPORTING ? a->reporting : a->tracking) ? "true" : "false", k->service[s].last_ms,
+                 k->service[s].segments, k->service[s].bytes);
+    buf_addf(out, "},\"hello\":%s}", k->hello.json ? k->hello.json : "null");
+}
+
+/* JSON alone: a list with an object for each enrolled gateway, or for the one named. */
+void verb_contact(struct central_call *call)
+{
+    const struct central *c = call->central;
+    struct str name = STR_NONE;
+    size_t n = 0;
+
+    get_str(&call->args, &name);
+    buf_addc(&call->json, '[');
+    for (size_t i = 0; c->conf && i < c->conf->appliance.n; i++) {
+        const struct conf_appliance *a = &c->conf->appliance.items[i];
+
+        if (name.n && !str_eqi(name, a->name))
+            continue;
+        if (n++)
+            buf_addc(&call->json, ',');
+        put_one(c, a, &call->json);
+    }
+    buf_addc(&call->json, ']');
+    central_answer(call, name.n && !n ? RC_NOT_FOUND : RC_OK);
+}
+
+/* --- life
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
+
+static void drop(struct contact *k)
+{
+    loop_timer_cancel(k->central->o.loop, &k->away);
+    greeting_done(&k->hello);
+    free(k->name);
+    free(k);
+}
+
+void contacts_sweep(struct central *c)
+{
+    struct contact **at = &c->contacts;
+
+    while (*at) {
+        struct contact *k = *at;
+        const struct conf_appliance *a = appliance_find(c, str_c(k->name));
+
+        if (a && a->disconnected)
+            loop_timer_cancel(c->o.loop, &k->away); /* nobody wants contact */
+        if (a) {
+            at = &k->next;
+            continue;
+        }
+        *at = k->next;
+        drop(k);
+    }
+}
+
+void contacts_free(struct central *c)
+{
+    while (c->contacts) {
+        struct contact *k = c->contacts;
+
+        c->contacts = k->next;
+        drop(k);
+    }
+}
