@@ -64,6 +64,11 @@ enum rc slbl_open(struct admin *a, struct err *e)
     return RC_OK;
 }
 
+uint64_t slbl_version(const struct admin *a)
+{
+    return a->slbl ? a->slbl->version : 0;
+}
+
 void slbl_close(struct admin *a)
 {
     if (!a->slbl)

@@ -7,5 +7,7 @@
 /* Reads HOME/slbl (none: empty lists) and sends the lists to each scan worker that comes. */
 enum rc slbl_open(struct admin *a, struct err *e);
 void slbl_close(struct admin *a);
+/* Number of the last change; 0 = there was none. */
+uint64_t slbl_version(const struct admin *a);
 
 #endif

@@ -25,6 +25,7 @@ static void changed(void *ctx, const struct conf *now, const struct conf *old)
     c->conf = conf_ref(now);
     lines_sweep(c);
     contacts_sweep(c);
+    pulls_sweep(c);
     links_changed(c);
 }
 
@@ -36,6 +37,7 @@ struct central *central_new(const struct central_options *o)
     c->o = *o;
     verbs_begin(c);
     lines_begin(c);
+    pulls_begin(c);
     links_begin(c);
     conf_on_change(o->conf, changed, c);
     return c;
@@ -59,6 +61,7 @@ void central_stop(struct central *c, void (*stopped)(void *ctx), void *ctx)
 void central_free(struct central *c)
 {
     lines_free(c);
+    pulls_free(c);
     contacts_free(c);
     links_free(c);
     if (c->conf)
