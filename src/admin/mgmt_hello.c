@@ -3,11 +3,11 @@
  *
  * Called by verb_mgmt.c. Owns nothing. What is said is foreign: strict JSON, keys that are not known are passed over.
  */
+#include "admin/enrol.h"
 #include "admin/mgmt.h"
 #include "admin/slbl.h"
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/json_read.h"
 #include "conf/product.h"
 
@@ -17,6 +17,7 @@ struct hello {
     uint64_t proto;
     enum rc rc;
     struct str exports; /* what record says: {"epoch":N,"exports":{...}} */
+    struct str card;    /* members of the reply that enrolment adds (enrol.h) */
 };
 
 static void take(struct verb_call *c, const struct bus_verb_reply *r)
@@ -25,12 +26,6 @@ static void take(struct verb_call *c, const struct bus_verb_reply *r)
 
     h->rc = r->rc < RC_COUNT ? (enum rc)r->rc : RC_INTERNAL;
     h->exports = arena_str(&c->arena, r->json);
-}
-
-static void member(struct buf *out, const char *key, struct str value)
-{
-    buf_addf(out, ",\"%s\":", key);
-    json_str(out, value);
 }
 
 static const char *yes(bool on)
@@ -69,9 +64,8 @@ static void answer(struct verb_call *c)
         mgmt_err(c, 403, "this manager is not enrolled any more");
         return;
     }
-    buf_addf(&out, "{\"proto\":%" PRIu64, h->proto);
-    member(&out, "serial", conf->system.serial);
-    member(&out, "host", conf->system.hostname);
+    buf_addf(&out, "{\"proto\":%" PRIu64 ",", h->proto);
+    buf_add(&out, h->card);
     buf_add(&out, str_lit(",\"role\":\"gateway\",\"model\":\"" PRODUCT_MODEL_GATEWAY "\",\"ver\":\"" PRODUCT_RELEASE "\""));
     put_services(conf, &out);
     put_exports(c, h, &out);
@@ -85,10 +79,13 @@ static void answer(struct verb_call *c)
 
 void mgmt_hello(struct verb_call *c, struct strs args)
 {
-    const struct conf_manager *m = mgmt_manager(c);
     struct hello *h = arena_must_alloc(&c->arena, sizeof *h);
+    struct buf card = BUF(65536), gone;
+    const struct conf_manager *m;
     const struct json *v = NULL;
-    struct str serial, status[2];
+    struct str status[2];
+    struct err e = ERR_NONE;
+    enum rc rc;
 
     if (args.n != 1 || json_read(&c->arena, args.items[0], &v, NULL) != RC_OK || !json_is(v, JSON_OBJECT) ||
         !json_u64(json_get(v, "proto"), &h->proto)) {
@@ -100,9 +97,19 @@ void mgmt_hello(struct verb_call *c, struct strs args)
         return;
     }
     h->proto = h->proto < MGMT_PROTO ? h->proto : MGMT_PROTO;
-    serial = json_str_of(json_get(v, "serial"));
-    if (!m || (m->serial.n && !str_eq(m->serial, serial))) {
-        mgmt_err(c, 403, "serial number %.*s is not the one of this manager", STR(str_first(serial, 64)));
+    rc = enrol_hello(c->admin, c->user, args.items[0], &card, &e);
+    h->card = arena_str(&c->arena, buf_str(&card));
+    buf_done(&card);
+    if (rc != RC_OK) {
+        mgmt_fail(c, rc, str_c(err_text(&e)));
+        return;
+    }
+    m = mgmt_manager(c);
+    if (!m) { /* it asked to be forgotten */
+        gone = BUF(65536);
+        buf_addf(&gone, "{\"proto\":%" PRIu64 ",%.*s}", h->proto, STR(h->card));
+        mgmt_ok(c, buf_str(&gone), STR_NONE);
+        buf_done(&gone);
         return;
     }
     status[0] = str_lit("status");

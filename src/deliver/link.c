@@ -16,10 +16,16 @@ static struct piece *piece_of(struct smtp_job *job)
     return (struct piece *)(void *)job;
 }
 
+/* To a quarantine, here or on the manager. */
+static bool to_holder(const struct link *l)
+{
+    return l->to->quarantine && !l->to->release;
+}
+
 /* To the quarantines of this machine: no connection that the log would show. */
 static bool local_leg(const struct link *l)
 {
-    return l->to->quarantine && !l->to->release;
+    return to_holder(l) && !l->central;
 }
 
 static void set_idle(struct link *l, bool idle)
@@ -54,10 +60,9 @@ static void on_connected(void *ctx, struct smtp_client *cl)
     char local[46], remote[46];
 
     l->client = cl;
-    if (local_leg(l)) {
-    if (l->to->quarantine)
+    if (to_holder(l))
         holder_connected(l);
-    if (l->to->quarantine && !l->central)
+    if (local_leg(l))
         return;
     conversation_addresses(smtp_client_conversation(cl), &l->local, l->via_link ? NULL : &l->ip);
     l->dcid = board_next(d->o.board, NUMBER_DCID);
@@ -112,7 +117,7 @@ static void on_begin(void *ctx, struct smtp_client *cl, struct smtp_job *job)
     struct piece *p = piece_of(job);
 
     (void)cl;
-    if (local_leg(l)) {
+    if (to_holder(l)) {
         holder_begin(l, p);
         return;
     }
@@ -177,7 +182,6 @@ static void on_tls(void *ctx, struct smtp_client *cl, bool ok, struct str why)
               .cn = l->verify && !l->dane && !l->sts ? f->peer_name : STR_NONE,
               .host = l->dane || l->sts ? l->options.host : STR_NONE);
     else if (l->options.tls == SMTP_TLS_REQUIRED && !l->to->quarantine)
-    else if (l->options.tls == SMTP_TLS_REQUIRED && !l->central)
         event(d->o.events, delivery_tls_required, .dcid = l->dcid, .remote_ip = ip_text(&l->ip, remote));
     else
         event(d->o.events, delivery_tls_failed, .dcid = l->dcid, .why = why);
@@ -223,12 +227,9 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     struct piece *p = f->job ? piece_of(f->job) : NULL;
 
     (void)cl;
-    if (local_leg(l))
-        holder_failed(l, p ? p : to->pending.first, f->text);
-    else
-    if (to->quarantine)
+    if (to_holder(l))
         holder_failed(l, p ? p : to->pending.first, f);
-    if (!to->quarantine || l->central)
+    if (!local_leg(l))
         connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
@@ -398,7 +399,7 @@ bool link_open(struct destination *to, size_t hop)
     to->n_starting++;
     d->n_links++;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, 1);
-    from = source_address(c, &h->ip, &source) ? &source : NULL;
+    from = link_source(c, &h->ip, &source) ? &source : NULL;
     if (to->release)
         l->conversation = releaser_connect(l, from);
     else if (to->quarantine)
@@ -406,8 +407,6 @@ bool link_open(struct destination *to, size_t hop)
     else
         l->conversation =
             conversation_connect(d->o.loop, &h->ip, from, c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
-        l->conversation = conversation_connect(d->o.loop, &h->ip, link_source(c, &h->ip, &source) ? &source : NULL,
-                                               c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
     if (!l->conversation) {
         l->hop_bad = true;
         l->failed_text = str_lit("out of memory");

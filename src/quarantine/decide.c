@@ -154,8 +154,6 @@ bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *o
     if (found)
         out->number = quarantine_number(q, out->serial, out->mid, out->id);
     sqlite3_reset(st);
-    if (found)
-        out->shown = is_foreign(q, out->serial) ? out->id : out->mid;
     return found;
 }
 
@@ -283,7 +281,6 @@ static void leave_all(struct quarantine *q, const struct held *h, const struct h
     sql_run(&q->sql, Q_leave_add, "iiisbii", leave, h->id, (uint64_t)0, buf_str(&json), STR_NONE, (uint64_t)0,
             clock_wall_ms());
     buf_done(&json);
-    say(q, (struct said){.what = SAID_LEFT, .mid = h->shown, .number = 0});
     say(q, (struct said){.what = SAID_LEFT, .mid = h->number, .number = 0});
 }
 
@@ -310,7 +307,6 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
     early = early_row(q, rows, n, by);
     say(q, (struct said){.what = action == HOLD_RELEASE ? SAID_RELEASED : SAID_DELETED,
                          .stripped = early && early->strip_attachments,
-                         .mid = h.shown,
                          .mid = h.number,
                          .name = rows[i].name,
                          .number = by,
@@ -319,8 +315,6 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
         leave_all(q, &h, rows, n, by, user);
     } else if (h.open == 1) {
         drop_message(q, &h);
-        say(q, (struct said){.what = SAID_LEFT, .mid = h.shown, .number = 1});
-        say(q, (struct said){.what = SAID_FINISHED, .mid = h.shown});
         say(q, (struct said){.what = SAID_LEFT, .mid = h.number, .number = 1});
         say(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
     }
@@ -358,7 +352,6 @@ enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action acti
         sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, entry, buf_str(&json), buf_str(&list), (uint64_t)0,
                 clock_wall_ms());
     } else {
-        say(q, (struct said){.what = SAID_SPAM_DELETED, .mid = h.shown, .name = recipient, .number = by});
         say(q, (struct said){.what = SAID_SPAM_DELETED, .mid = h.number, .name = recipient, .number = by});
         sql_run(&q->sql, Q_entry_drop, "i", entry);
         sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
@@ -395,19 +388,14 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
         if (entry) {
             sql_run(&q->sql, Q_entry_drop, "i", entry);
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
-            say(q, (struct said){.what = SAID_REINJECTED, .mid = h.shown, .number = mid});
-        } else if (mid != h.shown) { /* else it kept its number, and queue says the end */
-            say(q, (struct said){.what = SAID_REWRITTEN, .mid = h.shown, .number = mid});
-            say(q, (struct said){.what = SAID_FINISHED, .mid = h.shown});
             say(q, (struct said){.what = SAID_REINJECTED, .mid = h.number, .number = mid});
-        } else {
+        } else if (mid != h.number) { /* else it kept its number, and queue says the end */
             say(q, (struct said){.what = SAID_REWRITTEN, .mid = h.number, .number = mid});
             say(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
         }
         if (!entry || h.open == 1)
             drop_message(q, &h);
     } else if (copy && get_str(&list, &recipient)) {
-        say(q, (struct said){.what = SAID_COPIED, .mid = h.shown, .number = mid, .name = recipient});
         say(q, (struct said){.what = SAID_COPIED, .mid = h.number, .number = mid, .name = recipient});
     }
     decide_end(q, &e);
@@ -442,7 +430,6 @@ enum rc decide_delay(struct quarantine *q, uint64_t message, uint64_t quarantine
     there = find_hold(q, message, quarantine, &a, &h, &row);
     if (there) {
         sql_run(&q->sql, Q_hold_exit, "iii", quarantine, message, until_ms);
-        say(q, (struct said){.what = SAID_DELAYED, .mid = h.shown, .name = row.name, .number = until_ms, .user = user});
         say(q, (struct said){.what = SAID_DELAYED, .mid = h.number, .name = row.name, .number = until_ms, .user = user});
     }
     arena_done(&a);
@@ -471,9 +458,7 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
         sql_run(&q->sql, Q_hold_add, "iiiiiiissi", target, message, row.exit, row.action, row.entered, h.received,
                 h.body_bytes, row.reason, row.rule, row.kind);
-        say(q, (struct said){.what = SAID_MOVED, .mid = h.shown, .name = row.name, .text = to, .user = user});
         if (open)
-            say(q, (struct said){.what = SAID_REASON, .mid = h.shown, .name = to, .text = row.reason});
         say(q, (struct said){.what = SAID_MOVED, .mid = h.number, .name = row.name, .text = to, .user = user});
             say(q, (struct said){.what = SAID_REASON, .mid = h.number, .name = to, .text = row.reason});
     }

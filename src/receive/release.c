@@ -127,7 +127,7 @@ static enum smtp_next on_connect(struct smtp_server *s)
           .local_ip = !l->via_link ? ip_text(&s->peer.local, local)
                       : on         ? on->address
                                    : STR_NONE,
-          .peer_ip = l->via_link ? str_c(l->socket_name) : ip_text(&s->peer.ip, peer), .link = l->via_link);
+          .peer_ip = l->via_link ? str_c(l->socket_name) : ip_text(&s->peer.ip, peer), .via_link = l->via_link);
     smtp_greet(s, str_lit(PRODUCT_NAME " CPQ ready"));
     return SMTP_DONE;
 }
