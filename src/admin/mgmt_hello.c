@@ -8,6 +8,7 @@
 #include "admin/slbl.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/json_read.h"
 #include "conf/product.h"
 
@@ -17,7 +18,7 @@ struct hello {
     uint64_t proto;
     enum rc rc;
     struct str exports; /* what record says: {"epoch":N,"exports":{...}} */
-    struct str card;    /* members of the reply that enrolment adds (enrol.h) */
+    struct str card;    /* members: our fingerprints, keys, what is to be signed */
 };
 
 static void take(struct verb_call *c, const struct bus_verb_reply *r)
@@ -26,6 +27,12 @@ static void take(struct verb_call *c, const struct bus_verb_reply *r)
 
     h->rc = r->rc < RC_COUNT ? (enum rc)r->rc : RC_INTERNAL;
     h->exports = arena_str(&c->arena, r->json);
+}
+
+static void member(struct buf *out, const char *key, struct str value)
+{
+    buf_addf(out, ",\"%s\":", key);
+    json_str(out, value);
 }
 
 static const char *yes(bool on)
@@ -64,28 +71,47 @@ static void answer(struct verb_call *c)
         mgmt_err(c, 403, "this manager is not enrolled any more");
         return;
     }
-    buf_addf(&out, "{\"proto\":%" PRIu64 ",", h->proto);
-    buf_add(&out, h->card);
+    buf_addf(&out, "{\"proto\":%" PRIu64, h->proto);
+    member(&out, "serial", conf->system.serial);
+    member(&out, "host", conf->system.hostname);
     buf_add(&out, str_lit(",\"role\":\"gateway\",\"model\":\"" PRODUCT_MODEL_GATEWAY "\",\"ver\":\"" PRODUCT_RELEASE "\""));
     put_services(conf, &out);
     put_exports(c, h, &out);
     buf_add(&out, str_lit(",\"reach\":"));
     mgmt_reach_put(c->admin, m, &out);
-    buf_addf(&out, ",\"slbl_version\":%" PRIu64 ",\"features\":[\"cut\",\"resume\"],\"time\":%" PRIu64 "}",
+    buf_addf(&out, ",\"slbl_version\":%" PRIu64 ",\"features\":[\"cut\",\"resume\"],\"time\":%" PRIu64,
              slbl_version(c->admin), clock_wall_ms());
+    buf_add(&out, h->card);
+    buf_addc(&out, '}');
     mgmt_ok(c, buf_str(&out), STR_NONE);
     buf_done(&out);
 }
 
+/* Enrolment's part of hello (enrol.h). False: the call has ended, refused or as the farewell of this manager. */
+static bool keep_card(struct verb_call *c, struct hello *h, struct str json, bool farewell)
+{
+    struct buf members = BUF(ENROL_JSON_MAX);
+    struct err e = ERR_NONE;
+    enum rc rc = enrol_hello(c->admin, c->user, json, &members, &e);
+
+    if (rc == RC_OK)
+        h->card = arena_str(&c->arena, buf_str(&members));
+    buf_done(&members);
+    if (rc == RC_NOT_IMPLEMENTED)
+        mgmt_err(c, 505, "%s", err_text(&e));
+    else if (rc != RC_OK)
+        mgmt_fail(c, rc, str_c(err_text(&e)));
+    else if (farewell)
+        mgmt_ok(c, STR_NONE, STR_NONE);
+    return rc == RC_OK && !farewell;
+}
+
 void mgmt_hello(struct verb_call *c, struct strs args)
 {
+    const struct conf_manager *m = mgmt_manager(c);
     struct hello *h = arena_must_alloc(&c->arena, sizeof *h);
-    struct buf card = BUF(65536), gone;
-    const struct conf_manager *m;
     const struct json *v = NULL;
-    struct str status[2];
-    struct err e = ERR_NONE;
-    enum rc rc;
+    struct str serial, status[2];
 
     if (args.n != 1 || json_read(&c->arena, args.items[0], &v, NULL) != RC_OK || !json_is(v, JSON_OBJECT) ||
         !json_u64(json_get(v, "proto"), &h->proto)) {
@@ -97,27 +123,20 @@ void mgmt_hello(struct verb_call *c, struct strs args)
         return;
     }
     h->proto = h->proto < MGMT_PROTO ? h->proto : MGMT_PROTO;
-    rc = enrol_hello(c->admin, c->user, args.items[0], &card, &e);
-    h->card = arena_str(&c->arena, buf_str(&card));
-    buf_done(&card);
-    if (rc != RC_OK) {
-        mgmt_fail(c, rc, str_c(err_text(&e)));
+    serial = json_str_of(json_get(v, "serial"));
+    if (!m || (m->serial.n && !str_eq(m->serial, serial))) {
+        mgmt_err(c, 403, "serial number %.*s is not the one of this manager", STR(str_first(serial, 64)));
         return;
     }
-    m = mgmt_manager(c);
-    if (!m) { /* it asked to be forgotten */
-        gone = BUF(65536);
-        buf_addf(&gone, "{\"proto\":%" PRIu64 ",%.*s}", h->proto, STR(h->card));
-        mgmt_ok(c, buf_str(&gone), STR_NONE);
-        buf_done(&gone);
+    if (!keep_card(c, h, args.items[0], json_is(json_get(v, "revoke"), JSON_TRUE)))
         return;
-    }
+    m = mgmt_manager(c); /* what it said may be settings now */
     status[0] = str_lit("status");
-    status[1] = m->serial;
+    status[1] = m ? m->serial : STR_NONE;
     h->rc = RC_UNAVAILABLE;
     c->state = h;
     c->take = take;
     c->last = answer;
-    verb_ask(c, ROLE_record, "exports", (struct strs){status, m->serial.n ? 2 : 1});
+    verb_ask(c, ROLE_record, "exports", (struct strs){status, status[1].n ? 2 : 1});
     verb_wait(c);
 }

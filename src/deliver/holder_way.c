@@ -34,6 +34,8 @@ bool holder_is_central(const struct destination *to)
 {
     const struct conf *c = deliver_conf(to->d);
 
+    if (to->probe)
+        return true;
     return (to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central) && !falls_back(to, c);
 }
 
@@ -118,14 +120,15 @@ static bool channel_of(const struct destination *to, char path[PATH_OCTETS])
     return m->link == LINK_ONLY || stat(path, &st) == 0;
 }
 
-static void fill_options(struct link *l, const struct conf *c)
+void holder_options(struct link *l, const struct conf *c)
 {
     struct smtp_client_options *o = &l->options;
 
     l->cpq = (struct smtp_client_cpq){.class_name = str_c(cpq_class_name(l->to->class)),
                                       .serial = arena_str(&l->arena, c->system.serial),
-                                      .role = str_lit("gateway"),
-                                      .version = str_lit(PRODUCT_RELEASE)};
+                                      .role = l->to->release ? str_lit("manager") : str_lit("gateway"),
+                                      .version = str_lit(PRODUCT_RELEASE),
+                                      .ask_status = l->to->probe};
     if (!l->cpq.serial.n)
         l->cpq.serial = str_lit("unknown");
     o->cpq = &l->cpq;
@@ -148,7 +151,7 @@ struct conversation *holder_connect(struct link *l)
     struct address_ip source;
 
     l->central = to->central;
-    fill_options(l, c);
+    holder_options(l, c);
     if (!l->central)
         return conversation_connect_unix(loop, to->d->o.holder ? to->d->o.holder : "", CONNECT_MS, &smtp_client_kind,
                                          &l->setup);
