@@ -3,6 +3,7 @@
  *
  * Called by verb_mgmt.c. Owns nothing. What is said is foreign: strict JSON, keys that are not known are passed over.
  */
+#include "admin/enrol.h"
 #include "admin/mgmt.h"
 #include "admin/slbl.h"
 
@@ -17,6 +18,7 @@ struct hello {
     uint64_t proto;
     enum rc rc;
     struct str exports; /* what record says: {"epoch":N,"exports":{...}} */
+    struct str card;    /* members: our fingerprints, keys, what is to be signed */
 };
 
 static void take(struct verb_call *c, const struct bus_verb_reply *r)
@@ -77,10 +79,31 @@ static void answer(struct verb_call *c)
     put_exports(c, h, &out);
     buf_add(&out, str_lit(",\"reach\":"));
     mgmt_reach_put(c->admin, m, &out);
-    buf_addf(&out, ",\"slbl_version\":%" PRIu64 ",\"features\":[\"cut\",\"resume\"],\"time\":%" PRIu64 "}",
+    buf_addf(&out, ",\"slbl_version\":%" PRIu64 ",\"features\":[\"cut\",\"resume\"],\"time\":%" PRIu64,
              slbl_version(c->admin), clock_wall_ms());
+    buf_add(&out, h->card);
+    buf_addc(&out, '}');
     mgmt_ok(c, buf_str(&out), STR_NONE);
     buf_done(&out);
+}
+
+/* Enrolment's part of hello (enrol.h). False: the call has ended, refused or as the farewell of this manager. */
+static bool keep_card(struct verb_call *c, struct hello *h, struct str json, bool farewell)
+{
+    struct buf members = BUF(ENROL_JSON_MAX);
+    struct err e = ERR_NONE;
+    enum rc rc = enrol_hello(c->admin, c->user, json, &members, &e);
+
+    if (rc == RC_OK)
+        h->card = arena_str(&c->arena, buf_str(&members));
+    buf_done(&members);
+    if (rc == RC_NOT_IMPLEMENTED)
+        mgmt_err(c, 505, "%s", err_text(&e));
+    else if (rc != RC_OK)
+        mgmt_fail(c, rc, str_c(err_text(&e)));
+    else if (farewell)
+        mgmt_ok(c, STR_NONE, STR_NONE);
+    return rc == RC_OK && !farewell;
 }
 
 void mgmt_hello(struct verb_call *c, struct strs args)
@@ -105,12 +128,15 @@ void mgmt_hello(struct verb_call *c, struct strs args)
         mgmt_err(c, 403, "serial number %.*s is not the one of this manager", STR(str_first(serial, 64)));
         return;
     }
+    if (!keep_card(c, h, args.items[0], json_is(json_get(v, "revoke"), JSON_TRUE)))
+        return;
+    m = mgmt_manager(c); /* what it said may be settings now */
     status[0] = str_lit("status");
-    status[1] = m->serial;
+    status[1] = m ? m->serial : STR_NONE;
     h->rc = RC_UNAVAILABLE;
     c->state = h;
     c->take = take;
     c->last = answer;
-    verb_ask(c, ROLE_record, "exports", (struct strs){status, m->serial.n ? 2 : 1});
+    verb_ask(c, ROLE_record, "exports", (struct strs){status, status[1].n ? 2 : 1});
     verb_wait(c);
 }

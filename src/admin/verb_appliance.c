@@ -31,7 +31,7 @@ static enum rc our_card(struct verb_call *c, struct str partner, struct str cert
     struct buf b = BUF(ENROL_JSON_MAX);
     struct enrol_card own;
 
-    TRY(enrol_card_own(&c->admin->current->conf, partner, &c->arena, &own, e));
+    TRY(enrol_own(c->admin, partner, &c->arena, &own, e));
     own.certificate = certificate;
     enrol_say(&own, &b);
     *out = text_of(c, &b);
@@ -113,19 +113,18 @@ static void establish(struct verb_call *c)
     verb_wait(c);
 }
 
-/* args: test NAME ADDRESS PORT HOSTKEY SERIAL SERVICES; services by commas. */
-static void test(struct verb_call *c)
+/* a: NAME ADDRESS PORT HOSTKEY SERIAL SERVICES. */
+static void test(struct verb_call *c, const struct str *a)
 {
-    const struct str *a = c->args.items;
     struct err e = ERR_NONE;
     struct str own;
 
-    if (our_card(c, a[5], STR_NONE, &own, &e) != RC_OK) {
+    if (our_card(c, a[4], STR_NONE, &own, &e) != RC_OK) {
         verb_fail(c, &e);
         return;
     }
     c->ask_ms = ESTABLISH_MS;
-    verb_ask(c, ROLE_central, "enrol_test", (struct strs){(struct str[]){a[1], a[2], a[3], a[4], a[5], a[6], own}, 7});
+    verb_ask(c, ROLE_central, "enrol_test", (struct strs){(struct str[]){a[0], a[1], a[2], a[3], a[4], a[5], own}, 7});
     verb_wait(c);
 }
 
@@ -141,6 +140,24 @@ static void key(struct verb_call *c)
     verb_end(c, now->cpq_identity.ssh_public.n ? RC_OK : RC_UNAVAILABLE);
 }
 
+static void token(struct verb_call *c)
+{
+    struct err e = ERR_NONE;
+    struct buf text = BUF(1024);
+
+    if (enrol_make_token(c->admin, c->user, c->args.items[1], &text, &e) != RC_OK) {
+        verb_fail(c, &e);
+    } else {
+        buf_addf(&c->text,
+                 "The link token is valid for 24 hours and once:\n%.*s\nEnter it on the appliance: smaconfig link NAME "
+                 "ADDRESS TOKEN, with the address of this manager.\n",
+                 STR(buf_str(&text)));
+        buf_addf(&c->json, "{\"token\":\"%.*s\"}", STR(buf_str(&text)));
+        verb_wait_applied(c);
+    }
+    buf_done(&text);
+}
+
 void verb_appliance(struct verb_call *c)
 {
     struct str what = c->args.n ? c->args.items[0] : STR_NONE;
@@ -152,13 +169,24 @@ void verb_appliance(struct verb_call *c)
     } else if (str_eq(what, str_lit("establish")) && c->args.n == 6) {
         establish(c);
     } else if (str_eq(what, str_lit("test")) && c->args.n == 7) {
-        test(c);
+        test(c, c->args.items + 1);
     } else if (str_eq(what, str_lit("key")) && c->args.n == 1) {
         key(c);
+    } else if (str_eq(what, str_lit("token")) && c->args.n == 2) {
+        token(c);
     } else if (str_eq(what, str_lit("contact")) && c->args.n == 1) {
         verb_ask(c, ROLE_central, "contact", (struct strs){NULL, 0});
         verb_wait(c);
     } else {
         verb_usage(c);
     }
+}
+
+/* For connectivity, which operators may use too. */
+void verb_appliancetest(struct verb_call *c)
+{
+    if (c->args.n == 6)
+        test(c, c->args.items);
+    else
+        verb_usage(c);
 }

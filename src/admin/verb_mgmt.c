@@ -6,6 +6,7 @@
  * itself.
  */
 #include "admin/mgmt.h"
+#include "admin/slbl.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -236,6 +237,36 @@ static void refused(struct verb_call *c, struct strs args)
     mgmt_err(c, 400, "%.*s", STR(args.n ? str_first(args.items[args.n - 1], 200) : str_lit("malformed")));
 }
 
+/* Lines on the input: the manager's safelists and blocklists. Those of another manager than the one that holds our spam, or
+ * while the quarantine is our own, are not taken. */
+static void put_slbl(struct verb_call *c, struct strs args)
+{
+    const struct conf *conf = &c->admin->current->conf;
+    const struct conf_manager *m = mgmt_manager(c);
+    struct err e = ERR_NONE;
+    char json[64];
+    enum rc rc;
+
+    if (args.n != 1) {
+        mgmt_err(c, 400, "put-slbl wants its lines on the input");
+        return;
+    }
+    if (!m || !m->destination || !conf->spam_quarantine.central) {
+        mgmt_err(c, 403, "the spam quarantine is not on this manager");
+        return;
+    }
+    rc = slbl_put(c->admin, args.items[0], &e);
+    if (rc == RC_CONFLICT) {
+        mgmt_err(c, 409, "%s", err_text(&e));
+    } else if (rc != RC_OK) {
+        mgmt_fail(c, rc, str_c(err_text(&e)));
+    } else {
+        event(c->admin->events, slbl_taken, .manager = c->user, .version = slbl_version(c->admin));
+        snprintf(json, sizeof json, "{\"version\":%" PRIu64 "}", slbl_version(c->admin));
+        mgmt_ok(c, str_c(json), STR_NONE);
+    }
+}
+
 /* --- dispatch
  * ----------------------------------------------------------------------------------------------------------------- */
 
@@ -245,6 +276,7 @@ static const struct mgmt_verb {
 } mgmt_verbs[] = {
     {"hello", mgmt_hello}, {"list-exports", list_exports},  {"get", get},
     {"ack", ack},          {"get-config", mgmt_get_config}, {"malformed", refused},
+    {"put-slbl", put_slbl},
 };
 
 void verb_mgmt(struct verb_call *c)

@@ -5,7 +5,9 @@
  * facts for the life of the process. Contact that is away for AWAY_MS is an alert, and so is a gateway that is somebody
  * else.
  */
+#include "central/enrol.h"
 #include "central/inside.h"
+#include "central/slbl.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -112,6 +114,8 @@ void contact_up(struct central *c, struct str appliance, struct greeting *g, boo
     if (k->state != CONTACT_UP && c->o.bus)
         bus_send(c->o.bus, bus_peer(c->o.bus, ROLE_queue, 0), BUS_gateway_back,
                  &(struct bus_gateway_back){.serial = str_c(k->hello.serial)}); /* releases that wait for it go at once */
+    enrol_heard(c, appliance, str_c(k->hello.json));
+    slbl_contact(c, appliance, k->hello.slbl_version);
     become(k, CONTACT_UP);
     heard(k);
     check_clock(k);

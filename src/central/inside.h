@@ -19,6 +19,8 @@ struct central {
     struct line *lines;       /* line.c */
     uv_async_t lines_async;   /* a thread has something to tell */
     struct contact *contacts; /* contact.c */
+    struct slbl_copy *slbls;  /* slbl.c */
+    uint64_t slbl_master;
     struct site *sites;       /* site.c */
     uint64_t watched_until_ms;
     bool paused; /* our disk is full */

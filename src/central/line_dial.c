@@ -4,6 +4,7 @@
  * Called by line.c on the loop. The copies are their owner's (dial_done). An appliance that was never established has no
  * host key and is not talked to; one whose link is the only way is not reached while the link is down.
  */
+#include "central/enrol.h"
 #include "central/inside.h"
 
 #include "base/json.h"
@@ -45,7 +46,9 @@ static char *our_hello(const struct central *c, const struct conf_appliance *a)
     put_service(&out, "tracking", a->tracking, 0, false);
     put_service(&out, "spam", a->spam && conf->euq_listener.enabled, conf->euq_listener.port, false);
     put_service(&out, "pvo", a->pvo && conf->pvo.enabled, conf->cpq_listener.port, false);
-    buf_add(&out, str_lit("}}"));
+    buf_addc(&out, '}');
+    enrol_members(conf, a->serial, &out);
+    buf_addc(&out, '}');
     text = copy(buf_str(&out));
     buf_done(&out);
     return text;
