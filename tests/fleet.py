@@ -34,8 +34,15 @@ def enrol(m, g, name, services=SERVICES, site='external'):
 def centralize(m, g):
     """Central policy, virus and outbreak quarantines and the central spam quarantine on this gateway."""
     m.set('appliance.%s.migration=automatic' % g.name)
-    g.cli('pvoconfig', 'enable')
+    if 'enable' in g.cli('help', 'pvoconfig'):
+        g.cli('pvoconfig enable; commit -y')
+    else:
+        g.set('pvo.central=yes', 'cpq_listener.enabled=yes')
     g.set('spam_quarantine.central=yes')
+
+
+def serial(h):
+    return h.cli('settings', 'show', 'system.serial').strip().split('=', 1)[1]
 
 
 def tracked(h, *conditions):
