@@ -181,6 +181,12 @@ enum rc cmd_passwd(struct session *s)
     return change(s, STR_NONE, ask_hidden(s, "Old password: "));
 }
 
+/* Not inlined: its temporaries would stand beside a setjmp(). */
+static __attribute__((noinline)) bool changed_now(struct session *s)
+{
+    return change(s, STR_NONE, ask_hidden(s, "Old password: ")) == RC_OK;
+}
+
 bool command_first_passphrase(struct session *s)
 {
     volatile bool changed = false;
@@ -192,7 +198,7 @@ bool command_first_passphrase(struct session *s)
 
         if (why)
             break;
-        changed = change(s, STR_NONE, ask_hidden(s, "Old password: ")) == RC_OK;
+        changed = changed_now(s);
     }
     s->inside = false;
     s->must_change = !changed;
