@@ -171,6 +171,11 @@ static enum rc change(struct session *s, struct str name, struct str old)
     return rc;
 }
 
+static enum rc change_mine(struct session *s)
+{
+    return change(s, STR_NONE, ask_hidden(s, "Old password: "));
+}
+
 /* Texts of the three questions are fixed (spec/cli.md 5). `passwd USER` is the administrator's. */
 enum rc cmd_passwd(struct session *s)
 {
@@ -178,13 +183,7 @@ enum rc cmd_passwd(struct session *s)
         return session_usage(s);
     if (s->args.n == 1 && (s->local || !str_eqi(arg(s, 0), s->user)))
         return change(s, arg(s, 0), STR_NONE);
-    return change(s, STR_NONE, ask_hidden(s, "Old password: "));
-}
-
-/* Not inlined: its temporaries would stand beside a setjmp(). */
-static __attribute__((noinline)) bool changed_now(struct session *s)
-{
-    return change(s, STR_NONE, ask_hidden(s, "Old password: ")) == RC_OK;
+    return change_mine(s);
 }
 
 bool command_first_passphrase(struct session *s)
@@ -198,7 +197,7 @@ bool command_first_passphrase(struct session *s)
 
         if (why)
             break;
-        changed = changed_now(s);
+        changed = change_mine(s) == RC_OK;
     }
     s->inside = false;
     s->must_change = !changed;

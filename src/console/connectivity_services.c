@@ -85,8 +85,7 @@ static struct str said(struct str lines, const char *name)
 
 static struct trial try_gateway(struct session *s, const struct conf_appliance *a)
 {
-    struct str words[] = {str_lit("appliance"),
-                          str_lit("test"),
+    struct str words[] = {str_lit("appliancetest"),
                           a->name,
                           a->address,
                           arena_printf(&s->arena, "%" PRIu64, a->port),

@@ -134,6 +134,7 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
     d->results = BUF(256 << 10);
     d->rids = BUF(64 << 10);
     d->headers = BUF(64 << 10);
+    probe_init(d);
     conf_on_change(o->conf, on_change, d);
     loop_at_end(o->loop, PHASE_STORE, pump_touched, d);
     if (o->bus) {
@@ -165,6 +166,7 @@ void deliver_free(struct deliver *d)
     d->stopping = true;
     d->stopped = NULL;
     loop_at_end_cancel(d->o.loop, PHASE_STORE, pump_touched, d);
+    probe_done(d);
     destination_each(d, link_abort_all);
     destination_each(d, destination_free);
     for (struct piece *p; (p = d->free_pieces);) {

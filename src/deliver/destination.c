@@ -67,8 +67,8 @@ struct destination *destination_get(struct deliver *d, struct str name)
 void destination_free(struct destination *to)
 {
     resolve_cancel(to);
-    releaser_done(to);
     holder_forget(to);
+    releaser_done(to);
     for (struct piece *p; (p = pieces_pop(&to->pending));)
         piece_free(to->d, p);
     arena_done(&to->arena);
@@ -132,6 +132,10 @@ static void all_dropped(struct destination *to)
 
 void destination_resolved(struct destination *to, const struct no_hop *none)
 {
+    if (to->probe) {
+        probe_resolved(to, none);
+        return;
+    }
     if (none) {
         to->state = DESTINATION_NEW;
         if (none->permanent && !to->quarantine) {

@@ -34,6 +34,8 @@ bool holder_is_central(const struct destination *to)
 {
     const struct conf *c = deliver_conf(to->d);
 
+    if (to->probe)
+        return true;
     return (to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central) && !falls_back(to, c);
 }
 
@@ -125,7 +127,8 @@ void holder_options(struct link *l, const struct conf *c)
     l->cpq = (struct smtp_client_cpq){.class_name = str_c(cpq_class_name(l->to->class)),
                                       .serial = arena_str(&l->arena, c->system.serial),
                                       .role = l->to->release ? str_lit("manager") : str_lit("gateway"),
-                                      .version = str_lit(PRODUCT_RELEASE)};
+                                      .version = str_lit(PRODUCT_RELEASE),
+                                      .ask_status = l->to->probe};
     if (!l->cpq.serial.n)
         l->cpq.serial = str_lit("unknown");
     o->cpq = &l->cpq;

@@ -35,6 +35,8 @@ enum { IP_4_PREFERRED, IP_6_PREFERRED, IP_4_REQUIRED, IP_6_REQUIRED };
 struct destination;
 struct link;
 
+struct probe;
+
 struct piece {
     struct smtp_job job; /* first: the client hands it back */
     struct piece *next;
@@ -122,6 +124,7 @@ struct destination {
     char pins_why[200];
     uint64_t pins_version;  /* of the settings they were made from, 0 = not made */
     uint64_t away_since_ms; /* no connection came about since; 0 = it answered last */
+    bool probe;             /* no mail: asks how the manager is (probe.c) */
     bool held;              /* its connections are being closed: none is opened, nothing is tried again */
     struct destination *touched_next;
 };
@@ -169,6 +172,8 @@ struct deliver {
     unsigned starved; /* idle links that still have to end for it */
     size_t seven;     /* octets of all 7-bit forms */
     struct signers *signers;
+    struct probe *probes;
+    struct loop_timer probe_timer;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
@@ -234,6 +239,11 @@ void holder_options(struct link *l, const struct conf *c);
 /* probe.c: verb `pvo` of control: asks the manager how it is (XCPQ STATUS). */
 void probe_init(struct deliver *d);
 void probe_done(struct deliver *d);
+void probe_resolved(struct destination *to, const struct no_hop *none);
+void probe_status(struct link *l, struct str lines);
+void probe_failed(struct link *l, const struct smtp_client_failure *f);
+void probe_closed(struct destination *to);
+bool probe_is_silent(const struct destination *to);
 
 /* releaser.c: released mail on its way back to gateways. */
 bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_out);

@@ -16,6 +16,12 @@ static struct piece *piece_of(struct smtp_job *job)
     return (struct piece *)(void *)job;
 }
 
+/* To the quarantines of this machine: no connection that the log would show. */
+static bool local_leg(const struct link *l)
+{
+    return l->to->quarantine && !l->central;
+}
+
 static void set_idle(struct link *l, bool idle)
 {
     if (l->idle == idle)
@@ -50,7 +56,7 @@ static void on_connected(void *ctx, struct smtp_client *cl)
     l->client = cl;
     if (l->to->quarantine)
         holder_connected(l);
-    if (l->to->quarantine && !l->central)
+    if (local_leg(l))
         return;
     conversation_addresses(smtp_client_conversation(cl), &l->local, l->via_link ? NULL : &l->ip);
     l->dcid = board_next(d->o.board, NUMBER_DCID);
@@ -212,9 +218,11 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     struct piece *p = f->job ? piece_of(f->job) : NULL;
 
     (void)cl;
-    if (to->quarantine)
+    if (to->probe)
+        probe_failed(l, f);
+    else if (to->quarantine)
         holder_failed(l, p ? p : to->pending.first, f);
-    if (!to->quarantine || l->central)
+    if (!local_leg(l) && !probe_is_silent(to))
         connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
@@ -228,6 +236,12 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
         to->hops[l->hop].no_tls = true;
     else
         l->hop_bad = !l->useful && !to->held;
+}
+
+static void check_stopped(struct deliver *d)
+{
+    if (d->stopping && d->n_links == 0 && d->stopped)
+        d->stopped(d->stopped_ctx);
 }
 
 static void on_closed(void *ctx, struct smtp_client *cl)
@@ -251,6 +265,13 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     to->n_links--;
     d->n_links--;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, -1);
+    if (to->probe) {
+        arena_done(&l->arena);
+        free(l);
+        probe_closed(to);
+        check_stopped(d);
+        return;
+    }
     if (l->hop_bad)
         destination_hop_failed(to, l->hops_life == to->hops_life ? l->hop : to->n_hops, l->failed_text, l->failed_enhanced);
     else if (!to->n_links) /* those beside it found every hop dead and left the rest to this one */
@@ -263,8 +284,13 @@ static void on_closed(void *ctx, struct smtp_client *cl)
         d->waiting = false;
         destination_each(d, destination_pump);
     }
-    if (d->stopping && d->n_links == 0 && d->stopped)
-        d->stopped(d->stopped_ctx);
+    check_stopped(d);
+}
+
+static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
+{
+    (void)cl;
+    probe_status(ctx, lines);
 }
 
 static const struct smtp_client_handler HANDLER = {
@@ -278,6 +304,7 @@ static const struct smtp_client_handler HANDLER = {
     .done = on_done,
     .tls = on_tls,
     .auth = on_auth,
+    .status = on_status,
     .failed = on_failed,
     .closed = on_closed,
 };
