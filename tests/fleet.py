@@ -8,7 +8,8 @@ SERVICES = ('reporting', 'tracking', 'spam', 'pvo')
 
 def manager_ready(m):
     """The services of the manager that have a port of their own are on."""
-    m.set('pvo.enabled=yes', 'euq_listener.enabled=yes')
+    m.cli('pvoconfig setup y; commit -y')
+    m.set('euq_listener.enabled=yes')
 
 
 def address(m, g):
@@ -33,11 +34,8 @@ def enrol(m, g, name, services=SERVICES, site='external'):
 
 def centralize(m, g):
     """Central policy, virus and outbreak quarantines and the central spam quarantine on this gateway."""
-    m.set('appliance.%s.migration=automatic' % g.name)
-    if 'enable' in g.cli('help', 'pvoconfig'):
-        g.cli('pvoconfig enable; commit -y')
-    else:
-        g.set('pvo.central=yes', 'cpq_listener.enabled=yes')
+    m.cli('pvoconfig migration %s 2; commit -y' % g.name)
+    wait_for('the manager to be ready', lambda: 'is ready' in g.cli('pvoconfig enable; commit -y', check=False))
     g.set('spam_quarantine.central=yes')
 
 
