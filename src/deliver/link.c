@@ -16,15 +16,16 @@ static struct piece *piece_of(struct smtp_job *job)
     return (struct piece *)(void *)job;
 }
 
-/* To the quarantines of this machine: no connection that the log would show. */
-static bool holder_leg(const struct link *l)
+/* To a quarantine, here or on the manager. */
+static bool to_holder(const struct link *l)
 {
     return l->to->quarantine && !l->to->release;
 }
 
+/* To the quarantines of this machine: no connection that the log would show. */
 static bool local_leg(const struct link *l)
 {
-    return holder_leg(l) && !l->central;
+    return to_holder(l) && !l->central;
 }
 
 static void set_idle(struct link *l, bool idle)
@@ -59,7 +60,7 @@ static void on_connected(void *ctx, struct smtp_client *cl)
     char local[46], remote[46];
 
     l->client = cl;
-    if (holder_leg(l))
+    if (to_holder(l))
         holder_connected(l);
     if (local_leg(l))
         return;
@@ -116,7 +117,7 @@ static void on_begin(void *ctx, struct smtp_client *cl, struct smtp_job *job)
     struct piece *p = piece_of(job);
 
     (void)cl;
-    if (holder_leg(l)) {
+    if (to_holder(l)) {
         holder_begin(l, p);
         return;
     }
@@ -226,11 +227,9 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     struct piece *p = f->job ? piece_of(f->job) : NULL;
 
     (void)cl;
-    if (to->probe)
-        probe_failed(l, f);
-    else if (holder_leg(l))
+    if (to_holder(l))
         holder_failed(l, p ? p : to->pending.first, f);
-    if (!local_leg(l) && !probe_is_silent(to))
+    if (!local_leg(l))
         connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
@@ -244,12 +243,6 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
         to->hops[l->hop].no_tls = true;
     else
         l->hop_bad = !l->useful && !to->held;
-}
-
-static void check_stopped(struct deliver *d)
-{
-    if (d->stopping && d->n_links == 0 && d->stopped)
-        d->stopped(d->stopped_ctx);
 }
 
 static void on_closed(void *ctx, struct smtp_client *cl)
@@ -273,13 +266,6 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     to->n_links--;
     d->n_links--;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, -1);
-    if (to->probe) {
-        arena_done(&l->arena);
-        free(l);
-        probe_closed(to);
-        check_stopped(d);
-        return;
-    }
     if (l->hop_bad)
         destination_hop_failed(to, l->hops_life == to->hops_life ? l->hop : to->n_hops, l->failed_text, l->failed_enhanced);
     else if (!to->n_links) /* those beside it found every hop dead and left the rest to this one */
@@ -292,13 +278,8 @@ static void on_closed(void *ctx, struct smtp_client *cl)
         d->waiting = false;
         destination_each(d, destination_pump);
     }
-    check_stopped(d);
-}
-
-static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
-{
-    (void)cl;
-    probe_status(ctx, lines);
+    if (d->stopping && d->n_links == 0 && d->stopped)
+        d->stopped(d->stopped_ctx);
 }
 
 static const struct smtp_client_handler HANDLER = {
@@ -312,7 +293,6 @@ static const struct smtp_client_handler HANDLER = {
     .done = on_done,
     .tls = on_tls,
     .auth = on_auth,
-    .status = on_status,
     .failed = on_failed,
     .closed = on_closed,
 };

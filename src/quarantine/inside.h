@@ -44,7 +44,6 @@ struct held {
     uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes,
         serial_id;
     struct str serial, host, sender, recipients, subject, names, reasons;
-    uint64_t shown; /* its number in the log of this machine: that of other machines' mail is our own */
 };
 
 struct open_segment {

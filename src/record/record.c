@@ -377,8 +377,7 @@ static void stop_when_saved(void *ctx)
     struct record *r = ctx;
     uint64_t now_ns = clock_mono_ns();
 
-    if (r->save.running || !track_idle(r) || !dmarc_send_stop(r->dmarc_send)) {
-    if (r->save.running || export_verbs_busy(r) || !dmarc_send_stop(r->dmarc_send)) {
+    if (r->save.running || !track_idle(r) || export_verbs_busy(r) || !dmarc_send_stop(r->dmarc_send)) {
         loop_timer_set(r->loop, &r->timer, STOP_POLL_MS, stop_when_saved, r);
         return;
     }

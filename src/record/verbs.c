@@ -152,6 +152,7 @@ static void on_verb(void *ctx, const struct bus_in *in)
         return;
     if (str_eq(call->verb, str_lit("exports"))) {
         export_verbs_call(r, in);
+        return;
     }
     get_str(&args, &arg);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
