@@ -6,9 +6,11 @@
 #include "central/central.h"
 #include "central/greet.h"
 #include "central/line.h"
+#include "store/segment.h"
 
 struct line;
 struct contact;
+struct site;
 
 struct central {
     struct central_options o;
@@ -17,6 +19,12 @@ struct central {
     struct line *lines;       /* line.c */
     uv_async_t lines_async;   /* a thread has something to tell */
     struct contact *contacts; /* contact.c */
+    struct slbl_copy *slbls;  /* slbl.c */
+    uint64_t slbl_master;
+    struct site *sites;       /* site.c */
+    uint64_t watched_until_ms;
+    bool paused; /* our disk is full */
+    uint64_t paused_since_ms, paused_until_ms;
     struct links *links;      /* link.c */
     bool stopping;
     void (*emptied)(void *ctx);
@@ -80,6 +88,15 @@ void contact_transfer(struct central *c, struct str appliance, enum contact_serv
 /* The last hello of this gateway, or NULL. */
 const char *contact_hello(const struct central *c, struct str appliance);
 
+/* --- site.c: what is fetched
+ * ------------------------------------------------------------------------------------------------ */
+
+void pulls_begin(struct central *c);
+void pulls_sweep(struct central *c);
+void pulls_free(struct central *c);
+/* Segments that are known of a gateway and not here yet. */
+void pull_waiting(const struct central *c, struct str appliance, enum segment_kind kind, uint64_t *segments,
+                  uint64_t *bytes);
 /* --- link.c, link_gateway.c, link_manager.c: the link (central.md 8) ---------------------------------------------------------- */
 
 void links_begin(struct central *c);

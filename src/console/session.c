@@ -429,10 +429,7 @@ static void idle(struct session *s)
         session_staged(s) ? " Changes that were not committed are dropped." : "");
 }
 
-static void say_interrupted(struct session *s)
-{
-    say_raw(s, str_lit("^C\n"));
-}
+static const struct str interrupted = {"^C\n", 3}; /* no temporary beside a setjmp() */
 
 int session_talk(struct session *s)
 {
@@ -445,7 +442,7 @@ int session_talk(struct session *s)
 
         s->inside = true;
         if (why == LEAVE_ABORT)
-            say_interrupted(s);
+            say_raw(s, interrupted);
         if (why == LEAVE_NO_ANSWER)
             say(s, "No answer was given.\n");
         clear(s);

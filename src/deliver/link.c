@@ -16,16 +16,10 @@ static struct piece *piece_of(struct smtp_job *job)
     return (struct piece *)(void *)job;
 }
 
-/* To a quarantine, here or on the manager. */
-static bool to_holder(const struct link *l)
-{
-    return l->to->quarantine && !l->to->release;
-}
-
 /* To the quarantines of this machine: no connection that the log would show. */
 static bool local_leg(const struct link *l)
 {
-    return to_holder(l) && !l->central;
+    return l->to->quarantine && !l->central;
 }
 
 static void set_idle(struct link *l, bool idle)
@@ -60,7 +54,7 @@ static void on_connected(void *ctx, struct smtp_client *cl)
     char local[46], remote[46];
 
     l->client = cl;
-    if (to_holder(l))
+    if (l->to->quarantine)
         holder_connected(l);
     if (local_leg(l))
         return;
@@ -117,15 +111,14 @@ static void on_begin(void *ctx, struct smtp_client *cl, struct smtp_job *job)
     struct piece *p = piece_of(job);
 
     (void)cl;
-    if (to_holder(l)) {
+    if (l->to->quarantine) {
         holder_begin(l, p);
         return;
     }
     buf_clear(&d->rids);
     for (size_t i = 0; i < job->n_recipients; i++)
         buf_put_varint(&d->rids, job->recipients[i]);
-    event(d->o.events, delivery_start, .dcid = l->dcid, .mid = p->mid, .rids = buf_str(&d->rids),
-          .target = releaser_target(l->to));
+    event(d->o.events, delivery_start, .dcid = l->dcid, .mid = p->mid, .rids = buf_str(&d->rids));
 }
 
 static enum rc on_read(void *ctx, struct smtp_job *job, uint64_t at, char *out, size_t n)
@@ -159,9 +152,7 @@ static void on_done(void *ctx, struct smtp_client *cl, struct smtp_job *job, con
     (void)cl;
     for (size_t i = 0; i < n && !l->useful; i++)
         l->useful = r[i].class == RESULT_DELIVERED || r[i].class == RESULT_BOUNCED;
-    if (l->to->release)
-        releaser_results(l, piece_of(job), r, n);
-    else if (l->to->quarantine)
+    if (l->to->quarantine)
         holder_results(l, piece_of(job), r, n);
     else
         outcome_results(l->to->d, piece_of(job), l->dcid, r, n);
@@ -181,7 +172,7 @@ static void on_tls(void *ctx, struct smtp_client *cl, bool ok, struct str why)
         event(d->o.events, delivery_tls, .dcid = l->dcid, .protocol = f->version, .cipher = f->cipher,
               .cn = l->verify && !l->dane && !l->sts ? f->peer_name : STR_NONE,
               .host = l->dane || l->sts ? l->options.host : STR_NONE);
-    else if (l->options.tls == SMTP_TLS_REQUIRED && !l->to->quarantine)
+    else if (l->options.tls == SMTP_TLS_REQUIRED && !l->central)
         event(d->o.events, delivery_tls_required, .dcid = l->dcid, .remote_ip = ip_text(&l->ip, remote));
     else
         event(d->o.events, delivery_tls_failed, .dcid = l->dcid, .why = why);
@@ -227,9 +218,11 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     struct piece *p = f->job ? piece_of(f->job) : NULL;
 
     (void)cl;
-    if (to_holder(l))
+    if (to->probe)
+        probe_failed(l, f);
+    else if (to->quarantine)
         holder_failed(l, p ? p : to->pending.first, f);
-    if (!local_leg(l))
+    if (!local_leg(l) && !probe_is_silent(to))
         connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
@@ -243,6 +236,12 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
         to->hops[l->hop].no_tls = true;
     else
         l->hop_bad = !l->useful && !to->held;
+}
+
+static void check_stopped(struct deliver *d)
+{
+    if (d->stopping && d->n_links == 0 && d->stopped)
+        d->stopped(d->stopped_ctx);
 }
 
 static void on_closed(void *ctx, struct smtp_client *cl)
@@ -266,6 +265,13 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     to->n_links--;
     d->n_links--;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, -1);
+    if (to->probe) {
+        arena_done(&l->arena);
+        free(l);
+        probe_closed(to);
+        check_stopped(d);
+        return;
+    }
     if (l->hop_bad)
         destination_hop_failed(to, l->hops_life == to->hops_life ? l->hop : to->n_hops, l->failed_text, l->failed_enhanced);
     else if (!to->n_links) /* those beside it found every hop dead and left the rest to this one */
@@ -278,8 +284,13 @@ static void on_closed(void *ctx, struct smtp_client *cl)
         d->waiting = false;
         destination_each(d, destination_pump);
     }
-    if (d->stopping && d->n_links == 0 && d->stopped)
-        d->stopped(d->stopped_ctx);
+    check_stopped(d);
+}
+
+static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
+{
+    (void)cl;
+    probe_status(ctx, lines);
 }
 
 static const struct smtp_client_handler HANDLER = {
@@ -293,6 +304,7 @@ static const struct smtp_client_handler HANDLER = {
     .done = on_done,
     .tls = on_tls,
     .auth = on_auth,
+    .status = on_status,
     .failed = on_failed,
     .closed = on_closed,
 };
@@ -380,7 +392,7 @@ bool link_open(struct destination *to, size_t hop)
     const struct conf_destination *row = destination_settings(c, to->name);
     const struct hop *h = &to->hops[hop];
     struct link *l = calloc(1, sizeof *l);
-    struct address_ip source, *from;
+    struct address_ip source;
 
     must(l);
     arena_init(&l->arena, 512, LINK_ARENA);
@@ -399,14 +411,13 @@ bool link_open(struct destination *to, size_t hop)
     to->n_starting++;
     d->n_links++;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, 1);
-    from = link_source(c, &h->ip, &source) ? &source : NULL;
     if (to->release)
-        l->conversation = releaser_connect(l, from);
+        l->conversation = releaser_connect(l);
     else if (to->quarantine)
         l->conversation = holder_connect(l);
     else
-        l->conversation =
-            conversation_connect(d->o.loop, &h->ip, from, c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
+        l->conversation = conversation_connect(d->o.loop, &h->ip, link_source(c, &h->ip, &source) ? &source : NULL,
+                                               c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
     if (!l->conversation) {
         l->hop_bad = true;
         l->failed_text = str_lit("out of memory");

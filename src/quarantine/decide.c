@@ -383,7 +383,7 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
     }
     decide_begin(q);
     sql_run(&q->sql, Q_leave_drop, "i", leave);
-    h.mid = h.number = message;
+    h.mid = message;
     if (held_get(q, message, &a, &h) && !copy) {
         if (entry) {
             sql_run(&q->sql, Q_entry_drop, "i", entry);
@@ -458,8 +458,8 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
         sql_run(&q->sql, Q_hold_add, "iiiiiiissi", target, message, row.exit, row.action, row.entered, h.received,
                 h.body_bytes, row.reason, row.rule, row.kind);
-        if (open)
         say(q, (struct said){.what = SAID_MOVED, .mid = h.number, .name = row.name, .text = to, .user = user});
+        if (open)
             say(q, (struct said){.what = SAID_REASON, .mid = h.number, .name = to, .text = row.reason});
     }
     arena_done(&a);

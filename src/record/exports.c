@@ -45,6 +45,8 @@ static uint64_t add(struct exports *x, const struct event_record *ev)
 
     event_json_write(number, ev, segment_line(&x->open));
     segment_added(&x->open);
+    if (x->added)
+        x->added(x->added_ctx, number, ev);
     return number;
 }
 
@@ -132,11 +134,17 @@ static void begin_next(struct exports *x, uint64_t now_ms)
     segment_begin(&x->open, x->dir, &next, NULL); /* when it fails: again with the next write */
 }
 
-static void leave(struct exports *x)
+/* What the open segment covers up to now; a clock that was set back does not end it before it began. */
+static uint64_t end_now(const struct exports *x)
 {
     uint64_t now_ms = clock_wall_ms();
 
-    x->open.head.end_ms = now_ms > x->open.head.start_ms ? now_ms : x->open.head.start_ms;
+    return now_ms > x->open.head.start_ms ? now_ms : x->open.head.start_ms;
+}
+
+static void leave(struct exports *x)
+{
+    x->open.head.end_ms = end_now(x);
     x->leaving = x->open.head;
     x->leaving_length = x->open.length;
     x->leaving_fd = x->open.fd;
@@ -168,8 +176,7 @@ void exports_save(struct exports *x, struct buf *out, int *fds, size_t *n_fds)
         export_index_open(x->dir, &x->index, NULL);
     if (!x->closing && exports_due(x))
         leave(x);
-    else
-        x->open.head.end_ms = clock_wall_ms();
+    x->open.head.end_ms = end_now(x);
     buf_put_varint(out, 1); /* form */
     buf_put_varint(out, x->epoch);
     buf_put_varint(out, x->off_since_ms);

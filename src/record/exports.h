@@ -19,7 +19,9 @@ enum { EXPORT_MANAGERS = 16, CUT_EVERY_MS = 1000 };
 struct exports {
     char dir[400];
     struct events *events;
-    struct export_index *index; /* NULL: cannot be opened */
+    struct export_index *index;                                               /* NULL: cannot be opened */
+    void (*added)(void *ctx, uint64_t number, const struct event_record *ev); /* each event with its number; may be NULL */
+    void *added_ctx;
     struct segment_writer open;
     uint64_t epoch;
     bool wanted[EVENT_TYPE_COUNT];

@@ -8,8 +8,11 @@
 #include "record/dmarc_send.h"
 #include "record/export_verbs.h"
 #include "record/exports.h"
+#include "record/figures.h"
+#include "record/imports.h"
 #include "record/machine.h"
 #include "record/record.h"
+#include "record/report_verbs.h"
 #include "record/state.h"
 #include "record/status.h"
 #include "record/track.h"
@@ -19,7 +22,7 @@ enum { SYNC_MOST = 192 };
 /* One save: filled on the loop, carried out in the thread pool, finished on the loop. */
 struct save {
     bool running;
-    struct buf content, part;
+    struct buf content, part, figures;
     int fds[SYNC_MOST];
     size_t n_fds;
     uint64_t events_to_ms; /* what was emitted before this will be on stable storage */
@@ -47,6 +50,9 @@ struct record {
     struct track track;
     struct machine_load machine;
     struct exports exports;
+    struct figures figures;
+    struct imports *imports;
+    struct report_call *reports;   /* verb report */
     struct export_waiter *waiters; /* parked list-exports */
     struct loop_timer wait_timer;
     struct saved_state saved; /* only while starting */

@@ -138,6 +138,7 @@ bool record_round(struct record *r, uint64_t now_ns)
         counters_apply(r->counters, &rec, r->now_ms);
         subscriptions_show(r->logs, &rec);
         exports_take(&r->exports, &rec);
+        figures_take(&r->figures, &rec);
         if (r->cef)
             consolidate(r, &rec);
         if (rec.type == EVENT_dmarc_row)
@@ -250,7 +251,9 @@ static void on_timer(void *ctx)
     else
         quiet_tick(r, now_ns / 1000000);
     status_due(r);
-    if ((wait || (r->now_ms - r->saved_ms >= SAVE_MS && (r->changed || due || exports_due(&r->exports)))) && save_begin(r))
+    if ((wait || (r->now_ms - r->saved_ms >= SAVE_MS &&
+                  (r->changed || due || exports_due(&r->exports) || figures_due(&r->figures)))) &&
+        save_begin(r))
         loop_work(r->loop, save_work, save_done_on_loop, r);
     again_in(r, next_tick_ms(r, more));
 }
@@ -265,8 +268,9 @@ static void settings_changed(void *ctx, const struct conf *now, const struct con
     subscriptions_apply(r->logs, now, state_log, &r->saved);
     wire_cef(r, STR_NONE);
     dmarc_rows_apply(&r->dmarc, now, NULL);
-    track_apply(r);
     exports_apply(&r->exports, now);
+    figures_apply(&r->figures, now);
+    track_apply(r);
     r->changed = true;
     r->saved_ms = 0; /* the lengths of new files, soon */
 }
@@ -318,6 +322,25 @@ static void start_state(struct record *r)
     event(r->events, system_starting, .version = 0);
 }
 
+static void on_own(void *ctx, uint64_t number, const struct event_record *ev)
+{
+    struct record *r = ctx;
+
+    imports_own(r->imports, number, ev);
+}
+
+static void start_stores(struct record *r, const char *home)
+{
+    const struct conf *conf = r->conf ? conf_now(r->conf) : NULL;
+
+    exports_init(&r->exports, home, r->events, conf, r->saved.exports);
+    r->imports = imports_new(r, home);
+    r->exports.added = on_own;
+    r->exports.added_ctx = r;
+    figures_init(&r->figures, r->exports.gateway ? imports_reporting(r->imports) : NULL, r->exports.epoch, r->saved.figures);
+    figures_apply(&r->figures, conf);
+}
+
 struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source *conf, struct events *events,
                           struct board *board, const char *home)
 {
@@ -332,6 +355,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     r->board = board;
     r->save.content = BUF(64 << 20);
     r->save.part = BUF(1 << 20);
+    r->save.figures = BUF(32 << 20);
     r->cef_line = BUF(1 << 20);
     r->state_path = join(home, "events/record.state");
     r->log_dir = join(home, "log");
@@ -353,7 +377,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
     subscriptions_apply(r->logs, conf ? conf_now(conf) : NULL, state_log, &r->saved);
     wire_cef(r, r->saved.cef);
     dmarc_rows_apply(&r->dmarc, conf ? conf_now(conf) : NULL, &r->saved.dmarc);
-    exports_init(&r->exports, home, events, conf ? conf_now(conf) : NULL, r->saved.exports);
+    start_stores(r, home);
     state_done(&r->saved);
     machine_read(&r->machine, board, r->log_dir);
     r->unsaved = record_save(r, NULL) != RC_OK;
@@ -368,6 +392,7 @@ struct record *record_new(struct loop *loop, struct bus *bus, struct conf_source
             board_store(&board->events_dirty, 1);
         again_in(r, 0);
         dmarc_send_look(r->dmarc_send);
+        imports_look(r->imports);
     }
     return r;
 }
@@ -377,7 +402,8 @@ static void stop_when_saved(void *ctx)
     struct record *r = ctx;
     uint64_t now_ns = clock_mono_ns();
 
-    if (r->save.running || !track_idle(r) || export_verbs_busy(r) || !dmarc_send_stop(r->dmarc_send)) {
+    if (r->save.running || export_verbs_busy(r) || imports_busy(r->imports) || report_verbs_busy(r) || !track_idle(r) ||
+        !dmarc_send_stop(r->dmarc_send)) {
         loop_timer_set(r->loop, &r->timer, STOP_POLL_MS, stop_when_saved, r);
         return;
     }
@@ -391,6 +417,7 @@ static void stop_when_saved(void *ctx)
 
 void record_stop(struct record *r, void (*stopped)(void *ctx), void *ctx)
 {
+    imports_stop(r->imports);
     r->stopped = stopped;
     r->stopped_ctx = ctx;
     stop_when_saved(r);
@@ -410,11 +437,15 @@ void record_free(struct record *r)
     dmarc_send_free(r->dmarc_send);
     buf_done(&r->cef_line);
     subscriptions_free(r->logs);
-    track_done(r);
     export_verbs_done(r);
+    report_verbs_done(r);
+    figures_done(&r->figures);
+    imports_done(r->imports);
     exports_done(&r->exports);
+    track_done(r);
     buf_done(&r->save.content);
     buf_done(&r->save.part);
+    buf_done(&r->save.figures);
     free(r->state_path);
     free(r->log_dir);
     free(r);

@@ -40,10 +40,13 @@ bool save_begin(struct record *r)
     s->rc = RC_OK;
     buf_clear(&s->content);
     buf_clear(&s->part);
+    buf_clear(&s->figures);
+    imports_saving(r->imports);
     collect_unsynced(r);
     exports_save(&r->exports, &s->part, s->fds, &s->n_fds);
-    state_build(r->merge, r->counters, r->logs, r->cef, &r->dmarc.file.state, buf_str(&s->part), STR_NONE, r->born_ms,
-                &s->content);
+    figures_save(&r->figures, &s->figures);
+    state_build(r->merge, r->counters, r->logs, r->cef, &r->dmarc.file.state, buf_str(&s->part), buf_str(&s->figures),
+                r->born_ms, &s->content);
     r->changed = false;
     r->saved_ms = r->now_ms;
     return true;
@@ -63,8 +66,23 @@ void save_work(void *ctx)
     }
     if (s->rc == RC_OK)
         s->rc = io_replace_file("record.state", r->state_path, buf_str(&s->content), &s->e);
-    if (s->rc == RC_OK)
-        exports_stored(&r->exports);
+    if (s->rc != RC_OK)
+        return;
+    exports_stored(&r->exports);
+    figures_stored(&r->figures, &r->exports);
+}
+
+/* What was exported and counted is on stable storage. */
+static void saved_parts(struct record *r)
+{
+    bool events = exports_saved(&r->exports), figures = figures_saved(&r->figures);
+
+    if (events || figures)
+        export_verbs_listed(r);
+    imports_saved(r->imports);
+    if (events)
+        imports_look(r->imports);
+    report_verbs_saved(r);
 }
 
 void save_done(void *ctx)
@@ -81,8 +99,7 @@ void save_done(void *ctx)
     if (r->board)
         board_store(&r->board->events_synced_ms, s->events_to_ms);
     event_merge_saved(r->merge);
-    if (exports_saved(&r->exports))
-        export_verbs_listed(r);
+    saved_parts(r);
     if (s->roll) {
         subscriptions_roll(r->logs);
         if (dmarc_rows_roll(&r->dmarc))

@@ -148,10 +148,17 @@ static void on_verb(void *ctx, const struct bus_in *in)
     struct answer a = {.rc = RC_UNKNOWN_COMMAND, .text = BUF(1 << 20), .json = BUF(1 << 20)};
     struct bus_verb_reply reply;
 
-    if (str_eq(call->verb, str_lit("tracking")) && track_verb(r, in))
-        return;
     if (str_eq(call->verb, str_lit("exports"))) {
         export_verbs_call(r, in);
+        return;
+    }
+    if (str_eq(call->verb, str_lit("report"))) {
+        report_verbs_call(r, in, false);
+        return;
+    }
+    if (str_eq(call->verb, str_lit("tracking"))) {
+        if (!track_verb(r, in)) /* `availability` */
+            report_verbs_call(r, in, true);
         return;
     }
     get_str(&args, &arg);

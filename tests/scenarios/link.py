@@ -299,7 +299,7 @@ def test_suspended_channels_are_refused(t):
         finally:
             s.close()
     assert banner().startswith(b'220 ') and b'CPQ ready' in banner()
-    g.wait_log(r'New SMTP CPQ ICID \d+ interface Management \(\S+\) address 127\.0\.0\.1 via link')
+    g.wait_log(r'New SMTP CPQ ICID \d+ interface Management \(link\) address 127\.0\.0\.1 via link')
     g.cli('suspendlistener', '0', 'cpq_listener')
     wait_for('refusal', lambda: banner() == b'')
     g.wait_log(r'Link: mgr channel cpq\.gateway refused')
