@@ -429,7 +429,14 @@ static void idle(struct session *s)
         session_staged(s) ? " Changes that were not committed are dropped." : "");
 }
 
-static const struct str interrupted = {"^C\n", 3}; /* no temporary beside a setjmp() */
+/* A function of its own, so that nothing of it lives across the setjmp(). */
+static __attribute__((noinline)) void say_why(struct session *s, int why)
+{
+    if (why == LEAVE_ABORT)
+        say_raw(s, str_lit("^C\n"));
+    if (why == LEAVE_NO_ANSWER)
+        say(s, "No answer was given.\n");
+}
 
 int session_talk(struct session *s)
 {
@@ -441,10 +448,7 @@ int session_talk(struct session *s)
         int why = setjmp(s->prompt);
 
         s->inside = true;
-        if (why == LEAVE_ABORT)
-            say_raw(s, interrupted);
-        if (why == LEAVE_NO_ANSWER)
-            say(s, "No answer was given.\n");
+        say_why(s, why);
         clear(s);
         if (why == LEAVE_END || why == LEAVE_IDLE) {
             s->inside = false;
