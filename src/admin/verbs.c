@@ -161,11 +161,19 @@ struct verb_call *verb_start(struct admin *a, struct str user, struct admin_sess
 
 void verb_wait(struct verb_call *c)
 {
+    bool inside = c->running;
+
     if (--c->waiting)
         return;
-    if (c->last)
+    if (c->last) {
+        c->running = true; /* it may end the verb by itself */
         c->last(c);
-    verb_end(c, c->rc);
+        c->running = inside;
+    }
+    if (!c->ended)
+        verb_end(c, c->rc);
+    else if (!inside)
+        end_call(c);
 }
 
 /* Several processes of a role say the same: once is enough. */
