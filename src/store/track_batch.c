@@ -355,7 +355,8 @@ enum rc tracking_commit(struct tracking *t, uint64_t first, uint64_t last, struc
     cover_done(&covered);
     forget(t);
     show(t);
-    tracking_close_some(t, 2);
+    tracking_aside(t);
+    tracking_close_some(t, WRITERS_KEPT);
     tracking_quota(t);
     return rc;
 }

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-enum { HASH_SLOTS = 1 << 14, OPEN_MOST = 16, READERS_MOST = 16, PARTITION_ROWS = 1000000 };
+enum { HASH_SLOTS = 1 << 14, READERS_MOST = 16, WRITERS_KEPT = 4, PARTITION_ROWS = 1000000 };
 
 enum catalog_statement {
 #define STATEMENT(name, text) C_##name,
@@ -82,6 +82,8 @@ struct tracking {
 struct track_part *tracking_part_for(struct tracking *t, uint64_t wall_ms, struct err *e);
 void tracking_close_some(struct tracking *t, size_t keep);
 void tracking_quota(struct tracking *t);
+/* Partitions that were found damaged: what they hold is out of reach, mail that comes is tracked. */
+void tracking_aside(struct tracking *t);
 
 /* track_conn.c: connections of the batch */
 /* An event of a connection, or one that ties a message to it. */
