@@ -90,6 +90,8 @@ void tracking_aside(struct tracking *t);
 void conn_take(struct tracking *t, uint64_t number, const struct event_record *rec);
 void conn_link(struct tracking *t, uint64_t kind, uint64_t id, uint64_t key, uint64_t row_kind, uint64_t number,
                uint64_t wall_ms);
+/* The event of a message that names its connection: its begin, the start of a delivery. */
+void conn_tie(struct tracking *t, uint64_t mid, uint64_t number, const struct event_record *rec);
 void conns_store(struct tracking *t, const struct cover *covered);
 void conns_forget(struct tracking *t);
 
