@@ -16,6 +16,7 @@ struct lockouts;
 struct sessions;
 struct captures;
 struct slbl_store;
+struct mgmt_state;
 
 /* Somebody who is logged in: lives as long as his connection to control. */
 struct admin_session {
@@ -46,6 +47,7 @@ struct admin {
     struct sessions *sessions;
     struct captures *captures;
     struct slbl_store *slbl;    /* slbl.h */
+    struct mgmt_state *mgmt;    /* mgmt.h */
     unsigned char *seal_key;    /* seal.c */
     struct loop_timer identity; /* identity.c: the next look at its certificate */
 };
@@ -102,6 +104,11 @@ enum rc control_socket_session(struct admin *a, struct admin_session *s, int *fd
 
 /* --- session.c: who is logged in ------------------------------------------------------------------------------------- */
 
+/* Is this the session of an enrolled manager, whose `user` is an item of `manager`? It has the verb `mgmt` alone. */
+static inline bool session_is_manager(const struct admin_session *s)
+{
+    return s && strcmp(s->what, "mgmt") == 0;
+}
 /* Answers BUS_session_open. HOME/conf/logins keeps the last logins for `last`. */
 void sessions_open(struct admin *a);
 void sessions_close(struct admin *a);

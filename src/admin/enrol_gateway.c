@@ -60,7 +60,7 @@ static struct str kept(struct conf_draft *d, struct str s)
     return arena_str(&d->arena, s);
 }
 
-static enum rc take(struct conf_draft *d, struct conf_manager *m, const struct enrol_card *card, struct err *e)
+enum rc enrol_take(struct conf_draft *d, struct conf_manager *m, const struct enrol_card *card, struct err *e)
 {
     bool knows;
 
@@ -69,6 +69,8 @@ static enum rc take(struct conf_draft *d, struct conf_manager *m, const struct e
         m->ssh_key = kept(d, card->ssh_key);
     if (card->address.n && !m->address.n)
         m->address = kept(d, card->address);
+    if (card->host_key.n)
+        m->link_host_key = kept(d, card->host_key);
     if (card->pvo_port)
         m->pvo_port = card->pvo_port;
     if (card->spam_port)
@@ -94,8 +96,8 @@ static enum rc forget(struct conf_draft *d, struct str name, struct str serial, 
     return rc;
 }
 
-static enum rc commit(struct admin *a, struct conf_draft *d, struct str user, struct str serial, const char *what,
-                      struct err *e)
+enum rc enrol_commit(struct admin *a, struct conf_draft *d, struct str user, struct str serial, const char *what,
+                     struct err *e)
 {
     char comment[160];
     uint64_t version;
@@ -104,12 +106,16 @@ static enum rc commit(struct admin *a, struct conf_draft *d, struct str user, st
     return store_commit(a, d, user, str_c(comment), true, &version, NULL, e);
 }
 
-static enum rc own_card(struct admin *a, struct str partner, struct arena *arena, struct buf *out, struct err *e)
+/* `whole`: with serial number, host and version, which hello has by itself. */
+static enum rc own_card(struct admin *a, struct str partner, bool whole, struct arena *arena, struct buf *out, struct err *e)
 {
     struct enrol_card own;
 
-    TRY(enrol_own(&a->current->conf, partner, arena, &own, e));
-    enrol_card_write(&own, out);
+    TRY(enrol_own(a, partner, arena, &own, e));
+    if (whole)
+        enrol_card_write(&own, out);
+    else
+        enrol_card_rest(&own, out);
     return RC_OK;
 }
 
@@ -143,12 +149,13 @@ static enum rc hello(struct admin *a, struct str name, const struct enrol_card *
     d = conf_draft_copy(&a->current->conf);
     must(d);
     rc = card->revoke ? forget(d, name, card->serial, e)
-                      : take(d, (struct conf_manager *)(uintptr_t)conf_find(&d->conf.manager, name), card, e);
+                      : enrol_take(d, (struct conf_manager *)(uintptr_t)conf_find(&d->conf.manager, name), card, e);
     if (rc == RC_OK)
-        rc = commit(a, d, str_lit("manager"), card->serial, card->revoke ? "removed this gateway" : "said who it is", e);
+        rc = enrol_commit(a, d, str_lit("manager"), card->serial, card->revoke ? "removed this gateway" : "said who it is",
+                          e);
     if (rc != RC_OK)
         conf_draft_free(d);
-    return rc == RC_OK ? own_card(a, card->serial, arena, members, e) : rc;
+    return rc == RC_OK ? own_card(a, card->serial, false, arena, members, e) : rc;
 }
 
 enum rc enrol_hello(struct admin *a, struct str name, struct str json, struct buf *members, struct err *e)
@@ -181,8 +188,8 @@ static enum rc enrol(struct verb_call *c, struct conf_draft *d, const struct enr
         m = by_key(d, card->ssh_key);
     if (!m)
         TRY(make(d, card, &m, e));
-    TRY(take(d, m, card, e));
-    return commit(c->admin, d, c->user, card->serial, "enrolled", e);
+    TRY(enrol_take(d, m, card, e));
+    return enrol_commit(c->admin, d, c->user, card->serial, "enrolled", e);
 }
 
 /* args: the manager's card. The reply's object is ours. */
@@ -194,6 +201,11 @@ void verb_enrol(struct verb_call *c)
     enum rc rc;
 
     must(d);
+    if (c->args.n == 4 && str_eq(c->args.items[0], str_lit("link")) && d->conf.system.role != 1) {
+        conf_draft_free(d);
+        enrol_with_token(c);
+        return;
+    }
     if (c->args.n != 1 || d->conf.system.role == 1) {
         conf_draft_free(d);
         verb_usage(c);
@@ -208,7 +220,7 @@ void verb_enrol(struct verb_call *c)
         return;
     }
     buf_addf(&c->json, "{\"proto\":%d,\"role\":\"gateway\",", ENROL_PROTO);
-    rc = own_card(c->admin, card.serial, &c->arena, &c->json, &e);
+    rc = own_card(c->admin, card.serial, true, &c->arena, &c->json, &e);
     buf_addc(&c->json, '}');
     if (rc != RC_OK)
         verb_fail(c, &e);

@@ -51,6 +51,8 @@ static enum rc keep(struct conf_draft *d, struct str name, const struct enrol_ca
     struct conf_appliance *x = appliance_of(d, name);
     bool knows;
 
+    if (card->ssh_key.n)
+        x->link_key = arena_str(&d->arena, card->ssh_key);
     TRY(enrol_keep_pins(d, card, PEER_GATEWAY, &knows, e));
     if (knows)
         TRY(identity_next_pin(d, &x->knows, e));
@@ -104,6 +106,7 @@ void enrol_open(struct admin *a)
 {
     if (a->bus)
         bus_on(a->bus, BUS_enrol_heard, on_heard, a);
+    enrol_token_open(a);
 }
 
 /* --- by a link token ------------------------------------------------------------------------------------------------- */
@@ -127,6 +130,10 @@ static enum rc make_item(struct conf_draft *d, struct str name, const struct enr
         x->address = arena_str(&d->arena, card->address);
     if (!x->link)
         x->link = LINK_ONLY;
+    if (card->ssh_key.n)
+        x->link_key = arena_str(&d->arena, card->ssh_key);
+    if (card->host_key.n)
+        x->host_key = arena_str(&d->arena, card->host_key);
     return enrol_keep_pins(d, card, PEER_GATEWAY, &knows, e);
 }
 
@@ -147,7 +154,7 @@ static enum rc by_token(struct admin *a, struct str name, struct str json, struc
         return rc;
     }
     TRY(commit(a, d, card.serial, "enrolled by a link token", e));
-    rc = enrol_card_own(&a->current->conf, card.serial, arena, &own, e);
+    rc = enrol_own(a, card.serial, arena, &own, e);
     if (rc == RC_OK && card.request.n)
         rc = enrol_sign(&a->current->conf, &card, &cert, e);
     own.certificate = buf_str(&cert);

@@ -1,11 +1,15 @@
 /*
  * Pins of partners in the settings. See enrol.h.
  *
- * Called by enrol_gateway.c and enrol_manager.c. Owns nothing.
+ * Called by enrol_gateway.c and enrol_manager.c. Owns nothing; reads the public half of the SSH host key.
  */
 #include "admin/enrol.h"
 #include "admin/identity.h"
+#include "base/io.h"
 #include "net/authority.h"
+
+#include <limits.h>
+#include <stdio.h>
 
 enum { ROLE_OF_MANAGER = 1 };
 
@@ -65,11 +69,29 @@ void enrol_forget_pins(struct conf_draft *d, struct str serial)
     buf_done(&path);
 }
 
-enum rc enrol_own(const struct conf *c, struct str partner, struct arena *a, struct enrol_card *out, struct err *e)
+struct str enrol_host_key(const struct admin *admin, struct arena *a)
 {
+    struct str rest, type, code, out = STR_NONE;
+    struct buf b = BUF(16384);
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/keys/ssh_host_ed25519_key.pub", admin->home);
+    if (io_read_file(path, &b, NULL) == RC_OK) {
+        rest = buf_str(&b);
+        if (str_word(&rest, &type) && str_word(&rest, &code))
+            out = arena_printf(a, "%.*s %.*s", STR(type), STR(str_trim(code)));
+    }
+    buf_done(&b);
+    return out;
+}
+
+enum rc enrol_own(const struct admin *admin, struct str partner, struct arena *a, struct enrol_card *out, struct err *e)
+{
+    const struct conf *c = &admin->current->conf;
     struct buf request = BUF(AUTHORITY_PEM_MAX);
 
     TRY(enrol_card_own(c, partner, a, out, e));
+    out->host_key = enrol_host_key(admin, a);
     if (c->system.role != ROLE_OF_MANAGER && identity_request(c, &request, NULL) == RC_OK)
         out->request = arena_str(a, buf_str(&request));
     buf_done(&request);

@@ -75,16 +75,46 @@ static void put_private_file(const unsigned char public[static crypto_sign_PUBLI
     buf_done(&blob);
 }
 
-void openssh_key_make(struct buf *file, struct buf *line)
+static void write_pair(const unsigned char public[static crypto_sign_PUBLICKEYBYTES],
+                       const unsigned char secret[static crypto_sign_SECRETKEYBYTES], struct buf *file, struct buf *line)
 {
-    unsigned char public[crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES];
     struct buf blob = BUF(FILE_MOST);
 
-    crypto_sign_keypair(public, secret);
     put_private_file(public, secret, file);
     put_public(&blob, public);
     buf_add(line, str_lit("ssh-ed25519 "));
     put_base64(buf_str(&blob), SIZE_MAX, line);
-    sodium_memzero(secret, sizeof secret);
     buf_done(&blob);
+}
+
+void openssh_key_make(struct buf *file, struct buf *line)
+{
+    unsigned char public[crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES];
+
+    crypto_sign_keypair(public, secret);
+    write_pair(public, secret, file, line);
+    sodium_memzero(secret, sizeof secret);
+}
+
+void openssh_key_of_seed(const unsigned char seed[static OPENSSH_KEY_SEED], struct buf *file, struct buf *line)
+{
+    unsigned char public[crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES];
+
+    crypto_sign_seed_keypair(public, secret, seed);
+    write_pair(public, secret, file, line);
+    sodium_memzero(secret, sizeof secret);
+}
+
+bool openssh_key_fingerprint(struct str line, char out[OPENSSH_KEY_PRINT + 1])
+{
+    unsigned char blob[4096], sum[crypto_hash_sha256_BYTES];
+    struct str rest = line, type, code;
+    size_t n;
+
+    if (!str_word(&rest, &type) || !str_word(&rest, &code) ||
+        sodium_base642bin(blob, sizeof blob, code.p, code.n, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+        return false;
+    crypto_hash_sha256(sum, blob, n);
+    sodium_bin2base64(out, OPENSSH_KEY_PRINT + 1, sum, sizeof sum, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+    return true;
 }

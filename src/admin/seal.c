@@ -121,8 +121,38 @@ void seal_secrets(const struct admin *a, struct conf_draft *d)
     each_secret(a, d, true, NULL);
 }
 
+static bool is_foreign(const struct admin *a, struct conf_draft *d, struct str text)
+{
+    struct str copy = text;
+
+    return str_starts(text, str_c(prefix)) && !opened(a, &d->arena, &copy);
+}
+
+/* All values of a section that is one item, from what is in force. */
+static void keep_ours(const struct admin *a, struct conf_draft *d, const char *name)
+{
+    const struct conf_section *s = conf_section_find(str_c(name));
+    const void *from = conf_item(&a->current->conf, s, 0), *to = conf_item(&d->conf, s, 0);
+
+    for (const struct conf_setting *f = s->settings; f->name; f++)
+        *(struct str *)(uintptr_t)conf_text(to, f) = arena_str(&d->arena, *conf_text(from, f));
+}
+
+/* A configuration that another appliance saved brings its settings, not its identity: that one cannot be opened here. */
+static void keep_identity(const struct admin *a, struct conf_draft *d)
+{
+    const struct conf_cpq_identity *i = &d->conf.cpq_identity;
+
+    if (is_foreign(a, d, i->key) || is_foreign(a, d, i->next_key) || is_foreign(a, d, i->ssh_key))
+        keep_ours(a, d, "cpq_identity");
+    if (is_foreign(a, d, d->conf.cpq_authority.key))
+        keep_ours(a, d, "cpq_authority");
+}
+
 enum rc unseal_secrets(const struct admin *a, struct conf_draft *d, struct err *e)
 {
+    if (a->current)
+        keep_identity(a, d);
     return each_secret(a, d, false, e);
 }
 

@@ -141,7 +141,9 @@ void session_ended(struct admin *a, struct admin_session *x)
         past_save(s);
         break;
     }
-    if (*x->user && x->ends_idle)
+    if (session_is_manager(x))
+        ; /* nobody logs out */
+    else if (*x->user && x->ends_idle)
         event(a->events, user_timeout, .user = str_c(x->user), .peer_ip = str_c(x->peer));
     else if (*x->user)
         event(a->events, user_ssh_logout, .user = str_c(x->user), .peer_ip = str_c(x->peer));
@@ -150,15 +152,20 @@ void session_ended(struct admin *a, struct admin_session *x)
 
 static enum rc open_one(struct sessions *s, const struct bus_session_open *m, int *fd_out, struct err *e)
 {
-    const struct conf_user *u = conf_find(&s->admin->current->conf.user, m->user);
+    const struct conf *now = &s->admin->current->conf;
+    bool manager = str_eq(m->what, str_lit("mgmt"));
+    const struct conf_user *u = manager ? NULL : conf_find(&now->user, m->user);
+    const struct conf_manager *its = manager ? conf_find(&now->manager, m->user) : NULL;
     struct admin_session *x;
 
-    if (m->user.n && !login_permitted(u))
+    if (manager && (!its || !its->ssh_key.n))
+        return err_set(e, RC_NOT_PERMITTED, "this manager is not enrolled any more");
+    if (!manager && m->user.n && !login_permitted(u))
         return err_set(e, RC_NOT_PERMITTED, "this user may not log in");
     x = calloc(1, sizeof *x);
     must(x);
     x->id = ++s->last_id;
-    copy(x->user, sizeof x->user, m->user.n ? u->name : STR_NONE);
+    copy(x->user, sizeof x->user, its ? its->name : m->user.n ? u->name : STR_NONE);
     copy(x->peer, sizeof x->peer, m->peer);
     copy(x->service, sizeof x->service, m->service);
     copy(x->what, sizeof x->what, m->what);
@@ -168,7 +175,7 @@ static enum rc open_one(struct sessions *s, const struct bus_session_open *m, in
     }
     x->next = s->first;
     s->first = x;
-    if (*x->user)
+    if (*x->user && !manager) /* each verb of a manager is a session of its own: mgmt audits it */
         logged_in(s, x);
     return RC_OK;
 }
@@ -234,7 +241,7 @@ void verb_who(struct verb_call *c)
     buf_addf(&c->text, "%-17s %-25s %-8s %-24s %s\n", "Username", "Login Time", "Idle", "Remote Host", "What");
     buf_addf(&c->text, "%-17s %-25s %-8s %-24s %s\n", "========", "==========", "====", "===========", "====");
     for (struct admin_session *x = c->admin->sessions->first; x; x = x->next) {
-        if (!*x->user)
+        if (!*x->user || session_is_manager(x))
             continue;
         render_ctime(x->since_ms, when);
         buf_clear(&idle);

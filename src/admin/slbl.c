@@ -1,30 +1,22 @@
 /*
- * Safelists and blocklists of recipients: the store and the verb `slbl`. See slbl.h, policy/slbl.h.
+ * Safelists and blocklists of recipients: the store. See slbl.h, policy/slbl.h; the verb is in slbl_verb.c, what goes to
+ * gateways in slbl_delta.c.
  *
  * Owns the lists as text, a line an entry, and HOME/slbl, which is written whole at each change before anybody is told. A
  * file that cannot be written changes nothing. Users see nothing here: verbs are the operators', the spam quarantine asks
  * for them (slbl_wanted).
  */
-#include "admin/slbl.h"
+#include "admin/slbl_inside.h"
 
 #include "admin/verbs.h"
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/json.h"
 #include "base/must.h"
-#include "policy/slbl.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct slbl_store {
-    struct admin *admin;
-    struct buf text;
-    uint64_t version; /* counts changes of this process */
-    uint64_t changed_ms;
-};
 
 static const char *path_of(const struct admin *a, char out[PATH_MAX])
 {
@@ -43,6 +35,16 @@ static void send_to(void *ctx, struct bus_peer *p)
 
 static void on_wanted(void *ctx, const struct bus_in *in);
 
+/* "# VERSION": what slbl_line() passes over. Files from before numbers were kept have none. */
+static void read_version(struct slbl_store *s)
+{
+    struct str rest = buf_str(&s->text), line;
+
+    if (str_split(&rest, '\n', &line) && str_starts(line, str_lit("# ")))
+        str_u64(str_trim(str_from(line, 2)), &s->version);
+    s->first_delta = s->version;
+}
+
 enum rc slbl_open(struct admin *a, struct err *e)
 {
     struct slbl_store *s = calloc(1, sizeof *s);
@@ -57,6 +59,8 @@ enum rc slbl_open(struct admin *a, struct err *e)
     rc = io_read_file(path_of(a, path), &s->text, e);
     if (rc != RC_OK && rc != RC_NOT_FOUND)
         return rc;
+    read_version(s);
+    slbl_deltas_open(s);
     if (!a->bus)
         return RC_OK;
     bus_on_peer(a->bus, send_to, NULL, s);
@@ -64,10 +68,16 @@ enum rc slbl_open(struct admin *a, struct err *e)
     return RC_OK;
 }
 
+uint64_t slbl_version(const struct admin *a)
+{
+    return a->slbl ? a->slbl->version : 0;
+}
+
 void slbl_close(struct admin *a)
 {
     if (!a->slbl)
         return;
+    slbl_deltas_close(a->slbl);
     buf_done(&a->slbl->text);
     free(a->slbl);
     a->slbl = NULL;
@@ -76,35 +86,57 @@ void slbl_close(struct admin *a)
 /* --- changes ------------------------------------------------------------------------------------------------------------
  */
 
-/* `now` (taken over) becomes the lists. */
-static enum rc put_in_force(struct slbl_store *s, struct buf *now, struct err *e)
+/* The text with its number in front. */
+static void number(struct buf *now, uint64_t version, struct buf *out)
+{
+    struct str rest = buf_str(now), line;
+
+    buf_addf(out, "# %" PRIu64 "\n", version);
+    if (str_split(&rest, '\n', &line) && str_starts(line, str_lit("# ")))
+        buf_add(out, rest);
+    else
+        buf_add(out, buf_str(now));
+    if (now->failed)
+        out->failed = true;
+    buf_done(now);
+}
+
+enum rc slbl_put_in_force(struct slbl_store *s, struct buf *now, uint64_t version, struct str lines, struct err *e)
 {
     char path[PATH_MAX];
-    enum rc rc = now->failed ? err_set(e, RC_TOO_LARGE, "the lists are too long")
-                             : io_replace_file("slbl.file", path_of(s->admin, path), buf_str(now), e);
+    struct buf next = BUF(SLBL_TEXT_MAX);
+    enum rc rc;
 
+    number(now, version, &next);
+    rc = next.failed ? err_set(e, RC_TOO_LARGE, "the lists are too long")
+                     : io_replace_file("slbl.file", path_of(s->admin, path), buf_str(&next), e);
     if (rc != RC_OK) {
-        buf_done(now);
+        buf_done(&next);
         return rc;
     }
     buf_done(&s->text);
-    s->text = *now;
-    s->version++;
+    s->text = next;
+    slbl_keep_delta(s, version, lines);
+    s->version = version;
     s->changed_ms = clock_wall_ms();
     if (s->admin->bus)
         bus_each(s->admin->bus, ROLE_scan, send_to, s);
+    if (s->admin->bus)
+        bus_send_all(s->admin->bus, ROLE_central, BUS_slbl_master, &(struct bus_slbl_master){.version = version});
     return RC_OK;
 }
 
-struct change {
-    struct str user, entry;
-    enum slbl_list list;
-    bool remove;
-    size_t found, others, entries; /* the entry there; on the other list; of this user */
-};
+enum rc slbl_ours(const struct admin *a, struct err *e)
+{
+    const struct conf *c = a->current ? &a->current->conf : NULL; /* NULL in tests */
+
+    if (c && c->system.role != 1 && c->spam_quarantine.central)
+        return err_set(e, RC_NOT_PERMITTED, "the lists are the manager's; change them there");
+    return RC_OK;
+}
 
 /* The lists without the entry; counts on the way. */
-static void walk(const struct slbl_store *s, struct change *c, struct buf *out)
+static void walk(const struct slbl_store *s, struct slbl_change *c, struct buf *out)
 {
     struct str rest = buf_str(&s->text), line, user, entry;
     enum slbl_list list;
@@ -126,7 +158,7 @@ static void walk(const struct slbl_store *s, struct change *c, struct buf *out)
     }
 }
 
-static void put_line(struct buf *out, struct str user, enum slbl_list list, struct str entry)
+void slbl_put_line(struct buf *out, struct str user, enum slbl_list list, struct str entry)
 {
     for (size_t i = 0; i < user.n; i++)
         buf_addc(out, ascii_lower(user.p[i]));
@@ -135,7 +167,7 @@ static void put_line(struct buf *out, struct str user, enum slbl_list list, stru
     buf_addc(out, '\n');
 }
 
-static enum rc refuse(const struct change *c, struct err *e)
+static enum rc refuse(const struct slbl_change *c, struct err *e)
 {
     const char *name = c->list == SLBL_SAFE ? "safelist" : "blocklist";
 
@@ -151,11 +183,12 @@ static enum rc refuse(const struct change *c, struct err *e)
     return RC_OK;
 }
 
-static enum rc change(struct slbl_store *s, struct change *c, struct err *e)
+enum rc slbl_change(struct slbl_store *s, struct slbl_change *c, struct err *e)
 {
-    struct buf now = BUF(SLBL_TEXT_MAX);
+    struct buf now = BUF(SLBL_TEXT_MAX), lines = BUF(4096);
     enum rc rc;
 
+    TRY(slbl_ours(s->admin, e));
     walk(s, c, &now);
     rc = refuse(c, e);
     if (rc != RC_OK) {
@@ -163,8 +196,11 @@ static enum rc change(struct slbl_store *s, struct change *c, struct err *e)
         return rc;
     }
     if (!c->remove)
-        put_line(&now, c->user, c->list, c->entry);
-    return put_in_force(s, &now, e);
+        slbl_put_line(&now, c->user, c->list, c->entry);
+    slbl_put_op(&lines, c->remove, c->user, c->list, c->entry);
+    rc = slbl_put_in_force(s, &now, s->version + 1, buf_str(&lines), e);
+    buf_done(&lines);
+    return rc;
 }
 
 /* --- releases from the spam quarantine ----------------------------------------------------------------------------------
@@ -174,16 +210,16 @@ static enum rc change(struct slbl_store *s, struct change *c, struct err *e)
  * makes no sense or is beyond the limit changes nothing: the message is released all the same. */
 static void want(struct slbl_store *s, struct str user, struct str entry, struct str by)
 {
-    struct change off = {.user = user, .entry = entry, .list = SLBL_BLOCK, .remove = true};
-    struct change on = {.user = user, .entry = entry, .list = SLBL_SAFE};
+    struct slbl_change off = {.user = user, .entry = entry, .list = SLBL_BLOCK, .remove = true};
+    struct slbl_change on = {.user = user, .entry = entry, .list = SLBL_SAFE};
     struct err e = ERR_NONE;
 
     if (str_find(user, '@') == user.n || slbl_entry_fits(user, NULL) != RC_OK || slbl_entry_fits(entry, NULL) != RC_OK)
         return;
-    if (change(s, &off, &e) == RC_OK)
+    if (slbl_change(s, &off, &e) == RC_OK)
         event(s->admin->events, slbl_changed, .user = user, .by = by, .entry = entry, .removed = true);
     e = ERR_NONE;
-    if (change(s, &on, &e) == RC_OK)
+    if (slbl_change(s, &on, &e) == RC_OK)
         event(s->admin->events, slbl_changed, .user = user, .by = by, .entry = entry, .safe = true);
     else if (e.rc != RC_EXISTS)
         event(s->admin->events, slbl_refused, .user = user, .entry = entry, .why = str_c(err_text(&e)));
@@ -196,134 +232,4 @@ static void on_wanted(void *ctx, const struct bus_in *in)
 
     while (get_str(&entries, &entry))
         want(ctx, m->user, entry, m->by);
-}
-
-/* --- the verb -----------------------------------------------------------------------------------------------------------
- */
-
-static void show(struct verb_call *c, struct str only)
-{
-    struct str rest = buf_str(&c->admin->slbl->text), line, user, entry;
-    enum slbl_list list;
-    size_t n = 0;
-
-    buf_add(&c->json, str_lit("{\"entries\":["));
-    while (rest.n && str_split(&rest, '\n', &line)) {
-        if (!slbl_line(line, &user, &list, &entry) || (only.n && !str_eqi(only, user)))
-            continue;
-        buf_addf(&c->text, "%.*s %s %.*s\n", STR(user), list == SLBL_SAFE ? "safe" : "block", STR(entry));
-        buf_add(&c->json, n++ ? str_lit(",{\"user\":") : str_lit("{\"user\":"));
-        json_str(&c->json, user);
-        buf_addf(&c->json, ",\"list\":\"%s\",\"entry\":", list == SLBL_SAFE ? "safe" : "block");
-        json_str(&c->json, entry);
-        buf_addc(&c->json, '}');
-    }
-    buf_add(&c->json, str_lit("]}"));
-    if (!n)
-        buf_add(&c->text, str_lit("There are no entries.\n"));
-    verb_end(c, RC_OK);
-}
-
-static void status(struct verb_call *c)
-{
-    const struct slbl_store *s = c->admin->slbl;
-    struct slbl *t = slbl_new(buf_str(&s->text));
-    uint64_t age_s = (clock_wall_ms() - s->changed_ms) / 1000;
-
-    must(t);
-    buf_addf(&c->text, "Users: %zu\nVersion: %" PRIu64 "\nAge: %" PRIu64 " s\n", slbl_users(t), s->version, age_s);
-    buf_addf(&c->json, "{\"users\":%zu,\"version\":%" PRIu64 ",\"age_s\":%" PRIu64 "}", slbl_users(t), s->version, age_s);
-    slbl_free(t);
-    verb_end(c, RC_OK);
-}
-
-static void add_or_remove(struct verb_call *c, bool remove)
-{
-    struct change x = {.user = c->args.items[1], .entry = c->args.items[3], .remove = remove};
-    struct err e = ERR_NONE;
-
-    x.list = str_eqi(c->args.items[2], str_lit("safe"))    ? SLBL_SAFE
-             : str_eqi(c->args.items[2], str_lit("block")) ? SLBL_BLOCK
-                                                           : SLBL_NONE;
-    if (x.list == SLBL_NONE || str_find(x.user, '@') == x.user.n || slbl_entry_fits(x.user, NULL) != RC_OK) {
-        verb_usage(c);
-        return;
-    }
-    if ((!remove && slbl_entry_fits(x.entry, &e) != RC_OK) || change(c->admin->slbl, &x, &e) != RC_OK) {
-        verb_fail(c, &e);
-        return;
-    }
-    event(c->admin->events, slbl_changed, .user = x.user, .by = c->user, .entry = x.entry, .safe = x.list == SLBL_SAFE,
-          .removed = remove);
-    buf_addf(&c->text, "%s.\n", remove ? "Removed" : "Added");
-    verb_end(c, RC_OK);
-}
-
-/* CSV: user,safe|block,entry; a first line that names the columns is passed over. Replaces everything. */
-static void import(struct verb_call *c, struct str csv)
-{
-    struct buf now = BUF(SLBL_TEXT_MAX);
-    struct str rest = csv, line, user, list;
-    struct err e = ERR_NONE;
-    size_t number = 0, n = 0;
-
-    while (e.rc == RC_OK && rest.n && str_split(&rest, '\n', &line)) {
-        struct str fields = str_trim(line);
-        enum slbl_list which;
-
-        number++;
-        if (!fields.n || (number == 1 && str_startsi(fields, str_lit("user,"))))
-            continue;
-        if (!str_split(&fields, ',', &user) || !fields.p || !str_split(&fields, ',', &list) || !fields.p) {
-            err_set(&e, RC_SYNTAX, "line %zu: not user,safe|block,entry", number);
-            break;
-        }
-        which = str_eqi(list, str_lit("safe")) ? SLBL_SAFE : str_eqi(list, str_lit("block")) ? SLBL_BLOCK : SLBL_NONE;
-        if (which == SLBL_NONE || str_find(user, '@') == user.n || slbl_entry_fits(user, NULL) != RC_OK)
-            err_set(&e, RC_SYNTAX, "line %zu: not user,safe|block,entry", number);
-        else if (slbl_entry_fits(fields, &e) != RC_OK)
-            err_wrap(&e, RC_INVALID, "line %zu", number);
-        put_line(&now, user, which, fields);
-        n++;
-    }
-    if (e.rc != RC_OK)
-        buf_done(&now);
-    if (e.rc != RC_OK || put_in_force(c->admin->slbl, &now, &e) != RC_OK) {
-        verb_fail(c, &e);
-        return;
-    }
-    buf_addf(&c->text, "%zu entries imported.\n", n);
-    verb_end(c, RC_OK);
-}
-
-static void export(struct verb_call *c)
-{
-    struct str rest = buf_str(&c->admin->slbl->text), line, user, entry;
-    enum slbl_list list;
-
-    buf_add(&c->text, str_lit("user,list,entry\r\n"));
-    while (rest.n && str_split(&rest, '\n', &line))
-        if (slbl_line(line, &user, &list, &entry))
-            buf_addf(&c->text, "%.*s,%s,%.*s\r\n", STR(user), list == SLBL_SAFE ? "safe" : "block", STR(entry));
-    event(c->admin->events, slbl_saved, .users = 0);
-    verb_end(c, RC_OK);
-}
-
-void verb_slbl(struct verb_call *c)
-{
-    struct str what = c->args.n ? c->args.items[0] : STR_NONE;
-    size_t n = c->args.n;
-
-    if (str_eqi(what, str_lit("show")) && n <= 2)
-        show(c, n == 2 ? c->args.items[1] : STR_NONE);
-    else if (str_eqi(what, str_lit("status")) && n == 1)
-        status(c);
-    else if ((str_eqi(what, str_lit("add")) || str_eqi(what, str_lit("remove"))) && n == 4)
-        add_or_remove(c, str_eqi(what, str_lit("remove")));
-    else if (str_eqi(what, str_lit("import")) && n == 2)
-        import(c, c->args.items[1]);
-    else if (str_eqi(what, str_lit("export")) && n == 1)
-        export(c);
-    else
-        verb_usage(c);
 }

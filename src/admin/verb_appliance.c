@@ -31,7 +31,7 @@ static enum rc our_card(struct verb_call *c, struct str partner, struct str cert
     struct buf b = BUF(ENROL_JSON_MAX);
     struct enrol_card own;
 
-    TRY(enrol_card_own(&c->admin->current->conf, partner, &c->arena, &own, e));
+    TRY(enrol_own(c->admin, partner, &c->arena, &own, e));
     own.certificate = certificate;
     enrol_say(&own, &b);
     *out = text_of(c, &b);
@@ -140,6 +140,24 @@ static void key(struct verb_call *c)
     verb_end(c, now->cpq_identity.ssh_public.n ? RC_OK : RC_UNAVAILABLE);
 }
 
+static void token(struct verb_call *c)
+{
+    struct err e = ERR_NONE;
+    struct buf text = BUF(1024);
+
+    if (enrol_make_token(c->admin, c->user, c->args.items[1], &text, &e) != RC_OK) {
+        verb_fail(c, &e);
+    } else {
+        buf_addf(&c->text,
+                 "The link token is valid for 24 hours and once:\n%.*s\nEnter it on the appliance: smaconfig link NAME "
+                 "ADDRESS TOKEN, with the address of this manager.\n",
+                 STR(buf_str(&text)));
+        buf_addf(&c->json, "{\"token\":\"%.*s\"}", STR(buf_str(&text)));
+        verb_wait_applied(c);
+    }
+    buf_done(&text);
+}
+
 void verb_appliance(struct verb_call *c)
 {
     struct str what = c->args.n ? c->args.items[0] : STR_NONE;
@@ -154,6 +172,8 @@ void verb_appliance(struct verb_call *c)
         test(c, c->args.items + 1);
     } else if (str_eq(what, str_lit("key")) && c->args.n == 1) {
         key(c);
+    } else if (str_eq(what, str_lit("token")) && c->args.n == 2) {
+        token(c);
     } else if (str_eq(what, str_lit("contact")) && c->args.n == 1) {
         verb_ask(c, ROLE_central, "contact", (struct strs){NULL, 0});
         verb_wait(c);

@@ -98,6 +98,9 @@ static bool session_permits(const struct verb_call *c)
     static const char *const always[] = {"session", "note", "passwd"};
     const struct conf_user *u = conf_find(&c->admin->current->conf.user, str_c(c->session->user));
 
+    if (session_is_manager(c->session))
+        return str_eq(str_c(c->verb->name), str_lit("mgmt")) &&
+               conf_find(&c->admin->current->conf.manager, str_c(c->session->user));
     if (!*c->session->user)
         return str_eq(str_c(c->verb->name), str_lit("login"));
     if (!u || !login_permitted(u))
@@ -114,6 +117,8 @@ static bool permitted(struct verb_call *c)
 
     if (c->session && !session_permits(c))
         return false;
+    if (session_is_manager(c->session) || c->verb->run == verb_mgmt)
+        return session_is_manager(c->session);
     if (c->user.n == 0 || str_eq(c->user, str_lit("admin"))) {
         c->user = str_lit("admin");
         return true;
@@ -156,10 +161,14 @@ struct verb_call *verb_start(struct admin *a, struct str user, struct admin_sess
 
 void verb_wait(struct verb_call *c)
 {
+    bool inside = c->running;
+
     if (--c->waiting)
         return;
+    c->running = true; /* last may have ended the verb: once is enough */
     if (c->last)
         c->last(c);
+    c->running = inside;
     verb_end(c, c->rc);
 }
 

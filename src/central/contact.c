@@ -5,7 +5,9 @@
  * facts for the life of the process. Contact that is away for AWAY_MS is an alert, and so is a gateway that is somebody
  * else.
  */
+#include "central/enrol.h"
 #include "central/inside.h"
+#include "central/slbl.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -109,6 +111,11 @@ void contact_up(struct central *c, struct str appliance, struct greeting *g, boo
     if (k->state != CONTACT_UP)
         event(c->o.events, gateway_connected, .name = appliance, .serial = str_c(k->hello.serial), .rtt_ms = k->hello.rtt_ms,
               .link = via_link);
+    if (k->state != CONTACT_UP && c->o.bus)
+        bus_send(c->o.bus, bus_peer(c->o.bus, ROLE_queue, 0), BUS_gateway_back,
+                 &(struct bus_gateway_back){.serial = str_c(k->hello.serial)}); /* releases that wait for it go at once */
+    enrol_heard(c, appliance, str_c(k->hello.json));
+    slbl_contact(c, appliance, k->hello.slbl_version);
     become(k, CONTACT_UP);
     heard(k);
     check_clock(k);
@@ -172,6 +179,7 @@ static void put_text(struct buf *out, const char *key, struct str s)
 static void put_one(const struct central *c, const struct conf_appliance *a, struct buf *out)
 {
     static const struct contact none;
+    uint64_t segments, bytes;
     const struct contact *k = find(c, a->name);
 
     if (!k)
@@ -188,11 +196,15 @@ static void put_one(const struct central *c, const struct conf_appliance *a, str
     buf_addf(out, ",\"clock_ms\":%" PRId64, k->hello.clock_ms);
     put_number(out, "bytes", k->bytes);
     buf_add(out, str_lit(",\"services\":{"));
-    for (int s = 0; s < CONTACT_SERVICES; s++)
-        buf_addf(out, "%s\"%s\":{\"on\":%s,\"last_transfer\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+    for (int s = 0; s < CONTACT_SERVICES; s++) {
+        pull_waiting(c, a->name, s == CONTACT_REPORTING ? SEGMENT_REPORTING : SEGMENT_TRACKING, &segments, &bytes);
+        buf_addf(out,
+                 "%s\"%s\":{\"on\":%s,\"last_transfer\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64
+                 ",\"waiting\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64 "}",
                  s ? "," : "", s == CONTACT_REPORTING ? "reporting" : "tracking",
                  (s == CONTACT_REPORTING ? a->reporting : a->tracking) ? "true" : "false", k->service[s].last_ms,
-                 k->service[s].segments, k->service[s].bytes);
+                 k->service[s].segments, k->service[s].bytes, segments, bytes);
+    }
     buf_addf(out, "},\"hello\":%s}", k->hello.json ? k->hello.json : "null");
 }
 

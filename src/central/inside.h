@@ -6,9 +6,11 @@
 #include "central/central.h"
 #include "central/greet.h"
 #include "central/line.h"
+#include "store/segment.h"
 
 struct line;
 struct contact;
+struct site;
 
 struct central {
     struct central_options o;
@@ -17,7 +19,15 @@ struct central {
     struct line *lines;       /* line.c */
     uv_async_t lines_async;   /* a thread has something to tell */
     struct contact *contacts; /* contact.c */
-    struct links *links;      /* link.c */
+    struct slbl_copy *slbls;  /* slbl.c */
+    uint64_t slbl_master;
+    struct site *sites;       /* site.c */
+    uint64_t watched_until_ms;
+    bool paused; /* our disk is full */
+    uint64_t paused_since_ms, paused_until_ms;
+    struct links *links; /* link.c */
+    struct told *told;   /* gateway_port.c */
+    struct port_ask *port_asks;
     bool stopping;
     void (*emptied)(void *ctx);
     void *emptied_ctx;
@@ -61,6 +71,13 @@ void central_answer(struct central_call *call, enum rc rc); /* frees the call */
 void verbs_begin(struct central *c);
 void verb_contact(struct central_call *call);
 
+/* --- gateway_port.c: where gateways take released mail --- */
+
+struct told;
+struct port_ask;
+void gateway_ports_begin(struct central *c);
+void gateway_ports_free(struct central *c);
+
 /* --- contact.c: what is known of each gateway
  * ------------------------------------------------------------------------------
  */
@@ -80,14 +97,25 @@ void contact_transfer(struct central *c, struct str appliance, enum contact_serv
 /* The last hello of this gateway, or NULL. */
 const char *contact_hello(const struct central *c, struct str appliance);
 
-/* --- link.c, link_gateway.c, link_manager.c: the link (central.md 8) ---------------------------------------------------------- */
+/* --- site.c: what is fetched
+ * ------------------------------------------------------------------------------------------------ */
+
+void pulls_begin(struct central *c);
+void pulls_sweep(struct central *c);
+void pulls_free(struct central *c);
+/* Segments that are known of a gateway and not here yet. */
+void pull_waiting(const struct central *c, struct str appliance, enum segment_kind kind, uint64_t *segments,
+                  uint64_t *bytes);
+/* --- link.c, link_gateway.c, link_manager.c: the link (central.md 8)
+ * ---------------------------------------------------------- */
 
 void links_begin(struct central *c);
 void links_changed(struct central *c);
 void links_stop(struct central *c);
 void links_free(struct central *c);
-/* "unix:PATH" when the link of this gateway (its item's policy) is to be used for that channel ("mgmt", "cpq"): the policy is
- * `only`, or `prefer` and the link is up. False: not by the link. With `only` and the link down the path leads nowhere. */
+/* "unix:PATH" when the link of this gateway (its item's policy) is to be used for that channel ("mgmt", "cpq"): the policy
+ * is `only`, or `prefer` and the link is up. False: not by the link. With `only` and the link down the path leads nowhere.
+ */
 bool link_use(const struct central *c, const struct conf_appliance *a, const char *file, char out[128]);
 void verb_link(struct central_call *call);
 

@@ -186,26 +186,38 @@ static void line_quit(struct line *l)
     ssh_abort_now(&l->abort);
 }
 
-void line_job(struct central *c, struct str appliance, enum line_urgency urgency, line_fn *fn, line_done *done, void *ctx)
+static void give(struct central *c, struct str appliance, const struct line_work *order)
 {
     const struct conf_appliance *a = appliance_find(c, appliance);
     struct line *l = line_of(c, appliance);
-    struct line_work *w = calloc(1, sizeof *w);
+    struct line_work *w = malloc(sizeof *w);
 
     must(w);
-    *w = (struct line_work){.line = l, .urgency = urgency, .fn = fn, .done = done, .ctx = ctx};
+    *w = *order;
+    w->line = l;
     if (c->stopping)
         w->rc = err_set(&w->e, RC_UNAVAILABLE, "the service ends");
     else if (!a)
         w->rc = err_set(&w->e, RC_NOT_FOUND, "no appliance of this name");
     else
         w->rc = dial_appliance(c, a, &w->own, &w->e);
+    w->unreached = a && w->rc != RC_OK;
     if (w->rc == RC_OK)
         find_address(l, w);
     else
         refuse(l, w);
     if (c->stopping)
         line_quit(l);
+}
+
+void line_job(struct central *c, struct str appliance, enum line_urgency urgency, line_fn *fn, line_done *done, void *ctx)
+{
+    give(c, appliance, &(struct line_work){.urgency = urgency, .fn = fn, .done = done, .ctx = ctx});
+}
+
+void line_hello(struct central *c, struct str appliance, line_done *done, void *ctx)
+{
+    give(c, appliance, &(struct line_work){.urgency = LINE_SOON, .hello = true, .done = done, .ctx = ctx});
 }
 
 void line_once(struct central *c, const struct ssh_dial *dial, line_fn *fn, line_once_done *done, void *ctx)

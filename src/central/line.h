@@ -19,9 +19,11 @@ typedef void line_done(void *ctx, enum rc rc, const struct err *e);
 
 enum line_urgency { LINE_BULK, LINE_SOON }; /* SOON goes before all BULK that waits */
 
-/* Over the connection of this item of `appliance`, which is made when there is none. fn NULL: nothing but the connection and
- * its hello (fresh: a new one in any case). */
+/* Over the connection of this item of `appliance`, which is made when there is none. fn NULL: nothing but a new
+ * connection and its hello. */
 void line_job(struct central *c, struct str appliance, enum line_urgency urgency, line_fn *fn, line_done *done, void *ctx);
+/* A hello: over the connection there is, or that of a new one. */
+void line_hello(struct central *c, struct str appliance, line_done *done, void *ctx);
 /* Closes the connection of this appliance when its jobs are done: the next job makes a new one, with a new hello. */
 void line_renew(struct central *c, struct str appliance);
 

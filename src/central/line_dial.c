@@ -4,17 +4,15 @@
  * Called by line.c on the loop. The copies are their owner's (dial_done). An appliance that was never established has no
  * host key and is not talked to; one whose link is the only way is not reached while the link is down.
  */
+#include "central/enrol.h"
 #include "central/inside.h"
 
 #include "base/json.h"
 #include "base/must.h"
 #include "conf/product.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { LINK_OFF, LINK_PREFER, LINK_ONLY }; /* appliance.link */
 
 static char *copy(struct str s)
 {
@@ -48,7 +46,9 @@ static char *our_hello(const struct central *c, const struct conf_appliance *a)
     put_service(&out, "tracking", a->tracking, 0, false);
     put_service(&out, "spam", a->spam && conf->euq_listener.enabled, conf->euq_listener.port, false);
     put_service(&out, "pvo", a->pvo && conf->pvo.enabled, conf->cpq_listener.port, false);
-    buf_add(&out, str_lit("}}"));
+    buf_addc(&out, '}');
+    enrol_members(conf, a->serial, &out);
+    buf_addc(&out, '}');
     text = copy(buf_str(&out));
     buf_done(&out);
     return text;
@@ -56,16 +56,13 @@ static char *our_hello(const struct central *c, const struct conf_appliance *a)
 
 static enum rc address_of(const struct central *c, const struct conf_appliance *a, char **out, struct err *e)
 {
-    char path[4096];
+    char by_link[128];
 
-    if (a->link != LINK_OFF && a->serial.n) {
-        snprintf(path, sizeof path, "%s/run/link/%.*s/mgmt", c->o.home, STR(a->serial));
-        if (access(path, F_OK) == 0) {
-            must(asprintf(out, "unix:%s", path) > 0);
-            return RC_OK;
-        }
-        if (a->link == LINK_ONLY)
+    if (link_use(c, a, "mgmt", by_link)) {
+        if (access(by_link + strlen("unix:"), F_OK) != 0)
             return err_set(e, RC_CONNECT, "the link of this appliance is down");
+        *out = copy(str_c(by_link));
+        return RC_OK;
     }
     if (!a->address.n)
         return err_set(e, RC_INVALID, "no address is set");

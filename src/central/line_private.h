@@ -9,6 +9,7 @@ struct line_work {
     struct line_work *next;
     struct line *line;
     enum line_urgency urgency;
+    bool hello; /* say it (again) */
     struct dial_own own;
     line_fn *fn;
     line_done *done;

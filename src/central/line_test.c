@@ -321,7 +321,6 @@ static void a_connection_for_one_job_shows_the_host_key_first(void **state)
     line_once(w.central, &dial, say, once_done, (void *)(uintptr_t) "x");
     until(2);
     assert_int_equal(w.rc, RC_OK);
-    assert_int_equal(atomic_load(&w.hellos), 0);
     end();
 }
 

@@ -59,11 +59,14 @@ static void run_once(struct line *l, struct line_work *w)
     uint64_t before = l->ssh ? ssh_line_bytes(l->ssh) : 0;
 
     w->e = ERR_NONE;
-    w->rc = w->fn && (l->ssh || !w->own.hello) ? w->fn(l->ssh, w->ctx, &w->e) : RC_OK;
+    if (w->hello)
+        w->rc = greet(l->ssh, w->own.hello, w->own.serial, &w->greeting, &w->e);
+    else
+        w->rc = w->fn && (l->ssh || !w->own.hello) ? w->fn(l->ssh, w->ctx, &w->e) : RC_OK;
     if (!l->ssh)
         return;
     w->bytes += ssh_line_bytes(l->ssh) - before;
-    if (!broke(l, w->rc)) {
+    if (!broke(l, w->rc) && !(w->hello && w->rc != RC_OK)) {
         w->connected = true;
         return;
     }
@@ -73,7 +76,7 @@ static void run_once(struct line *l, struct line_work *w)
 
 static void work(struct line *l, struct line_work *w)
 {
-    bool fresh = !l->ssh || ssh_line_gone(l->ssh) || !dial_same(&l->with, &w->own) || !w->fn;
+    bool fresh = !l->ssh || ssh_line_gone(l->ssh) || !dial_same(&l->with, &w->own) || (!w->fn && !w->hello);
 
     if (!fresh) {
         run_once(l, w);
@@ -87,7 +90,8 @@ static void work(struct line *l, struct line_work *w)
         return;
     }
     w->connected = true;
-    run_once(l, w);
+    if (!w->hello) /* it was said */
+        run_once(l, w);
 }
 
 /* The next job, or NULL: the end. */

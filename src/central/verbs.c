@@ -3,7 +3,9 @@
  *
  * Called over the bus. Owns a call until it is answered; the answer to a control that died meanwhile goes nowhere.
  */
+#include "central/enrol.h"
 #include "central/inside.h"
+#include "central/slbl.h"
 
 #include "base/must.h"
 
@@ -16,6 +18,12 @@ static const struct {
     void (*run)(struct central_call *call);
 } verbs[] = {
     {"contact", verb_contact},
+    {"enrol_key", verb_enrol_key},
+    {"enrol_open", verb_enrol_open},
+    {"enrol_hello", verb_enrol_hello},
+    {"enrol_test", verb_enrol_test},
+    {"slbl_status", verb_slbl_status},
+    {"slbl_sync", verb_slbl_sync},
     {"link", verb_link},
 };
 

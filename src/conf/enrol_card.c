@@ -57,7 +57,7 @@ static enum rc judge(const struct enrol_card *c, struct err *e)
         return err_set(e, RC_INVALID, "no serial number");
     if (!is_word(c->host, 255) || !is_word(c->address, 255) || !is_word(c->ver, 40))
         return err_set(e, RC_INVALID, "a name that is none");
-    if (!is_key(c->ssh_key))
+    if (!is_key(c->ssh_key) || !is_key(c->host_key))
         return err_set(e, RC_INVALID, "a public key that is none");
     if ((c->print.n && !is_pin(c->print)) || (c->next.n && !is_pin(c->next)) ||
         (c->known_print.n && !is_pin(c->known_print)) || (c->known_next.n && !is_pin(c->known_next)))
@@ -97,6 +97,7 @@ enum rc enrol_card_read(struct arena *a, struct str json, struct enrol_card *out
         .ver = json_str_of(json_get(v, "ver")),
         .address = json_str_of(json_get(v, "address")),
         .ssh_key = json_str_of(json_get(v, "ssh_key")),
+        .host_key = json_str_of(json_get(v, "host_key")),
         .print = json_str_of(json_get(v, "cpq_print")),
         .next = json_str_of(json_get(v, "cpq_next")),
         .known_print = json_str_of(json_get(pins, "print")),
@@ -125,8 +126,14 @@ void enrol_card_write(const struct enrol_card *c, struct buf *out)
     json_str(out, c->serial);
     put(out, "host", c->host);
     put(out, "ver", c->ver);
+    enrol_card_rest(c, out);
+}
+
+void enrol_card_rest(const struct enrol_card *c, struct buf *out)
+{
     put(out, "address", c->address);
     put(out, "ssh_key", c->ssh_key);
+    put(out, "host_key", c->host_key);
     put(out, "cpq_print", c->print);
     put(out, "cpq_next", c->next);
     put(out, "cpq_csr", c->request);

@@ -17,6 +17,7 @@ struct enrol_card {
     struct str ssh_key;                 /* manager: of account `manager`; gateway: of account `link` */
     struct str print, next;             /* own pins */
     struct str known_print, known_next; /* what it pins of us */
+    struct str host_key;                /* of its SSH server: TYPE BASE64 */
     struct str request, certificate;    /* gateway: to be signed; manager: signed */
     uint64_t proto, pvo_port, spam_port;
     bool revoke; /* manager: forget me */
@@ -26,6 +27,8 @@ struct enrol_card {
 enum rc enrol_card_read(struct arena *a, struct str json, struct enrol_card *out, struct err *e);
 /* Members without braces, without the first comma: `"serial":"...",...`. */
 void enrol_card_write(const struct enrol_card *card, struct buf *out);
+/* The same without serial number, host and version, which hello says by itself; a comma before each. */
+void enrol_card_rest(const struct enrol_card *card, struct buf *out);
 /* Where a manager takes held mail: a further member `services`. Ports alone; hello says also what is on. */
 void enrol_card_ports(const struct enrol_card *card, struct buf *out);
 /* Our own, from the settings: pins, SSH key, address. Texts live in `a`. `partner` =

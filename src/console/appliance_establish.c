@@ -138,7 +138,7 @@ static enum rc learn(struct session *s, struct str name, struct str host_key, co
     if (now.n && !str_eqi(now, serial))
         TRY(replace(s, name, serial));
     if (!appliance_put(s, name, "serial", serial) || !appliance_put(s, name, "host_key", host_key) ||
-        !put_peer(s, serial, card))
+        !appliance_put(s, name, "link_key", json_str_of(json_get(card, "ssh_key"))) || !put_peer(s, serial, card))
         return RC_INVALID;
     say(s, "The connection to %.*s (%.*s, version %.*s) is established. It acts when it is committed.\n",
         STR(json_str_of(json_get(card, "host"))), STR(serial), STR(json_str_of(json_get(card, "ver"))));

@@ -104,6 +104,27 @@ static enum rc op_add(struct session *s, void *ctx)
     return RC_OK;
 }
 
+/* Not staged: the link has to be opened before anything can be said of the manager. */
+static enum rc op_link(struct session *s, void *ctx)
+{
+    struct str words[5] = {str_lit("enrol"), str_lit("link")};
+    struct buf *text = session_buf(s, 1 << 20);
+    struct err e = ERR_NONE;
+    enum rc rc;
+
+    (void)ctx;
+    words[2] = ask_value(s, "Enter a name for the manager:", NULL, NULL, NULL);
+    words[3] = ask_value(s, "Enter the address or name of the manager:", NULL, ops_host_fits, NULL);
+    words[4] = ask_value(s, "Enter the link token:", NULL, NULL, NULL);
+    if (session_staged(s)) {
+        say(s, "There are changes that are not committed; commit or clear them first.\n");
+        return RC_CONFLICT;
+    }
+    rc = session_ask(s, words, 5, text, NULL);
+    say_str(s, buf_str(text));
+    return session_refresh(s, &e) == RC_OK ? rc : session_fail(s, &e);
+}
+
 static enum rc op_edit(struct session *s, void *ctx)
 {
     struct str name = ops_choose(s, "Choose the manager:", "manager", STR_NONE), address;
@@ -192,6 +213,7 @@ enum rc cmd_smaconfig(struct session *s)
 {
     static const struct op rows[] = {
         {"ADD", "Enter a manager and its public key", false, op_add},
+        {"LINK", "Enrol with a manager by its link token", false, op_link},
         {"EDIT", "Change the address of a manager", true, op_edit},
         {"LIST", "List the managers", false, op_list},
         {"DELETE", "Remove a manager", true, op_delete},

@@ -429,9 +429,13 @@ static void idle(struct session *s)
         session_staged(s) ? " Changes that were not committed are dropped." : "");
 }
 
-static void say_interrupted(struct session *s)
+/* A function of its own, so that nothing of it lives across the setjmp(). */
+static __attribute__((noinline)) void say_why(struct session *s, int why)
 {
-    say_raw(s, str_lit("^C\n"));
+    if (why == LEAVE_ABORT)
+        say_raw(s, str_lit("^C\n"));
+    if (why == LEAVE_NO_ANSWER)
+        say(s, "No answer was given.\n");
 }
 
 int session_talk(struct session *s)
@@ -444,10 +448,7 @@ int session_talk(struct session *s)
         int why = setjmp(s->prompt);
 
         s->inside = true;
-        if (why == LEAVE_ABORT)
-            say_interrupted(s);
-        if (why == LEAVE_NO_ANSWER)
-            say(s, "No answer was given.\n");
+        say_why(s, why);
         clear(s);
         if (why == LEAVE_END || why == LEAVE_IDLE) {
             s->inside = false;

@@ -54,6 +54,7 @@ struct destination *destination_get(struct deliver *d, struct str name)
     to->d = d;
     to->release = releaser_is(to->name, &to->class, &to->serial);
     to->quarantine = to->release || holder_is(to->name, &to->class);
+    to->central = to->release;
     row = destination_settings(deliver_conf(d), name);
     to->limit = row ? row->max_connections : 1;
     arena_init(&to->arena, 1024, ROUTE_ARENA);

@@ -147,17 +147,23 @@ void holder_begin(struct link *l, const struct piece *p)
 {
     struct deliver *d = l->to->d;
 
-    if (l->central)
+    if (l->to->release)
+        releaser_begin(l, p);
+    else if (l->central)
         event(d->o.events, hold_start, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p),
               .spam = l->to->class == CPQ_SPAM, .via_link = l->via_link);
     else if (l->to->class == CPQ_SPAM)
         event(d->o.events, spam_transfer_start, .rcid = l->rcid, .mid = p->mid);
 }
 
-static void say_taken(struct link *l, const struct piece *p, const struct delivery_result *r)
+static void say_taken(struct link *l, struct piece *p, const struct delivery_result *r)
 {
     struct deliver *d = l->to->d;
 
+    if (l->to->release) {
+        releaser_taken(l, p, r);
+        return;
+    }
     if (!l->central) {
         if (l->to->class == CPQ_SPAM)
             event(d->o.events, spam_transfer_done, .rcid = l->rcid, .mid = p->mid);
@@ -217,6 +223,7 @@ static void taken(struct link *l, struct piece *p, struct delivery_result *same)
     say_taken(l, p, same);
     same->reason = l->central || l->to->class == CPQ_SPAM ? REASON_NONE : REASON_HELD; /* no notices for held mail */
     l->to->away_since_ms = 0;
+    l->to->failed = false;
     tell_all(l, p, same);
 }
 

@@ -120,13 +120,13 @@ static bool channel_of(const struct destination *to, char path[PATH_OCTETS])
     return m->link == LINK_ONLY || stat(path, &st) == 0;
 }
 
-static void fill_options(struct link *l, const struct conf *c)
+void holder_options(struct link *l, const struct conf *c)
 {
     struct smtp_client_options *o = &l->options;
 
     l->cpq = (struct smtp_client_cpq){.class_name = str_c(cpq_class_name(l->to->class)),
                                       .serial = arena_str(&l->arena, c->system.serial),
-                                      .role = str_lit("gateway"),
+                                      .role = l->to->release ? str_lit("manager") : str_lit("gateway"),
                                       .version = str_lit(PRODUCT_RELEASE),
                                       .ask_status = l->to->probe};
     if (!l->cpq.serial.n)
@@ -151,7 +151,7 @@ struct conversation *holder_connect(struct link *l)
     struct address_ip source;
 
     l->central = to->central;
-    fill_options(l, c);
+    holder_options(l, c);
     if (!l->central)
         return conversation_connect_unix(loop, to->d->o.holder ? to->d->o.holder : "", CONNECT_MS, &smtp_client_kind,
                                          &l->setup);

@@ -18,14 +18,7 @@
 #include "spool/rope.h"
 #include "spool/spool.h"
 
-enum {
-    RELEASE_PEERS = 8,
-    PIECE_RECIPIENTS = RESULTS_MAX,
-    HOPS_MAX = 32,
-    HOSTS_MAX = ROUTE_HOSTS_MAX,
-    PIECE_TRIES = 3,
-    PIECE_BODY = 16384
-};
+enum { PIECE_RECIPIENTS = RESULTS_MAX, HOPS_MAX = 32, HOSTS_MAX = ROUTE_HOSTS_MAX, PIECE_TRIES = 3, PIECE_BODY = 16384 };
 
 /* enum values of destination.tls, .dane and .ip_preference (spec/settings/destination.def) */
 enum {
@@ -121,7 +114,6 @@ struct destination {
     bool quarantine; /* not a domain: its mail goes to the holder by CPQ (holder.c) */
     bool release;    /* also that: mail goes back to the gateway `serial` (releaser.c) */
     struct str serial;
-    struct tls_context *pinned;
     uint64_t ask;          /* call at central, 0 = none */
     bool failed;           /* what central answered last could not be connected to */
     const char *link_path; /* socket file of the link, in the arena; NULL = by address */
@@ -242,6 +234,8 @@ const struct conf_manager *holder_manager(const struct conf *c);
 /* As route_find() for a domain: the manager's address and port. Nothing in it: why_out. */
 void holder_route(struct arena *a, const struct destination *to, struct route *out, struct str *why_out);
 void holder_forget(struct destination *to);
+/* How a CPQ connection is spoken to its holder, or to the gateway that gets released mail. */
+void holder_options(struct link *l, const struct conf *c);
 /* probe.c: verb `pvo` of control: asks the manager how it is (XCPQ STATUS). */
 void probe_init(struct deliver *d);
 void probe_done(struct deliver *d);
@@ -256,13 +250,12 @@ bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_
 /* In place of resolving: asks central; ends in destination_resolved(). */
 void releaser_ask(struct destination *to);
 void releaser_done(struct destination *to);
-struct conversation *releaser_connect(struct link *l, const struct address_ip *source);
+struct conversation *releaser_connect(struct link *l);
 /* Serial and number of the origin. */
 enum rc releaser_origin(struct arena *a, struct str meta, struct cpq_facts *f, struct err *e);
-void releaser_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
-/* What the lines of a delivery say besides; empty for other destinations. */
-struct str releaser_target(const struct destination *to);
-struct str releaser_note(const struct destination *to);
+/* Lines of a delivery: begun; taken. */
+void releaser_begin(struct link *l, const struct piece *p);
+void releaser_taken(struct link *l, struct piece *p, const struct delivery_result *r);
 
 /* facts.c: what `hoststatus` shows of a destination, told to queue. */
 void facts_resolved(struct destination *to, struct str mx);

@@ -17,14 +17,9 @@ static struct piece *piece_of(struct smtp_job *job)
 }
 
 /* To the quarantines of this machine: no connection that the log would show. */
-static bool holder_leg(const struct link *l)
-{
-    return l->to->quarantine && !l->to->release;
-}
-
 static bool local_leg(const struct link *l)
 {
-    return holder_leg(l) && !l->central;
+    return l->to->quarantine && !l->central;
 }
 
 static void set_idle(struct link *l, bool idle)
@@ -59,7 +54,7 @@ static void on_connected(void *ctx, struct smtp_client *cl)
     char local[46], remote[46];
 
     l->client = cl;
-    if (holder_leg(l))
+    if (l->to->quarantine)
         holder_connected(l);
     if (local_leg(l))
         return;
@@ -116,15 +111,14 @@ static void on_begin(void *ctx, struct smtp_client *cl, struct smtp_job *job)
     struct piece *p = piece_of(job);
 
     (void)cl;
-    if (holder_leg(l)) {
+    if (l->to->quarantine) {
         holder_begin(l, p);
         return;
     }
     buf_clear(&d->rids);
     for (size_t i = 0; i < job->n_recipients; i++)
         buf_put_varint(&d->rids, job->recipients[i]);
-    event(d->o.events, delivery_start, .dcid = l->dcid, .mid = p->mid, .rids = buf_str(&d->rids),
-          .target = releaser_target(l->to));
+    event(d->o.events, delivery_start, .dcid = l->dcid, .mid = p->mid, .rids = buf_str(&d->rids));
 }
 
 static enum rc on_read(void *ctx, struct smtp_job *job, uint64_t at, char *out, size_t n)
@@ -158,9 +152,7 @@ static void on_done(void *ctx, struct smtp_client *cl, struct smtp_job *job, con
     (void)cl;
     for (size_t i = 0; i < n && !l->useful; i++)
         l->useful = r[i].class == RESULT_DELIVERED || r[i].class == RESULT_BOUNCED;
-    if (l->to->release)
-        releaser_results(l, piece_of(job), r, n);
-    else if (l->to->quarantine)
+    if (l->to->quarantine)
         holder_results(l, piece_of(job), r, n);
     else
         outcome_results(l->to->d, piece_of(job), l->dcid, r, n);
@@ -180,7 +172,7 @@ static void on_tls(void *ctx, struct smtp_client *cl, bool ok, struct str why)
         event(d->o.events, delivery_tls, .dcid = l->dcid, .protocol = f->version, .cipher = f->cipher,
               .cn = l->verify && !l->dane && !l->sts ? f->peer_name : STR_NONE,
               .host = l->dane || l->sts ? l->options.host : STR_NONE);
-    else if (l->options.tls == SMTP_TLS_REQUIRED && !l->to->quarantine)
+    else if (l->options.tls == SMTP_TLS_REQUIRED && !l->central)
         event(d->o.events, delivery_tls_required, .dcid = l->dcid, .remote_ip = ip_text(&l->ip, remote));
     else
         event(d->o.events, delivery_tls_failed, .dcid = l->dcid, .why = why);
@@ -228,7 +220,7 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     (void)cl;
     if (to->probe)
         probe_failed(l, f);
-    else if (holder_leg(l))
+    else if (to->quarantine)
         holder_failed(l, p ? p : to->pending.first, f);
     if (!local_leg(l) && !probe_is_silent(to))
         connection_error(l, f);
@@ -400,7 +392,7 @@ bool link_open(struct destination *to, size_t hop)
     const struct conf_destination *row = destination_settings(c, to->name);
     const struct hop *h = &to->hops[hop];
     struct link *l = calloc(1, sizeof *l);
-    struct address_ip source, *from;
+    struct address_ip source;
 
     must(l);
     arena_init(&l->arena, 512, LINK_ARENA);
@@ -419,14 +411,13 @@ bool link_open(struct destination *to, size_t hop)
     to->n_starting++;
     d->n_links++;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, 1);
-    from = link_source(c, &h->ip, &source) ? &source : NULL;
     if (to->release)
-        l->conversation = releaser_connect(l, from);
+        l->conversation = releaser_connect(l);
     else if (to->quarantine)
         l->conversation = holder_connect(l);
     else
-        l->conversation =
-            conversation_connect(d->o.loop, &h->ip, from, c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
+        l->conversation = conversation_connect(d->o.loop, &h->ip, link_source(c, &h->ip, &source) ? &source : NULL,
+                                               c->delivery.connect_ms, &smtp_client_kind, d->tls, &l->setup);
     if (!l->conversation) {
         l->hop_bad = true;
         l->failed_text = str_lit("out of memory");

@@ -12,7 +12,7 @@ static void done_event(struct deliver *d, struct piece *p, uint64_t dcid, const 
 {
     piece_log_headers(d, p, &d->headers);
     event(d->o.events, delivery_done, .dcid = dcid, .mid = p->mid, .rids = buf_str(&d->rids),
-          .headers = buf_str(&d->headers), .note = releaser_note(p->to));
+          .headers = buf_str(&d->headers));
     event(d->o.events, delivery_response, .mid = p->mid, .rids = buf_str(&d->rids), .response = r->text);
 }
 

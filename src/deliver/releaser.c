@@ -9,16 +9,14 @@
  */
 #include "deliver/inside.h"
 
-#include "conf/product.h"
+#include "smtp/cpq_tls.h"
 
-enum { ASK_MS = 120000, KEEP_MS = 60000, CONNECT_MS = 30000, COMMAND_MS = 120000, BLOCK_MS = 180000, FINAL_MS = 600000 };
+enum { ASK_MS = 120000, KEEP_MS = 60000, CONNECT_MS = 30000 };
 
 static const struct {
-    const char *name, *from, *note;
+    const char *name;
     enum cpq_class class;
-} kinds[] = {
-    {"the.cpq.release.host/", "from centralized policy quarantine", "centralized policy quarantine", CPQ_PVO_RELEASE},
-    {"the.euq.release.queue/", "from offbox IronPort Spam Quarantine", "external quarantine", CPQ_SPAM_RELEASE}};
+} kinds[] = {{"the.cpq.release.host/", CPQ_PVO_RELEASE}, {"the.euq.release.queue/", CPQ_SPAM_RELEASE}};
 
 bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_out)
 {
@@ -31,16 +29,6 @@ bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_
     return false;
 }
 
-struct str releaser_target(const struct destination *to)
-{
-    return to->release ? str_c(kinds[to->class == CPQ_SPAM_RELEASE].from) : STR_NONE;
-}
-
-struct str releaser_note(const struct destination *to)
-{
-    return to->release ? str_c(kinds[to->class == CPQ_SPAM_RELEASE].note) : STR_NONE;
-}
-
 /* ---- where to ----------------------------------------------------------------------------------------------------------
  */
 
@@ -49,33 +37,11 @@ static void no_way(struct destination *to, struct str why)
     destination_resolved(to, &(struct no_hop){false, "4.4.1", why});
 }
 
-/* The peers that may answer there: the gateway asked for, or the one that stands in for it. */
+/* Who answers there: the gateway asked for, or the one that stands in for it. */
 static enum rc make_context(struct destination *to, struct str serial, struct err *e)
 {
-    const struct conf *c = deliver_conf(to->d);
-    struct str pins[2 * RELEASE_PEERS];
-    struct tls_server_options o = {.cert_pem = c->cpq_identity.certificate,
-                                   .key_pem = c->cpq_identity.key,
-                                   .ciphers = c->tls.outbound_ciphers,
-                                   .pinned = true,
-                                   .pins = pins};
-    struct tls_context *made;
-
-    for (size_t i = 0; i < c->cpq_peer.n && o.n_pins + 2 <= 2 * RELEASE_PEERS; i++) {
-        const struct conf_cpq_peer *peer = &c->cpq_peer.items[i];
-
-        if (!str_eqi(peer->serial, serial))
-            continue;
-        pins[o.n_pins++] = peer->fingerprint;
-        if (peer->next_fingerprint.n)
-            pins[o.n_pins++] = peer->next_fingerprint;
-    }
-    if (!o.n_pins)
-        return err_set(e, RC_NOT_PERMITTED, "gateway %.*s is not enrolled here", STR(serial));
-    TRY(tls_client_pinned(&o, &made, e));
-    tls_unref(to->pinned);
-    to->pinned = made;
-    return RC_OK;
+    holder_forget(to);
+    return cpq_tls_client(deliver_conf(to->d), serial, &to->pins, e);
 }
 
 static enum rc take_answer(struct destination *to, const struct bus_gateway_answer *m, struct err *e)
@@ -142,38 +108,27 @@ void releaser_done(struct destination *to)
     if (to->ask)
         bus_cancel(to->d->o.bus, to->ask);
     to->ask = 0;
-    tls_unref(to->pinned);
-    to->pinned = NULL;
 }
 
 /* ---- a connection ------------------------------------------------------------------------------------------------------
  */
 
-struct conversation *releaser_connect(struct link *l, const struct address_ip *source)
+struct conversation *releaser_connect(struct link *l)
 {
     struct destination *to = l->to;
+    struct loop *loop = to->d->o.loop;
     const struct conf *c = deliver_conf(to->d);
-    struct smtp_client_options *o = &l->options;
+    struct address_ip source;
 
-    l->cpq = (struct smtp_client_cpq){.class_name = str_c(cpq_class_name(to->class)),
-                                      .serial = arena_str(&l->arena, c->system.serial),
-                                      .role = str_lit("manager"),
-                                      .version = str_lit(PRODUCT_RELEASE)};
-    o->cpq = &l->cpq;
-    o->tls = SMTP_TLS_REQUIRED;
-    o->auth_user = STR_NONE;
-    o->pipelining = true;
-    o->greeting_ms = CONNECT_MS;
-    o->command_ms = COMMAND_MS;
-    o->block_ms = BLOCK_MS;
-    o->dot_ms = FINAL_MS;
-    o->max_messages = UINT64_MAX;
+    l->central = true;
+    l->via_link = to->link_path != NULL;
+    holder_options(l, c);
     if (to->state == DESTINATION_READY)
         to->state = DESTINATION_NEW; /* the answer is used: the next connection asks again */
-    if (to->link_path)
-        return conversation_connect_unix_tls(to->d->o.loop, to->link_path, CONNECT_MS, &smtp_client_kind, to->pinned,
-                                             &l->setup);
-    return conversation_connect(to->d->o.loop, &l->ip, source, CONNECT_MS, &smtp_client_kind, to->pinned, &l->setup);
+    if (l->via_link)
+        return conversation_connect_unix_tls(loop, to->link_path, CONNECT_MS, &smtp_client_kind, to->pins, &l->setup);
+    return conversation_connect(loop, &l->ip, link_source(c, &l->ip, &source) ? &source : NULL, CONNECT_MS,
+                                &smtp_client_kind, to->pins, &l->setup);
 }
 
 /* The metadata came with the message; its origin is named in it. */
@@ -188,14 +143,28 @@ enum rc releaser_origin(struct arena *a, struct str meta, struct cpq_facts *f, s
     return RC_OK;
 }
 
-void releaser_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n)
+static struct str rids_of(struct deliver *d, const struct piece *p)
 {
-    struct delivery_result own[PIECE_RECIPIENTS];
-    struct delivery_result same = n ? r[0] : (struct delivery_result){.class = RESULT_DELAYED, .enhanced = {"4.3.0", 5}};
+    buf_clear(&d->rids);
+    for (size_t i = 0; i < p->n_recipients; i++)
+        buf_put_varint(&d->rids, p->recipients[i]);
+    return buf_str(&d->rids);
+}
 
-    if (same.class == RESULT_BOUNCED)
-        same.class = RESULT_DELAYED;
-    l->to->failed = false;
-    same.reason = REASON_NONE; /* notices are the gateway's, when it has delivered */
-    outcome_results(l->to->d, p, l->dcid, own, outcome_fill(p, own, &same));
+void releaser_begin(struct link *l, const struct piece *p)
+{
+    struct deliver *d = l->to->d;
+    bool spam = l->to->class == CPQ_SPAM_RELEASE;
+
+    event(d->o.events, release_start, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p), .spam = spam,
+          .via_link = l->via_link);
+}
+
+void releaser_taken(struct link *l, struct piece *p, const struct delivery_result *r)
+{
+    struct deliver *d = l->to->d;
+
+    event(d->o.events, hold_done, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p),
+          .spam = l->to->class == CPQ_SPAM_RELEASE);
+    event(d->o.events, delivery_response, .mid = p->mid, .rids = rids_of(d, p), .response = r->text);
 }

@@ -151,9 +151,9 @@ bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *o
                              .bytes = sql_u64(st, 18),
                              .serial_id = sql_u64(st, 19),
                              .reasons = arena_str(a, sql_str(st, 20))};
-    sqlite3_reset(st);
     if (found)
-        out->shown = is_foreign(q, out->serial) ? out->id : out->mid;
+        out->number = quarantine_number(q, out->serial, out->mid, out->id);
+    sqlite3_reset(st);
     return found;
 }
 
@@ -281,7 +281,7 @@ static void leave_all(struct quarantine *q, const struct held *h, const struct h
     sql_run(&q->sql, Q_leave_add, "iiisbii", leave, h->id, (uint64_t)0, buf_str(&json), STR_NONE, (uint64_t)0,
             clock_wall_ms());
     buf_done(&json);
-    say(q, (struct said){.what = SAID_LEFT, .mid = h->shown, .number = 0});
+    say(q, (struct said){.what = SAID_LEFT, .mid = h->number, .number = 0});
 }
 
 enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine, enum hold_action action, enum decided_by by,
@@ -307,7 +307,7 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
     early = early_row(q, rows, n, by);
     say(q, (struct said){.what = action == HOLD_RELEASE ? SAID_RELEASED : SAID_DELETED,
                          .stripped = early && early->strip_attachments,
-                         .mid = h.shown,
+                         .mid = h.number,
                          .name = rows[i].name,
                          .number = by,
                          .seconds = (clock_wall_ms() - rows[i].entered) / 1000});
@@ -315,8 +315,8 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
         leave_all(q, &h, rows, n, by, user);
     } else if (h.open == 1) {
         drop_message(q, &h);
-        say(q, (struct said){.what = SAID_LEFT, .mid = h.shown, .number = 1});
-        say(q, (struct said){.what = SAID_FINISHED, .mid = h.shown});
+        say(q, (struct said){.what = SAID_LEFT, .mid = h.number, .number = 1});
+        say(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
     }
     arena_done(&a);
     return RC_OK;
@@ -352,7 +352,7 @@ enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action acti
         sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, entry, buf_str(&json), buf_str(&list), (uint64_t)0,
                 clock_wall_ms());
     } else {
-        say(q, (struct said){.what = SAID_SPAM_DELETED, .mid = h.shown, .name = recipient, .number = by});
+        say(q, (struct said){.what = SAID_SPAM_DELETED, .mid = h.number, .name = recipient, .number = by});
         sql_run(&q->sql, Q_entry_drop, "i", entry);
         sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
         if (h.open == 1)
@@ -383,20 +383,20 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
     }
     decide_begin(q);
     sql_run(&q->sql, Q_leave_drop, "i", leave);
-    h.mid = message;
+    h.mid = h.number = message;
     if (held_get(q, message, &a, &h) && !copy) {
         if (entry) {
             sql_run(&q->sql, Q_entry_drop, "i", entry);
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
-            say(q, (struct said){.what = SAID_REINJECTED, .mid = h.shown, .number = mid});
-        } else if (mid != h.shown) { /* else it kept its number, and queue says the end */
-            say(q, (struct said){.what = SAID_REWRITTEN, .mid = h.shown, .number = mid});
-            say(q, (struct said){.what = SAID_FINISHED, .mid = h.shown});
+            say(q, (struct said){.what = SAID_REINJECTED, .mid = h.number, .number = mid});
+        } else if (mid != h.number) { /* else it kept its number, and queue says the end */
+            say(q, (struct said){.what = SAID_REWRITTEN, .mid = h.number, .number = mid});
+            say(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
         }
         if (!entry || h.open == 1)
             drop_message(q, &h);
     } else if (copy && get_str(&list, &recipient)) {
-        say(q, (struct said){.what = SAID_COPIED, .mid = h.shown, .number = mid, .name = recipient});
+        say(q, (struct said){.what = SAID_COPIED, .mid = h.number, .number = mid, .name = recipient});
     }
     decide_end(q, &e);
     arena_done(&a);
@@ -430,7 +430,7 @@ enum rc decide_delay(struct quarantine *q, uint64_t message, uint64_t quarantine
     there = find_hold(q, message, quarantine, &a, &h, &row);
     if (there) {
         sql_run(&q->sql, Q_hold_exit, "iii", quarantine, message, until_ms);
-        say(q, (struct said){.what = SAID_DELAYED, .mid = h.shown, .name = row.name, .number = until_ms, .user = user});
+        say(q, (struct said){.what = SAID_DELAYED, .mid = h.number, .name = row.name, .number = until_ms, .user = user});
     }
     arena_done(&a);
     return there ? RC_OK : RC_NOT_FOUND;
@@ -458,9 +458,9 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
         sql_run(&q->sql, Q_hold_add, "iiiiiiissi", target, message, row.exit, row.action, row.entered, h.received,
                 h.body_bytes, row.reason, row.rule, row.kind);
-        say(q, (struct said){.what = SAID_MOVED, .mid = h.shown, .name = row.name, .text = to, .user = user});
+        say(q, (struct said){.what = SAID_MOVED, .mid = h.number, .name = row.name, .text = to, .user = user});
         if (open)
-            say(q, (struct said){.what = SAID_REASON, .mid = h.shown, .name = to, .text = row.reason});
+            say(q, (struct said){.what = SAID_REASON, .mid = h.number, .name = to, .text = row.reason});
     }
     arena_done(&a);
     return there ? RC_OK : target ? RC_NOT_FOUND : RC_INVALID;

@@ -191,7 +191,7 @@ static void again(void *ctx)
 /* It is tried again a little later; other releases go on. */
 static void waits(struct quarantine *q, const struct held *h, const char *why)
 {
-    event(q->o.events, quarantine_release_waits, .mid = h ? h->shown : 0, .why = str_c(why));
+    event(q->o.events, quarantine_release_waits, .mid = h ? h->number : 0, .why = str_c(why));
     loop_timer_set(q->o.loop, &q->leave_timer, AGAIN_MS, again, q);
 }
 

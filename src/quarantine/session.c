@@ -60,7 +60,7 @@ static enum smtp_next on_connect(struct smtp_server *s)
         x->icid = board_next(x->q->o.board, NUMBER_ICID);
         event(x->q->o.events, cpq_incoming, .icid = x->icid, .interface = interface_of(x->door),
               .local_ip = x->door->via_link ? str_lit("link") : ip_text(&s->peer.local, local), .peer_ip = str_c(x->peer),
-              .link = x->door->via_link);
+              .via_link = x->door->via_link);
     }
     smtp_greet(s, str_lit(PRODUCT_NAME " CPQ ready"));
     return SMTP_DONE;

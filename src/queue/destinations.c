@@ -43,18 +43,16 @@ static const struct conf_destination *settings_of(const struct conf *c, struct s
     return row ? row : conf_find(&c->destination, str_lit("default"));
 }
 
-enum { KEEP_FIRST_MS = 15000, KEEP_MOST_MS = 300000, RELEASE_CONNECTIONS = 10 };
+enum { KEEP_FIRST_MS = 15000, KEEP_MOST_MS = 300000 };
 
 /* Mail on its way into or out of a quarantine waits as long as it takes (central.md 11). */
 static void keep(struct destination *d, const struct conf *c)
 {
     d->keeps = internal_keeps(str_c(d->name));
+    d->family = (uint8_t)internal_family(str_c(d->name));
     d->central = (c->pvo.central && str_eq(str_c(d->name), str_lit("the.cpq.host"))) ||
                  (c->spam_quarantine.central && str_eq(str_c(d->name), str_lit("the.euq.queue")));
-    d->family = (uint8_t)internal_family(str_c(d->name));
-    if (d->family && d->max_connections > RELEASE_CONNECTIONS)
-        d->max_connections = RELEASE_CONNECTIONS;
-    else if (d->keeps && d->max_connections > c->quarantine_service.max_connections)
+    if (d->keeps && d->max_connections > c->quarantine_service.max_connections)
         d->max_connections = (uint32_t)c->quarantine_service.max_connections;
     if (d->keeps)
         d->retry = (struct retry_rule){KEEP_FIRST_MS, KEEP_MOST_MS, 1ULL << 60, UINT64_MAX, KEEP_FIRST_MS};

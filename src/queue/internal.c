@@ -79,6 +79,8 @@ static void add(struct destination *sum, const struct destination *d)
     sum->pieces += d->pieces;
     sum->flying += d->flying;
     sum->first |= d->first;
+    sum->set_aside += d->set_aside;
+    sum->octets += d->octets;
     sum->max_connections += d->max_connections;
     sum->recipients += d->recipients;
     sum->attempted += d->attempted;

@@ -116,18 +116,15 @@ static enum smtp_next on_connect(struct smtp_server *s)
     struct release_session *x = release_of(s);
     const struct conf *c = x->tables->conf;
     const struct listener *l = x->listener;
-    const struct conf_interface *on = c->cpq_listener.interface.n ? conf_find(&c->interface, c->cpq_listener.interface)
-                                      : c->interface.n            ? c->interface.items
-                                                                  : NULL;
-    struct str interface = on ? on->name : c->cpq_listener.interface;
+    struct str interface = c->cpq_listener.interface;
     char local[46], peer[46];
 
+    if (!interface.n && c->interface.n)
+        interface = c->interface.items[0].name;
     x->origin.icid = board_next(x->receive->o.board, NUMBER_ICID);
     event(x->receive->o.events, cpq_incoming, .icid = x->origin.icid, .interface = interface,
-          .local_ip = !l->via_link ? ip_text(&s->peer.local, local)
-                      : on         ? on->address
-                                   : STR_NONE,
-          .peer_ip = l->via_link ? str_c(l->socket_name) : ip_text(&s->peer.ip, peer), .link = l->via_link);
+          .local_ip = l->via_link ? str_lit("link") : ip_text(&s->peer.local, local),
+          .peer_ip = l->via_link ? str_c(l->socket_name) : ip_text(&s->peer.ip, peer), .via_link = l->via_link);
     smtp_greet(s, str_lit(PRODUCT_NAME " CPQ ready"));
     return SMTP_DONE;
 }

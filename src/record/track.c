@@ -170,7 +170,7 @@ static enum rc read_words(struct track_job *j, struct str args)
 
     j->subject = !conf || conf->tracking.subject;
     tracking_query_init(&j->q, most);
-    j->q.timeout_ms = conf ? conf->tracking.timeout_ms : 60000;
+    j->q.deadline_ms = j->begin_ms + (conf ? conf->tracking.timeout_ms : 60000);
     for (; get_str(&args, &word); first = false) {
         if (first && str_eqi(word, str_lit("show"))) {
             j->show = true;

@@ -5,6 +5,7 @@
  * process that comes and to all at every commit, and tells master which listening sockets and how many processes that
  * version wants.
  */
+#include "admin/mgmt.h"
 #include "admin/admin.h"
 #include "admin/enrol_manager.h"
 #include "admin/identity.h"
@@ -281,6 +282,7 @@ static void stop(struct process *p)
     struct control *c = p->state;
 
     control_socket_close(&c->admin);
+    mgmt_close(&c->admin);
     role_leave(p);
 }
 

@@ -2,7 +2,7 @@
  * postern-session: one login. Started by role shell (descriptor 3 = its connection to control), or by `postern cli`
  * (--local), which connects by itself with the rights of whoever typed it.
  *
- *   postern-session HOME --what cli|exec|sftp|scp|ftp [--command TEXT] --user U --peer IP --role N [--must-change]
+ *   postern-session HOME --what cli|exec|sftp|scp|ftp|mgmt [--command TEXT] --user U --peer IP --role N [--must-change]
  *   postern-session HOME --local [--user U] [--command TEXT]
  *
  * Owns nothing but the process. Ends with the status of its last command; 1 when it cannot begin.
@@ -12,6 +12,7 @@
 #include "console/session.h"
 #include "role/rights.h"
 #include "role/session_files.h"
+#include "role/session_mgmt.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -107,6 +108,8 @@ int main(int argc, char **argv)
         status = session_scp(o.home, o.role, control, str_c(o.command));
     else if (strcmp(o.what, "ftp") == 0)
         status = session_ftp(o.home, control, str_c(o.command));
+    else if (strcmp(o.what, "mgmt") == 0)
+        status = session_mgmt(o.home, control, str_c(o.command));
     else
         status = talk(&o, control);
     fflush(NULL);

@@ -287,8 +287,11 @@ enum rc rights_drop(enum role role, const char *home, const struct str *files, s
 
 static enum rc allow_session(const struct ruleset *rules, const char *home, struct err *e)
 {
-    static const struct system_right rows[] = {
-        {"log", 'r'}, {"configuration", 'w'}, {"captures", 'w'}, {"keys/ca", 'r'}}; /* authorities are no secret */
+    static const struct system_right rows[] = {{"log", 'r'},
+                                               {"configuration", 'w'},
+                                               {"captures", 'w'},
+                                               {"keys/ca", 'r'},  /* authorities are no secret */
+                                               {"exports", 'r'}}; /* managers */
     static const struct system_right of_system[] = {{"/usr", 'r'},         {"/etc", 'r'},  {"/lib", 'r'},
                                                     {"/lib64", 'r'},       {"/proc", 'r'}, {"/dev/null", 'w'},
                                                     {"/dev/urandom", 'r'}, {"/sys", 'r'}};

@@ -188,6 +188,21 @@ static bool key_of(const struct connection *c, const struct conf_user *u, ssh_ke
     return false;
 }
 
+/* Account `manager` (central.md 4): the key says which of the enrolled managers it is. A user of that name has his own keys.
+ */
+static const struct conf_manager *manager_of(const struct connection *c, const char *user, ssh_key offered)
+{
+    struct ssh_key_line line;
+
+    for (size_t i = 0; strcmp(user, "manager") == 0 && i < c->conf->manager.n; i++) {
+        const struct conf_manager *m = &c->conf->manager.items[i];
+
+        if (m->ssh_key.n && ssh_key_line_parse(m->ssh_key, &line, NULL) == RC_OK && same_key(&line, offered))
+            return m;
+    }
+    return NULL;
+}
+
 /* Accounts `link` and `enrol`. */
 static int on_link_key(struct connection *c, const char *user, ssh_key key, char state)
 {
@@ -207,7 +222,8 @@ static int on_key(ssh_session session, const char *user, struct ssh_key_struct *
 {
     struct connection *c = ctx;
     const struct conf_user *u = conf_find(&c->conf->user, str_c(user));
-    bool no_pty = false;
+    const struct conf_manager *m = manager_of(c, user, key);
+    bool no_pty = m != NULL;
     char name[SSH_USER_MAX + 1];
 
     (void)session;
@@ -216,15 +232,16 @@ static int on_key(ssh_session session, const char *user, struct ssh_key_struct *
     if (link_is_account(user) && (state == SSH_PUBLICKEY_STATE_NONE || state == SSH_PUBLICKEY_STATE_VALID))
         return on_link_key(c, user, key, state);
     if (!link_user_fits(c, user) || c->proved || c->dead ||
-        (state != SSH_PUBLICKEY_STATE_NONE && state != SSH_PUBLICKEY_STATE_VALID) || !key_of(c, u, key, &no_pty)) {
+        (state != SSH_PUBLICKEY_STATE_NONE && state != SSH_PUBLICKEY_STATE_VALID) || (!m && !key_of(c, u, key, &no_pty))) {
         if (++c->keys_tried > SSH_KEYS_MAX)
             c->dead = true;
         return SSH_AUTH_DENIED;
     }
     if (state == SSH_PUBLICKEY_STATE_NONE)
         return SSH_AUTH_SUCCESS; /* "would be taken": proves nothing yet */
-    snprintf(name, sizeof name, "%.*s", STR(u->name));
-    remember(c, name, u->role, u->must_change, "publickey");
+    snprintf(name, sizeof name, "%.*s", STR(m ? m->name : u->name));
+    remember(c, name, m ? 0 : u->role, !m && u->must_change, "publickey");
+    c->manager = m != NULL;
     c->no_pty = no_pty;
     return SSH_AUTH_SUCCESS;
 }

@@ -140,10 +140,16 @@ static int begin(struct channel *ch, const char *what, const char *command)
     return 0;
 }
 
+/* A manager runs verbs and nothing else. */
+static bool of_manager(const struct channel *ch)
+{
+    return ch->connection->manager;
+}
+
 static int on_shell(ssh_session session, ssh_channel ssh, void *ctx)
 {
     (void)session, (void)ssh;
-    return begin(ctx, "cli", NULL);
+    return of_manager(ctx) ? 1 : begin(ctx, "cli", NULL);
 }
 
 /* The far end of OpenSSH's older scp: "scp [-options] -t|-f PATH". */
@@ -162,13 +168,13 @@ static bool is_scp(const char *command)
 static int on_exec(ssh_session session, ssh_channel ssh, const char *command, void *ctx)
 {
     (void)session, (void)ssh;
-    return begin(ctx, is_scp(command) ? "scp" : "exec", command);
+    return begin(ctx, of_manager(ctx) ? "mgmt" : is_scp(command) ? "scp" : "exec", command);
 }
 
 static int on_subsystem(ssh_session session, ssh_channel ssh, const char *name, void *ctx)
 {
     (void)session, (void)ssh;
-    return strcmp(name, "sftp") == 0 ? begin(ctx, "sftp", NULL) : 1;
+    return !of_manager(ctx) && strcmp(name, "sftp") == 0 ? begin(ctx, "sftp", NULL) : 1;
 }
 
 /* What goes into the environment of a program: a plain word. */
@@ -220,6 +226,8 @@ static int on_environment(ssh_session session, ssh_channel ssh, const char *name
     struct channel *ch = ctx;
 
     (void)session, (void)ssh;
+    if (of_manager(ch))
+        return 1;
     if (strcmp(name, "LANG") == 0)
         word_set(ch->lang, value, "");
     else if (strcmp(name, "TERM") == 0)

@@ -53,7 +53,7 @@ ssh_bind ssh_bind_build(const struct conf_ssh *c, const struct host_keys *keys, 
 
 struct child;
 struct child_order {
-    const char *what;    /* cli, exec, sftp, scp, ftp */
+    const char *what;    /* cli, exec, sftp, scp, ftp, mgmt */
     const char *command; /* NULL = none */
     const char *user, *peer;
     uint64_t role;
@@ -163,6 +163,7 @@ struct connection {
     char user[SSH_USER_MAX + 1], trying[SSH_USER_MAX + 1]; /* proved; being prompted */
     uint64_t role;
     bool must_change, no_pty, banner_sent, prompted;
+    bool manager; /* the management account: `user` is an item of `manager`, exec requests alone */
     const char *method;
     unsigned tries, keys_tried;
     /* channels (ssh_channel.c) */

@@ -292,13 +292,11 @@ static void fill_all(struct searching *s, struct arena *a, size_t from, struct t
 enum rc tracking_find(struct tracking *t, const struct tracking_query *q, struct arena *a, struct tracking_hits *out,
                       struct err *e)
 {
-    struct searching s = {.t = t, .q = q, .founds = {.most = q->offset + q->limit}};
+    struct searching s = {.t = t, .q = q, .founds = {.most = q->offset + q->limit}, .deadline_ms = q->deadline_ms};
     size_t from;
     enum rc rc;
 
     *out = (struct tracking_hits){0};
-    if (q->timeout_ms)
-        s.deadline_ms = clock_mono_ms() + q->timeout_ms;
     must((s.founds.items = calloc(s.founds.most + 1, sizeof *s.founds.items)));
     choose_parts(&s);
     rc = search_parts(&s, e);

@@ -32,7 +32,7 @@ struct tracking_query {
     uint64_t events, flags;  /* one of these bits; all of these */
     bool rejected, messages; /* which rows; none = messages */
     uint64_t limit, offset;
-    uint64_t timeout_ms; /* 0 = none */
+    uint64_t deadline_ms; /* of the monotonic clock; 0 = none */
 };
 
 /*

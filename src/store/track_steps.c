@@ -80,16 +80,25 @@ size_t steps_size(const struct steps_chunk *c)
     return c->types.n + c->numbers.n + c->texts.n;
 }
 
+/* The length of the fields goes before them in three octets of a varint, filled in when it is known: no copy. */
 void steps_pend(struct buf *pending, uint64_t number, const struct event_record *rec)
 {
-    struct buf fields = BUF(1 << 20);
+    size_t begin = pending->n, at, length;
 
-    fields_encode(event_info(rec->type)->fields, rec->fields, &fields);
     buf_put_varint(pending, rec->type);
     buf_put_varint(pending, number);
     buf_put_varint(pending, rec->wall_ms);
-    buf_put_str(pending, buf_str(&fields));
-    buf_done(&fields);
+    at = pending->n;
+    buf_add(pending, str_lit("\200\200\0"));
+    fields_encode(event_info(rec->type)->fields, rec->fields, pending);
+    length = pending->n - at - 3;
+    if (pending->failed || length >= 1 << 21) { /* no event is that large */
+        pending->n = begin;
+        return;
+    }
+    pending->p[at] = (char)(length | 0x80);
+    pending->p[at + 1] = (char)(length >> 7 | 0x80);
+    pending->p[at + 2] = (char)(length >> 14);
 }
 
 bool steps_pended(struct str *pending, uint64_t *number, struct event_record *rec)
