@@ -194,3 +194,37 @@ def test_service_off_is_a_stretch_that_is_named(t):
         gaps = json.loads(g.cli('tracking', 'availability', '--json'))['appliances'][0]['gaps']
         return [x['cause'] for x in gaps] == ['not recorded'] and gaps[0]['start'] == mark[0]['from_ms']
     wait_for('availability', named, 10)
+
+
+def test_counters_are_equal_on_both_ends(t):
+    """ST-15, ST-07, ST-08: when a quarter of an hour ends, its figures are fetched by the manager over its SSH connection; every counter of every
+    report is the same on both ends. The clock of both is set to shortly before the end of a quarter."""
+    sys.path.insert(0, os.path.join(TOP, 'tests', 'scenarios'))
+    from pulling import Pair
+    left = 90
+    offset = (900 - time.time() % 900 - left) % 900
+    begin = int(time.time() + offset) // 900 * 900
+    os.environ['POSTERN_CLOCK_OFFSET_MS'] = str(int(offset * 1000))
+    try:
+        p = Pair(t)
+    finally:
+        del os.environ['POSTERN_CLOCK_OFFSET_MS']
+    for i in range(5):
+        p.mail(*['offer %d' % (k % 3) for k in range(4)])
+    c = p.g.smtp()
+    c.cmd('MAIL FROM:<a@s.test>')
+    c.cmd('RCPT TO:<nobody@elsewhere.test>')
+    c.close()
+    wait_for('delivery', lambda: len(p.sink.messages) == 20, 40)
+    span = 'range=%d..%d' % (begin, begin + 900)
+    names = [r['name'] for r in json.loads(p.g.cli('report', 'list', '--json'))]
+    rows = lambda h, name: sorted(json.dumps(r, sort_keys=True) for r in json.loads(h.cli('report', name, span, '--json'))['rows'])
+    wait_for('the end of the quarter', lambda: rows(p.m, 'mail_incoming_traffic_summary'), left + 60)
+    total = 0
+    for name in names:
+        assert rows(p.m, name) == rows(p.g, name), (name, rows(p.m, name), rows(p.g, name))
+        total += len(rows(p.m, name))
+    assert total > 8 and json.loads(rows(p.m, 'mail_incoming_traffic_summary')[0])['total_recipients'] == 20
+    p.wait_smad(r'Info: TRANSFER: reporting gw \S+\.reporting\.\d+-\d+\.seg \d+ bytes')
+    mine = json.loads(p.m.cli('report', 'availability', '--json'))['appliances']
+    assert [a['gaps'] for a in mine if a['name'] == 'gw'] == [[]]
