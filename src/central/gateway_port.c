@@ -183,7 +183,7 @@ static void say_why(struct port_ask *p, const char *name, enum rc rc, const stru
     if (rc == RC_NOT_FOUND || rc == RC_SYNTAX)
         snprintf(p->why, sizeof p->why, "%.150s%s%.60s: %.150s", before, before[0] ? "; alternate " : "", name, err_text(e));
     else
-        snprintf(p->why, sizeof p->why, "%.200s%sSSH to %.60s failed: %.200s", before, before[0] ? "; alternate: " : "",
+        snprintf(p->why, sizeof p->why, "%.140s%sSSH to %.60s failed: %.140s", before, before[0] ? "; alternate: " : "",
                  name, err_text(e));
 }
 
