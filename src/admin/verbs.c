@@ -165,15 +165,11 @@ void verb_wait(struct verb_call *c)
 
     if (--c->waiting)
         return;
-    if (c->last) {
-        c->running = true; /* it may end the verb by itself */
+    c->running = true; /* last may have ended the verb: once is enough */
+    if (c->last)
         c->last(c);
-        c->running = inside;
-    }
-    if (!c->ended)
-        verb_end(c, c->rc);
-    else if (!inside)
-        end_call(c);
+    c->running = inside;
+    verb_end(c, c->rc);
 }
 
 /* Several processes of a role say the same: once is enough. */
