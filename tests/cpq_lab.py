@@ -1,5 +1,8 @@
 """For scenarios of gateway and manager: identities made by the test, and partners pinned to each other by hand."""
-import hashlib, os, subprocess
+import hashlib, json, os, re, socket, ssl, subprocess
+from lib import Smtp, wait_for
+
+LETTER = b"From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: Invoice 7\r\nMessage-ID: <q7@s.test>\r\n\r\nPay soon.\r\n"
 
 
 def fingerprint(crt):
@@ -23,3 +26,78 @@ def identify(home, name=None):
     home.cli('settings', 'set', 'cpq_identity.certificate=' + crt, 'cpq_identity.key=' + key)
     home.crt, home.key, home.pin = crt, key, pin
     return pin
+
+
+def value(home, path):
+    """A setting as text."""
+    text = home.cli('settings', 'show', path)
+    return text.split('=', 1)[1].strip() if '=' in text else text.strip()
+
+
+def pem(home, path):
+    """A setting of several lines."""
+    return home.cli('settings', 'show', path).split('=', 1)[1].strip() + '\n'
+
+
+def listens(port):
+    try:
+        socket.create_connection(('127.0.0.1', port), 5).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
+def own_identity(home):
+    """Its own certificate, as files, and the pin."""
+    home.crt = os.path.join(home.dir, 'own.crt')
+    open(home.crt, 'w').write(pem(home, 'cpq_identity.certificate'))
+    home.pin = fingerprint(home.crt)
+
+
+def pair(t, gateway=(), manager=(), central=True):
+    """A gateway and its manager, pinned to each other; with central quarantines unless told otherwise."""
+    m = t.manager(['system.serial=SMA-1', *manager])
+    g = t.home(['system.serial=GW-1', 'system.hostname=gw1.test', 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT', *gateway],
+               sink_port=getattr(t.sink(), 'port'))
+    g.serial, m.serial = 'GW-1', 'SMA-1'
+    m.cpq, m.euq, g.cpq = m.base + 7025, m.base + 6025, g.base + 7025
+    for h in (g, m):
+        identify(h)
+    m.cli('settings', 'set', 'appliance.gw1.serial=GW-1', 'appliance.gw1.pvo=yes', 'appliance.gw1.spam=yes', 'appliance.gw1.migration=automatic',
+          'cpq_peer.gw.serial=GW-1', 'cpq_peer.gw.role=gateway', 'cpq_peer.gw.fingerprint=' + g.pin, 'pvo.enabled=yes', 'euq_listener.enabled=yes')
+    sets = ['manager.sma.address=127.0.0.1', 'manager.sma.serial=SMA-1', 'manager.sma.destination=yes', 'manager.sma.pvo_port=%d' % m.cpq,
+            'manager.sma.spam_port=%d' % m.euq, 'cpq_peer.sma.serial=SMA-1', 'cpq_peer.sma.role=manager', 'cpq_peer.sma.fingerprint=' + m.pin]
+    if central:
+        sets += ['pvo.central=yes', 'spam_quarantine.central=yes']
+    g.cli('settings', 'set', *sets)
+    wait_for('the manager\'s ports', lambda: listens(m.cpq) and listens(m.euq))
+    return g, m
+
+
+def hold(g, destination, n=1, letter=LETTER):
+    """Mail that waits for its host is sent to a quarantine's object instead, as an operator may."""
+    g.cli('suspenddel')
+    for _ in range(n):
+        assert g.smtp().send('a@s.test', 'b@rcpt.test', letter)[0] == 250
+    wait_for('the queue', lambda: len(re.findall(r'queued for delivery', g.log())) >= n)
+    g.cli('redirectrecipients', 'all', 'to', destination)
+
+
+def found(h, *words, verb='quarantine'):
+    """What a search finds; nothing while the role is being started again."""
+    answer = h.cli(verb, 'search', *words, '--json', check=False)
+    return json.loads(answer)['messages'] if answer.startswith('{') else []
+
+
+def encrypted(port, home):
+    """A session under TLS with this home's certificate, behind EHLO."""
+    s = Smtp(port)
+    s.cmd('EHLO gw1.test')
+    assert s.cmd('STARTTLS')[0] == 220
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+    ctx.load_cert_chain(os.path.join(home.dir, 'cpq-%s.crt' % home.serial), os.path.join(home.dir, 'cpq-%s.key' % home.serial))
+    s.s = ctx.wrap_socket(s.s)
+    s.f = s.s.makefile('rb')
+    s.cmd('EHLO gw1.test')
+    return s

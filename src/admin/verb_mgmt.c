@@ -90,7 +90,7 @@ void mgmt_fail(struct verb_call *c, enum rc rc, struct str text)
         code = 403;
     else if (rc == RC_NOT_FOUND)
         code = 404;
-    else if (rc == RC_EXISTS || rc == RC_WRONG_ORDER)
+    else if (rc == RC_EXISTS || rc == RC_CONFLICT || rc == RC_WRONG_ORDER)
         code = 409;
     else if (rc == RC_LIMIT)
         code = 429;

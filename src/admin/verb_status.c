@@ -5,6 +5,7 @@
  * Called through spec/verbs.def. Reads shared memory and the configuration. Without record it says so and shows the rest.
  */
 #include "admin/verbs.h"
+#include "conf/hidden.h"
 
 #include "base/clock.h"
 
@@ -35,15 +36,27 @@ static bool is_on(const struct verb_call *c, enum board_gauge gauge)
     return c->admin->board && board_gauge(c->admin->board, gauge);
 }
 
+static void hidden_offline(struct verb_call *c, const char *name, bool listens, bool all)
+{
+    const struct conf *now = &c->admin->current->conf;
+    bool off = all || (!now->receiving.suspended.n && is_on(c, GAUGE_RECEIVING_SUSPENDED));
+
+    for (size_t i = 0; i < now->receiving.suspended.n; i++)
+        off |= str_eqi(now->receiving.suspended.items[i], str_c(name));
+    if (listens && off)
+        buf_addf(&c->text, "%s is offline: %s. Use resume or resumelistener to bring it back.\n", name,
+                 conf_is_manager(now) ? "gateways cannot hand over mail that is held"
+                                      : "a manager cannot give back released mail");
+}
+
 /* The last lines name what is stopped and the command that resumes it. */
 static void stopped(struct verb_call *c)
 {
     const struct strs *off = &c->admin->current->conf.receiving.suspended;
-    bool all = false, hidden = false;
+    bool all = false;
 
     for (size_t i = 0; i < off->n; i++) {
         all |= str_eqi(off->items[i], str_lit("all"));
-        hidden |= str_eqi(off->items[i], str_lit("cpq_listener"));
     }
     if (off->n || is_on(c, GAUGE_RECEIVING_SUSPENDED) || is_on(c, GAUGE_DELIVERY_SUSPENDED) ||
         is_on(c, GAUGE_WORK_QUEUE_PAUSED) || c->state)
@@ -54,9 +67,8 @@ static void stopped(struct verb_call *c)
     for (size_t i = 0; i < off->n && !all; i++)
         buf_addf(&c->text, "%s%.*s%s", i ? ", " : "Receiving is suspended on: ", STR(off->items[i]),
                  i + 1 == off->n ? ". Use resumelistener to resume.\n" : "");
-    if (c->admin->current->conf.cpq_listener.enabled && (all || hidden || (!off->n && is_on(c, GAUGE_RECEIVING_SUSPENDED))))
-        buf_add(&c->text, str_lit("cpq_listener is offline: a manager cannot give back released mail. Use resume or "
-                                  "resumelistener to bring it back.\n"));
+    hidden_offline(c, "cpq_listener", conf_listens_cpq(&c->admin->current->conf), all);
+    hidden_offline(c, "euq_listener", conf_listens_euq(&c->admin->current->conf), all);
     if (is_on(c, GAUGE_DELIVERY_SUSPENDED))
         buf_add(&c->text, str_lit("Delivery is suspended. Use resumedel to resume.\n"));
     if (c->state)

@@ -6,6 +6,7 @@
  * after the delay by force. Suspended delivery is queue's own state.
  */
 #include "admin/verbs.h"
+#include "conf/hidden.h"
 
 #include "conf/snapshot.h"
 
@@ -43,11 +44,27 @@ static bool named(const struct strs *list, struct str name)
     return false;
 }
 
-static const char hidden_listener[] = "cpq_listener"; /* in no list, suspended by name or with all */
+/* In no list, suspended by name or with all. */
+static size_t hidden_listeners(const struct conf *c, struct str out[2])
+{
+    size_t n = 0;
+
+    if (conf_listens_cpq(c))
+        out[n++] = str_lit("cpq_listener");
+    if (conf_listens_euq(c))
+        out[n++] = str_lit("euq_listener");
+    return n;
+}
 
 static bool is_hidden(const struct conf *c, struct str name)
 {
-    return c->cpq_listener.enabled && str_eqi(name, str_c(hidden_listener));
+    struct str hidden[2];
+    size_t n = hidden_listeners(c, hidden);
+
+    for (size_t i = 0; i < n; i++)
+        if (str_eqi(name, hidden[i]))
+            return true;
+    return false;
 }
 
 static enum rc check_listeners(const struct conf *c, const struct strs *names, struct err *e)
@@ -67,7 +84,8 @@ static struct str new_list(struct verb_call *c, const struct strs *names, bool s
     const struct strs *old = &now->receiving.suspended;
     bool all = named(names, str_lit("all")), was_all = named(old, str_lit("all"));
     struct buf b = BUF(1 << 20);
-    struct str out;
+    struct str out, hidden[2];
+    size_t n_hidden = hidden_listeners(now, hidden);
 
     if (all) {
         buf_done(&b);
@@ -77,8 +95,8 @@ static struct str new_list(struct verb_call *c, const struct strs *names, bool s
         buf_done(&b);
         return str_lit("all");
     }
-    for (size_t i = 0; i < now->listener.n + (now->cpq_listener.enabled ? 1 : 0); i++) {
-        struct str name = i < now->listener.n ? now->listener.items[i].name : str_c(hidden_listener);
+    for (size_t i = 0; i < now->listener.n + n_hidden; i++) {
+        struct str name = i < now->listener.n ? now->listener.items[i].name : hidden[i - now->listener.n];
         bool off = named(names, name) ? suspend : was_all || named(old, name);
 
         if (off && b.n)

@@ -5,6 +5,7 @@
  * with its path. Rules about what a change would open to the world (HD-07) can be forced and are then not asked again.
  */
 #include "conf/rules.h"
+#include "conf/hidden.h"
 
 #include "conf/references.h"
 #include "conf/value.h"
@@ -177,7 +178,7 @@ static enum rc check_hidden_port(const struct conf *c, struct err *e)
 
         if (str_eqi(l->name, str_lit("cpq_listener")) || str_eqi(l->name, str_lit("euq_listener")))
             return err_set(e, RC_INVALID, "listener.%.*s: the name is that of a hidden listener", STR(l->name));
-        if (c->cpq_listener.enabled && l->enabled && l->port == hidden.port && overlap(c, l, &hidden))
+        if (conf_listens_cpq(c) && l->enabled && l->port == hidden.port && overlap(c, l, &hidden))
             return err_set(e, RC_INVALID, "cpq_listener.port: %u is taken by listener %.*s", (unsigned)hidden.port,
                            STR(l->name));
     }

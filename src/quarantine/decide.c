@@ -383,7 +383,7 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
     }
     decide_begin(q);
     sql_run(&q->sql, Q_leave_drop, "i", leave);
-    h.mid = message;
+    h.mid = h.number = message;
     if (held_get(q, message, &a, &h) && !copy) {
         if (entry) {
             sql_run(&q->sql, Q_entry_drop, "i", entry);

@@ -41,8 +41,8 @@ struct incoming {
 
 /* A message as the index knows it; strings are copies in an arena. */
 struct held {
-    uint64_t id, class, segment, offset, meta_bytes, body_bytes, big, mid, received, held_ms, open, deleted, bytes,
-        serial_id;
+    uint64_t id, number /* as the log knows it */, class, segment, offset, meta_bytes, body_bytes, big, mid, received,
+        held_ms, open, deleted, bytes, serial_id;
     struct str serial, host, sender, recipients, subject, names, reasons;
 };
 
@@ -137,6 +137,8 @@ void incoming_free(struct incoming *in);
 enum rc incoming_add(struct quarantine *q, struct incoming *in, struct str octets, struct err *e);
 /* in->done is called once, now or when it is on stable storage; it then owns `in`. */
 void store_add(struct quarantine *q, struct incoming *in);
+/* The number by which the log knows a held message: its gateway's on that machine, ours elsewhere. */
+uint64_t quarantine_number(const struct quarantine *q, struct str serial, uint64_t mid, uint64_t id);
 bool store_idle(const struct quarantine *q);
 bool store_writes_to(const struct quarantine *q, uint64_t segment);
 

@@ -203,13 +203,20 @@ static void index_group(struct group *g)
     io_passed("quarantine.index");
 }
 
+uint64_t quarantine_number(const struct quarantine *q, struct str serial, uint64_t mid, uint64_t id)
+{
+    const struct conf *c = quarantine_conf(q);
+
+    return str_eqi(serial, c->system.serial.n ? c->system.serial : str_lit("unknown")) ? mid : id;
+}
+
 /* From a gateway: a message of this appliance now, under a number of its own (logs.md 8). */
 static void say_received(struct quarantine *q, const struct incoming *in)
 {
     const struct cpq_meta *m = &in->meta;
     struct events *ev = q->o.events;
 
-    event(ev, message_start, .mid = in->id, .icid = in->icid);
+    event(ev, message_start, .mid = in->id, .icid = in->icid, .uid = m->uid);
     event(ev, message_sender, .mid = in->id, .icid = in->icid, .sender = m->envelope.sender);
     for (size_t i = 0; i < m->envelope.n_recipients; i++)
         event(ev, message_recipient, .mid = in->id, .icid = in->icid, .rid = i,
@@ -225,7 +232,7 @@ static void say_stored(struct quarantine *q, const struct incoming *in)
 {
     const struct conf *c = quarantine_conf(q);
 
-    uint64_t mid = is_foreign(q, in->meta.serial) ? in->id : in->meta.mid;
+    uint64_t mid = quarantine_number(q, in->meta.serial, in->meta.mid, in->id);
 
     if (in->icid)
         say_received(q, in);

@@ -1,0 +1,178 @@
+/*
+ * pvoconfig: the policy, virus and outbreak quarantines of a gateway and its manager (spec/cli.md 10, spec/central.md 9).
+ *
+ * Called through spec/verbs.def. ENABLE asks the manager first, over its port, and stages nothing unless it is ready; all
+ * changes are staged and come into force at commit. Owns nothing.
+ */
+#include "base/json_read.h"
+#include "conf/hidden.h"
+#include "console/commands.h"
+#include "console/ops.h"
+
+#include <stdio.h>
+
+static bool is_port(struct session *s, void *ctx, struct str answer)
+{
+    uint64_t n;
+
+    (void)ctx;
+    if (str_u64(answer, &n) && n >= 1 && n <= 65535)
+        return true;
+    say(s, "A port is a number from 1 to 65535.\n");
+    return false;
+}
+
+static bool is_interface(struct session *s, void *ctx, struct str answer)
+{
+    (void)ctx;
+    if (!answer.n || conf_find(&session_conf(s)->interface, answer))
+        return true;
+    say(s, "There is no interface %.*s.\n", STR(answer));
+    return false;
+}
+
+static enum rc ask_listener(struct session *s)
+{
+    const struct conf *c = session_conf(s);
+    struct str interface = c->cpq_listener.interface;
+    char port[24];
+
+    if (!interface.n && c->interface.n)
+        interface = c->interface.items[0].name;
+    snprintf(port, sizeof port, "%llu", (unsigned long long)c->cpq_listener.port);
+    interface = ask_value(s, "Enter the interface for the central quarantines",
+                          arena_printf(&s->arena, "%.*s", STR(interface)).p, is_interface, NULL);
+    if (!session_set(s, "cpq_listener.interface", interface))
+        return RC_INVALID;
+    return session_set(s, "cpq_listener.port", ask_value(s, "Enter the port", port, is_port, NULL)) ? RC_OK : RC_INVALID;
+}
+
+/* ---- gateway
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static struct str member(const struct json *j, const char *key)
+{
+    const struct json *v = j ? json_get(j, key) : NULL;
+
+    return v ? json_str_of(v) : STR_NONE;
+}
+
+/* Is the manager ready? Else the reason is said. */
+static bool manager_is_ready(struct session *s)
+{
+    struct buf *text = session_buf(s, 4096), *json = session_buf(s, 1 << 20);
+    const struct json *j = NULL;
+    struct str state, why;
+
+    if (session_call(s, text, json, "pvoconfig", "probe", NULL) != RC_OK ||
+        json_read(&s->arena, buf_str(json), &j, NULL) != RC_OK) {
+        say(s, "The manager cannot be asked now: %.*s\n", STR(str_trim(buf_str(text))));
+        return false;
+    }
+    state = member(j, "state");
+    why = member(j, "reason");
+    if (str_eq(state, str_lit("ready")))
+        return true;
+    say(s, "The manager %.*s is not ready: %.*s\nThe service is not enabled.\n", STR(member(j, "host")),
+        STR(why.n ? why : state));
+    return false;
+}
+
+static enum rc op_enable(struct session *s, void *ctx)
+{
+    (void)ctx;
+    if (session_conf(s)->pvo.central) {
+        say(s, "The quarantines are on the manager already.\n");
+        return RC_EXISTS;
+    }
+    if (!manager_is_ready(s))
+        return RC_CONFLICT;
+    TRY(ask_listener(s));
+    if (!session_set(s, "pvo.central", str_lit("yes")) || !session_set(s, "cpq_listener.enabled", str_lit("yes")))
+        return RC_INVALID;
+    say(s, "The manager is ready. After commit, mail for policy, virus and outbreak quarantines goes to it.\n");
+    return RC_OK;
+}
+
+static enum rc op_disable(struct session *s, void *ctx)
+{
+    (void)ctx;
+    if (!session_conf(s)->pvo.central) {
+        say(s, "The quarantines are on this machine.\n");
+        return RC_EXISTS;
+    }
+    say(s,
+        "New mail will be held on this machine. Mail on the manager stays there until it leaves; to be released it needs\n"
+        "an alternate release appliance, or this service enabled again.\n");
+    if (!ask_yes(s, "Are you sure?", true))
+        return RC_CONFLICT;
+    return session_set(s, "pvo.central", str_lit("no")) && session_set(s, "cpq_listener.enabled", str_lit("no"))
+               ? RC_OK
+               : RC_INVALID;
+}
+
+static enum rc op_status(struct session *s, void *ctx)
+{
+    (void)ctx;
+    return session_run(s, "pvoconfig", "status", NULL);
+}
+
+static enum rc op_setup_gateway(struct session *s, void *ctx)
+{
+    (void)ctx;
+    return ask_listener(s);
+}
+
+/* ---- manager
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static enum rc op_setup_manager(struct session *s, void *ctx)
+{
+    bool on;
+
+    (void)ctx;
+    on =
+        ask_yes(s, "Enable the policy, virus and outbreak quarantines?", session_conf(s)->pvo.enabled || !session_staged(s));
+    if (!session_set(s, "pvo.enabled", on ? str_lit("yes") : str_lit("no")))
+        return RC_INVALID;
+    return on ? ask_listener(s) : RC_OK;
+}
+
+static enum rc op_migration(struct session *s, void *ctx)
+{
+    static const char *const kinds[] = {"None: the gateway cannot enable the service",
+                                        "Automatic: every policy quarantine moves",
+                                        "Custom: each policy quarantine as the map says", NULL};
+    static const char *const values[] = {"none", "automatic", "custom"};
+    struct str name = ops_choose(s, "Choose the gateway", "appliance", STR_NONE);
+    const struct conf_appliance *a = name.n ? conf_find(&session_conf(s)->appliance, name) : NULL;
+    char path[200];
+
+    (void)ctx;
+    if (!a)
+        return RC_NOT_FOUND;
+    snprintf(path, sizeof path, "appliance[%.*s].migration", STR(str_first(name, 150)));
+    return session_set(s, path,
+                       str_c(values[ask_one_of(s, "How do its quarantines move here?", (size_t)a->migration, kinds)]))
+               ? RC_OK
+               : RC_INVALID;
+}
+
+enum rc cmd_pvoconfig(struct session *s)
+{
+    static const struct op gateway[] = {
+        {"ENABLE", "Hold mail for policy, virus and outbreak quarantines on the manager", false, op_enable},
+        {"DISABLE", "Hold it on this machine again", false, op_disable},
+        {"SETUP", "Interface and port where released mail comes back", false, op_setup_gateway},
+        {"STATUS", "Ask the manager, show what is held", false, op_status},
+    };
+    static const struct op manager[] = {
+        {"SETUP", "Enable the service, choose interface and port", false, op_setup_manager},
+        {"MIGRATION", "Choose how quarantines of a gateway move here", false, op_migration},
+        {"STATUS", "Show the service and its gateways", false, op_status},
+    };
+    static const struct ops of_gateway = {gateway, sizeof gateway / sizeof *gateway, NULL, NULL};
+    static const struct ops of_manager = {manager, sizeof manager / sizeof *manager, NULL, NULL};
+
+    return ops_talk(s, conf_is_manager(session_conf(s)) ? &of_manager : &of_gateway, NULL);
+}

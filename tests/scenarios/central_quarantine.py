@@ -1,0 +1,163 @@
+"""Central quarantines, gateway to manager: held mail goes to the manager over pinned TLS, waits when it is away, is refused for a reason."""
+import json, os, re, signal, socket, ssl, subprocess, threading, time
+from lib import *
+from cpq_lab import *
+
+LETTER = b'From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: Invoice 7\r\nMessage-ID: <q7@s.test>\r\n\r\nPay soon.\r\n'
+
+
+def test_held_mail_goes_to_the_manager(t):
+    """CPQ-05, CPQ-06 to CPQ-08, CPQ-19, CPQ-28 to CPQ-33, CPQ-49, CPQ-56, CPQ-57: what a filter holds is handed to the manager over TLS, port as
+    set there; both logs tell it in the fixed words; the message is found on the manager under its gateway."""
+    g, m = pair(t)
+    hold(g, 'the.cpq.host', 3)
+    assert re.search(r'(?m)^\s*\d+\s+the\.cpq\.host\s+3\b', g.cli('tophosts')), g.cli('tophosts')
+    g.cli('resumedel')
+    wait_for('the manager', lambda: len(found(m)) == 3)
+    held = found(m, 'order=received')
+    assert held[0]['serial'] == g.serial and held[0]['subject'] == 'Invoice 7' and held[0]['recipients'] == ['b@rcpt.test'], held[0]
+    log = g.wait_log(r'New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % m.cpq) and g.log()
+    d = re.search(r'DCID (\d+) TLS success protocol TLSv1\.3 cipher \S+', log).group(1)
+    mid = held[0]['mid']
+    assert re.search(r'Delivery start DCID %s MID %d to RID \[0\] to centralized policy quarantine' % (d, mid), log), log
+    assert re.search(r'Message done DCID %s MID %d to RID \[0\] \(centralized policy quarantine\) ' % (d, mid), log), log
+    assert re.search(r"MID %d RID \[0\] Response 'ok:  Message %d accepted'" % (mid, held[0]['id']), log), log
+    g.wait_log(r'Message finished MID %d done' % mid)
+    i = m.wait_log(r'CPQ ICID (\d+) TLS success protocol TLSv1\.3 cipher \S+').group(1)
+    m.wait_log(r'New SMTP CPQ ICID %s interface \S+ \(127\.0\.0\.1\) address 127\.0\.0\.1' % i)
+    m.wait_log(r'Start MID %d ICID %s' % (held[0]['id'], i))
+    m.wait_log(r'MID %d ready \d+ bytes from <a@s.test>' % held[0]['id'])
+    m.wait_log(r'MID %d quarantined to "Unclassified"' % held[0]['id'])
+    m.wait_log(r'CPQ ICID %s close' % i)
+    assert 'CPQ ICID' in g.cli('grep', 'CPQ ICID', 'mail_logs', check=False) or 'CPQ ICID' in m.cli('grep', 'CPQ ICID', 'mail_logs')
+    assert 'port %d' % m.cpq in g.cli('grep', 'port %d' % m.cpq, 'mail_logs')
+    shown = g.cli('hoststatus', 'the.cpq.host')
+    assert re.search(r'Port: +%d' % m.cpq, shown) and re.search(r'TLS: +TLSv1\.3', shown), shown
+
+
+def test_spam_goes_to_its_own_port(t):
+    """ST-18, FW-45, CPQ-49: spam goes to 6025, policy mail to 7025, each with its words; a class is not taken on the other's port."""
+    g, m = pair(t)
+    hold(g, 'the.euq.queue', 1)
+    g.cli('resumedel')
+    wait_for('the spam', lambda: len(found(m, verb='spamquarantine')) == 1)
+    log = g.wait_log(r'Message done DCID \d+ MID \d+ to RID \[0\] \(external quarantine\) ') and g.log()
+    assert 'to offbox IronPort Spam Quarantine' in log and 'port %d' % m.euq in log
+    s = encrypted(m.euq, g)
+    assert s.cmd('XCPQ HELLO proto=1 serial=%s role=gateway ver=1 class=pvo' % g.serial)[0] == 550
+    assert s.cmd('XCPQ HELLO proto=1 serial=OTHER role=gateway ver=1 class=spam')[0] == 550
+    code, text = s.cmd('XCPQ HELLO proto=1 serial=%s role=gateway ver=1 class=spam' % g.serial)
+    assert code == 250 and re.search(r'role=manager .* now=\d{13}', text), text
+    s.close()
+
+
+def test_strangers_are_refused_on_both_ends(t):
+    """CPQ-49, CPQ-51: another certificate, however valid, ends the handshake in both directions; both logs name address and fingerprint, mail waits, and
+    goes when the pin is right."""
+    g, m = pair(t)
+    other = certificate(g.dir, 'STRANGER')
+    m.cli('settings', 'set', 'cpq_peer.gw.fingerprint=' + other[2])
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    m.wait_log(r'CPQ ICID \d+ TLS failed: not enrolled, key fingerprint %s \(address 127\.0\.0\.1\)' % g.pin)
+    g.wait_log(r'not enrolled there')
+    assert found(m) == [] and re.search(r'Active Recipients +1', g.cli('hoststatus', 'the.cpq.host'))
+    m.cli('settings', 'set', 'cpq_peer.gw.fingerprint=' + g.pin)
+    g.cli('settings', 'set', 'cpq_peer.sma.fingerprint=' + other[2])
+    g.cli('delivernow', 'host', 'the.cpq.host')
+    g.wait_log(r'DCID \d+ TLS failed: not enrolled, key fingerprint %s' % m.pin)
+    assert found(m) == []
+    g.cli('settings', 'set', 'cpq_peer.sma.fingerprint=' + m.pin)
+    g.cli('delivernow', 'host', 'the.cpq.host')
+    wait_for('the message', lambda: len(found(m)) == 1)
+
+
+def test_the_manager_is_away_and_comes_back(t):
+    """CPQ-25, CPQ-64, CPQ-29, ST-18: with the manager away mail waits, nothing is lost; an alert is raised; it goes at once when contact returns, each
+    message once. CPQ-34: deleterecipients works on it."""
+    g, m = pair(t, gateway=['pvo.alert_away_ms=2s', 'pvo.alert_messages=4'])
+    m.stop()
+    hold(g, 'the.cpq.host', 6)
+    g.cli('resumedel')
+    g.wait_log(r'Connection Error: DCID \d+ domain: the\.cpq\.host IP: 127\.0\.0\.1 port: %d' % m.cpq)
+    g.wait_log(r'The manager has not taken mail of the\.cpq\.host for \d+ seconds, \d+ messages wait', seconds=25)
+    g.wait_log(r'6 messages \(\d+ bytes\) of the\.cpq\.host wait for the manager')
+    shown = g.cli('hoststatus', 'the.cpq.host')
+    assert re.search(r'Host up/down: +down', shown) and re.search(r'Next Retry:', shown), shown
+    mids = sorted(int(x) for x in re.findall(r'(?m)^(\d+) ', g.cli('showrecipients', 'host', 'the.cpq.host')))
+    assert len(mids) == 6, mids
+    m.start()
+    wait_for('the mail', lambda: len(found(m)) == 6, 40)
+    wait_for('an empty queue', lambda: re.search(r'Active Recipients +0', g.cli('hoststatus', 'the.cpq.host')))
+    ids = [x['mid'] for x in found(m)]
+    assert sorted(ids) == mids, ids
+
+
+def test_a_service_that_is_off_and_a_full_store(t):
+    """CPQ-60, central.md 7.4: service off for this gateway: 550 at MAIL, the destination is down and an alert says why; full: 452, it waits."""
+    g, m = pair(t)
+    m.cli('settings', 'set', 'appliance.gw1.pvo=no')
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    g.wait_log(r'CPQ: 127\.0\.0\.1 \(127\.0\.0\.1\) port %d does not take pvo mail: 550 5\.7\.1 the service is off for this gateway' % m.cpq)
+    assert found(m) == []
+    s = encrypted(m.cpq, g)
+    assert s.cmd('XCPQ HELLO proto=1 serial=%s role=gateway ver=1 class=pvo' % g.serial)[0] == 250
+    status = s.cmd('XCPQ STATUS')[1]
+    assert 'state=not-ready' in status and 'reason=the+20service+20is+20not+20ticked' in status, status
+    assert s.cmd('MAIL FROM:<a@s.test>')[1].startswith('550 5.7.1')
+    s.close()
+    m.cli('settings', 'set', 'appliance.gw1.pvo=yes')
+    g.cli('delivernow', 'host', 'the.cpq.host')
+    wait_for('the message', lambda: len(found(m)) == 1)
+
+
+def test_the_port_changes(t):
+    """CPQ-07, CPQ-09, CPQ-21 to CPQ-24, CPQ-18, CPQ-20: another port on the manager is followed end to end; suspend refuses connections and status says
+    so; resume brings them back. The listener is in no list and in the configuration file."""
+    g, m = pair(t)
+    assert '<cpq_listener>' in m.cli('showconfig')
+    new = free_port()
+    m.cli('settings', 'set', 'cpq_listener.port=%d' % new)
+    wait_for('the new port', lambda: listens(new) and not listens(m.cpq))
+    g.cli('settings', 'set', 'manager.sma.pvo_port=%d' % new)
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    wait_for('the message', lambda: len(found(m)) == 1)
+    assert 'port %d' % new in g.log()
+    m.cli('suspendlistener', '0', 'all')
+    wait_for('refusal', lambda: not listens(new) and not listens(m.euq))
+    assert re.search(r'cpq_listener is offline', m.cli('status')), m.cli('status')
+    m.cli('resumelistener')
+    wait_for('both again', lambda: listens(new) and listens(m.euq))
+    m.cli('suspend', '0')
+    wait_for('refusal', lambda: not listens(new))
+    m.cli('resume')
+    wait_for('both again', lambda: listens(new) and listens(m.euq))
+    s = Smtp(new)
+    assert re.match(r'220 \S+ ESMTP Postern CPQ ready$', s.banner[1]), s.banner
+    assert s.cmd('MAIL FROM:<a@s.test>')[0] in (503, 530)
+    s.quit()
+
+
+def test_the_manager_is_asked_before_enabling(t):
+    """CPQ-59 to CPQ-61, CPQ-58: pvoconfig opens 7025 and asks for STATUS; enable is refused with the reason until the manager is ready; the log shows the
+    port."""
+    g, m = pair(t, central=False)
+    m.cli('settings', 'set', 'appliance.gw1.migration=none')
+    shown = g.cli('pvoconfig', 'status')
+    assert 'no migration is chosen' in shown, shown
+    refused = g.cli('pvoconfig', 'enable', check=False)
+    assert 'no migration is chosen' in refused, refused
+    g.wait_log(r'CPQ: 127\.0\.0\.1 \(127\.0\.0\.1\) port %d is not ready: no migration is chosen' % m.cpq)
+    m.cli('settings', 'set', 'appliance.gw1.migration=automatic', 'appliance.gw1.pvo=no')
+    assert 'not ticked' in g.cli('pvoconfig', 'enable', check=False)
+    m.cli('settings', 'set', 'appliance.gw1.pvo=yes')
+    m.cli('suspendlistener', '0', 'all')
+    wait_for('refusal', lambda: not listens(m.cpq))
+    assert 'port %d not answered' % m.cpq in g.cli('pvoconfig', 'enable', check=False)
+    m.cli('resumelistener')
+    wait_for('the port', lambda: listens(m.cpq))
+    g.cli('pvoconfig', 'enable', 'Management', str(g.base + 41), ';', 'commit', 'enabled')
+    assert value(g, 'pvo.central') == 'yes'
+    wait_for('the hidden listener', lambda: listens(g.base + 41))
