@@ -74,27 +74,16 @@ class Proxy:
         self.cut_all()
 
 
-def value(home, path):
-    text = home.cli('settings', 'show', path)
-    return text.split('=', 1)[1].strip() if '=' in text else text.strip()
-
-
 def pin_of(home):
     """SHA-256 of the public key of its CPQ certificate."""
-    pem = conf_text(home, 'cpq_identity.certificate')
+    pem = raw_setting(home, 'cpq_identity.certificate')
     key = subprocess.run(['openssl', 'x509', '-pubkey', '-noout'], input=pem, capture_output=True, text=True, check=True).stdout
     der = subprocess.run(['openssl', 'pkey', '-pubin', '-outform', 'DER'], input=key.encode(), capture_output=True, check=True).stdout
     return hashlib.sha256(der).hexdigest()
 
 
-def conf_text(home, path):
-    return json.loads(home.cli('settings', 'get', path, '--json'))[path] if False else raw_setting(home, path)
-
-
 def raw_setting(home, path):
-    text = home.cli('settings', 'show', path)
-    m = re.search(r'=\s*(.*)', text, re.S)
-    return (m.group(1) if m else text).strip().replace('\\n', '\n')
+    return home.cli('settings', 'show', path).split('=', 1)[1].strip()
 
 
 def serial(home):
