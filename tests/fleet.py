@@ -8,7 +8,11 @@ SERVICES = ('reporting', 'tracking', 'spam', 'pvo')
 
 def manager_ready(m):
     """The services of the manager that have a port of their own are on."""
-    m.set('pvo.enabled=yes', 'euq_listener.enabled=yes')
+    if 'migration' not in m.cli('help', 'pvoconfig'):
+        m.set('pvo.enabled=yes')
+    else:
+        m.cli('pvoconfig setup y; commit -y')
+    m.set('euq_listener.enabled=yes')
 
 
 def address(m, g):
@@ -33,9 +37,17 @@ def enrol(m, g, name, services=SERVICES, site='external'):
 
 def centralize(m, g):
     """Central policy, virus and outbreak quarantines and the central spam quarantine on this gateway."""
-    m.set('appliance.%s.migration=automatic' % g.name)
-    g.cli('pvoconfig', 'enable')
+    if 'migration' not in m.cli('help', 'pvoconfig'):
+        m.set('appliance.%s.migration=automatic' % g.name)
+        g.set('pvo.central=yes', 'cpq_listener.enabled=yes', 'spam_quarantine.central=yes')
+        return
+    m.cli('pvoconfig migration %s 2; commit -y' % g.name)
+    wait_for('the manager to be ready', lambda: 'is ready' in g.cli('pvoconfig enable; commit -y', check=False))
     g.set('spam_quarantine.central=yes')
+
+
+def serial(h):
+    return h.cli('settings', 'show', 'system.serial').strip().split('=', 1)[1]
 
 
 def tracked(h, *conditions):

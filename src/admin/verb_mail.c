@@ -96,6 +96,18 @@ void verb_clock(struct verb_call *c)
     verb_wait(c);
 }
 
+void verb_link(struct verb_call *c)
+{
+    if (c->admin->bus && bus_peer(c->admin->bus, ROLE_central, 0)) {
+        verb_ask(c, ROLE_central, "link", c->args);
+        verb_wait(c);
+        return;
+    }
+    buf_add(&c->text, str_lit("There is no link.\n"));
+    buf_add(&c->json, str_lit("{\"links\":[]}"));
+    verb_end(c, RC_OK);
+}
+
 void verb_dnsflush(struct verb_call *c)
 {
     const struct bus_dns_flush m = {.all = 1};

@@ -161,10 +161,14 @@ struct verb_call *verb_start(struct admin *a, struct str user, struct admin_sess
 
 void verb_wait(struct verb_call *c)
 {
+    bool inside = c->running;
+
     if (--c->waiting)
         return;
+    c->running = true; /* last may have ended the verb: once is enough */
     if (c->last)
         c->last(c);
+    c->running = inside;
     verb_end(c, c->rc);
 }
 

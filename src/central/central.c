@@ -40,6 +40,7 @@ struct central *central_new(const struct central_options *o)
     c->o = *o;
     verbs_begin(c);
     lines_begin(c);
+    gateway_ports_begin(c);
     pulls_begin(c);
     slbls_begin(c);
     links_begin(c);
@@ -65,6 +66,7 @@ void central_stop(struct central *c, void (*stopped)(void *ctx), void *ctx)
 void central_free(struct central *c)
 {
     lines_free(c);
+    gateway_ports_free(c);
     pulls_free(c);
     slbls_free(c);
     contacts_free(c);

@@ -111,6 +111,9 @@ void contact_up(struct central *c, struct str appliance, struct greeting *g, boo
     if (k->state != CONTACT_UP)
         event(c->o.events, gateway_connected, .name = appliance, .serial = str_c(k->hello.serial), .rtt_ms = k->hello.rtt_ms,
               .link = via_link);
+    if (k->state != CONTACT_UP && c->o.bus)
+        bus_send(c->o.bus, bus_peer(c->o.bus, ROLE_queue, 0), BUS_gateway_back,
+                 &(struct bus_gateway_back){.serial = str_c(k->hello.serial)}); /* releases that wait for it go at once */
     enrol_heard(c, appliance, str_c(k->hello.json));
     slbl_contact(c, appliance, k->hello.slbl_version);
     become(k, CONTACT_UP);

@@ -25,7 +25,9 @@ struct central {
     uint64_t watched_until_ms;
     bool paused; /* our disk is full */
     uint64_t paused_since_ms, paused_until_ms;
-    struct links *links;      /* link.c */
+    struct links *links; /* link.c */
+    struct told *told;   /* gateway_port.c */
+    struct port_ask *port_asks;
     bool stopping;
     void (*emptied)(void *ctx);
     void *emptied_ctx;
@@ -69,6 +71,13 @@ void central_answer(struct central_call *call, enum rc rc); /* frees the call */
 void verbs_begin(struct central *c);
 void verb_contact(struct central_call *call);
 
+/* --- gateway_port.c: where gateways take released mail --- */
+
+struct told;
+struct port_ask;
+void gateway_ports_begin(struct central *c);
+void gateway_ports_free(struct central *c);
+
 /* --- contact.c: what is known of each gateway
  * ------------------------------------------------------------------------------
  */
@@ -97,14 +106,16 @@ void pulls_free(struct central *c);
 /* Segments that are known of a gateway and not here yet. */
 void pull_waiting(const struct central *c, struct str appliance, enum segment_kind kind, uint64_t *segments,
                   uint64_t *bytes);
-/* --- link.c, link_gateway.c, link_manager.c: the link (central.md 8) ---------------------------------------------------------- */
+/* --- link.c, link_gateway.c, link_manager.c: the link (central.md 8)
+ * ---------------------------------------------------------- */
 
 void links_begin(struct central *c);
 void links_changed(struct central *c);
 void links_stop(struct central *c);
 void links_free(struct central *c);
-/* "unix:PATH" when the link of this gateway (its item's policy) is to be used for that channel ("mgmt", "cpq"): the policy is
- * `only`, or `prefer` and the link is up. False: not by the link. With `only` and the link down the path leads nowhere. */
+/* "unix:PATH" when the link of this gateway (its item's policy) is to be used for that channel ("mgmt", "cpq"): the policy
+ * is `only`, or `prefer` and the link is up. False: not by the link. With `only` and the link down the path leads nowhere.
+ */
 bool link_use(const struct central *c, const struct conf_appliance *a, const char *file, char out[128]);
 void verb_link(struct central_call *call);
 

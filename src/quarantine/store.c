@@ -216,7 +216,7 @@ static void say_received(struct quarantine *q, const struct incoming *in)
     const struct cpq_meta *m = &in->meta;
     struct events *ev = q->o.events;
 
-    event(ev, message_start, .mid = in->id, .icid = in->icid);
+    event(ev, message_start, .mid = in->id, .icid = in->icid, .uid = m->uid);
     event(ev, message_sender, .mid = in->id, .icid = in->icid, .sender = m->envelope.sender);
     for (size_t i = 0; i < m->envelope.n_recipients; i++)
         event(ev, message_recipient, .mid = in->id, .icid = in->icid, .rid = i,

@@ -177,10 +177,8 @@ static enum rc own_segment(struct import_job *j)
     return rc == RC_EXISTS ? RC_OK : rc;
 }
 
-void import_run(void *ctx)
+void import_run(struct import_job *j)
 {
-    struct import_job *j = ctx;
-
     j->e = ERR_NONE;
     switch (j->what) {
     case IMPORT_OWN_EVENTS:

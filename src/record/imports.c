@@ -220,6 +220,13 @@ static bool wants_tracking(const struct import_job *j)
            (j->what == IMPORT_FETCHED && j->kind == SEGMENT_TRACKING);
 }
 
+static void work(void *ctx)
+{
+    const struct imports *im = ctx;
+
+    import_run(im->running);
+}
+
 static void next_job(struct imports *im)
 {
     struct import_job *j;
@@ -239,7 +246,7 @@ static void next_job(struct imports *im)
         return;
     }
     im->running = j;
-    loop_work(im->r->loop, import_run, job_done, im);
+    loop_work(im->r->loop, work, job_done, im);
 }
 
 void imports_look(struct imports *im)

@@ -34,6 +34,6 @@ struct import_job {
 };
 
 /* import_jobs.c: in the thread pool. */
-void import_run(void *job);
+void import_run(struct import_job *j);
 
 #endif

@@ -67,8 +67,8 @@ static bool parse(int argc, char **argv, struct wish *w)
 /* HOME itself may exist (a mount point, a package made it), its configuration may not. */
 static enum rc make_home(const char *home, char path_out[PATH_MAX], struct err *e)
 {
-    static const char *const parts[] = {"",      "/spool",   "/events",        "/log",     "/run",
-                                        "/keys", "/keys/ca", "/configuration", "/exports", "/central", "/tracking"};
+    static const char *const parts[] = {"",         "/spool",         "/events",  "/log",     "/run",      "/keys",
+                                        "/keys/ca", "/configuration", "/exports", "/central", "/tracking", "/record"};
     char path[PATH_MAX + 16];
 
     if (mkdir(home, 0700) != 0 && errno != EEXIST)

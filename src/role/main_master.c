@@ -92,8 +92,9 @@ static int lock_home(struct master *m)
 
 static int make_dirs(const char *home)
 {
-    static const char *const names[] = {"run",  "log",  "events", "spool", "configuration", "captures",
-                                        "push", "snmp", "clock",  "keys",  "quarantine",    "run/cpq", "run/link"};
+    static const char *const names[] = {"run",      "log",    "events",  "spool",   "configuration", "captures",
+                                        "push",     "snmp",   "clock",   "keys",    "quarantine",    "run/cpq",
+                                        "run/link", "record", "exports", "central", "tracking"};
     char path[PATH_MAX];
     struct stat st;
 

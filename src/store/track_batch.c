@@ -217,10 +217,7 @@ enum rc tracking_add(struct tracking *t, uint64_t number, const struct event_rec
     } else if ((track_is_step(rec) || track_is_fact(rec)) && (row = batch_row(t, mid, ROW_MESSAGE, rec->wall_ms))) {
         if (!batch_row_has(t, row, number))
             batch_apply(t, row, number, rec);
-        if (rec->type == EVENT_message_start && event_as(rec, message_start)->icid)
-            conn_link(t, CONN_IN, event_as(rec, message_start)->icid, mid, ROW_MESSAGE, number, rec->wall_ms);
-        if (rec->type == EVENT_delivery_start && event_as(rec, delivery_start)->dcid)
-            conn_link(t, CONN_OUT, event_as(rec, delivery_start)->dcid, mid, ROW_MESSAGE, number, rec->wall_ms);
+        conn_tie(t, mid, number, rec);
     }
     return t->rc == RC_OK ? RC_OK : err_set(e, t->rc, "%s", t->err.text);
 }
@@ -355,7 +352,8 @@ enum rc tracking_commit(struct tracking *t, uint64_t first, uint64_t last, struc
     cover_done(&covered);
     forget(t);
     show(t);
-    tracking_close_some(t, 2);
+    tracking_aside(t);
+    tracking_close_some(t, WRITERS_KEPT);
     tracking_quota(t);
     return rc;
 }

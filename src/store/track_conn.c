@@ -176,6 +176,21 @@ void conn_link(struct tracking *t, uint64_t kind, uint64_t id, uint64_t key, uin
         batch_apply(t, row, its, &rec);
 }
 
+void conn_tie(struct tracking *t, uint64_t mid, uint64_t number, const struct event_record *rec)
+{
+    static const struct {
+        enum event_type type;
+        uint8_t kind;
+    } ties[] = {{EVENT_message_start, CONN_IN},
+                {EVENT_delivery_start, CONN_OUT},
+                {EVENT_hold_start, CONN_OUT},
+                {EVENT_release_start, CONN_OUT}};
+
+    for (size_t i = 0; i < sizeof ties / sizeof *ties; i++)
+        if (ties[i].type == rec->type && conn_id(rec, ties[i].kind))
+            conn_link(t, ties[i].kind, conn_id(rec, ties[i].kind), mid, ROW_MESSAGE, number, rec->wall_ms);
+}
+
 /* --- the end of a batch -------------------------------------------------------------------------------------------------
  */
 

@@ -180,6 +180,10 @@ static enum rc make_match(struct track_find *f, struct err *e)
         buf_add(&f->match, buf_str(&subject));
     }
     buf_done(&subject);
+    if (q->flags & TRACK_BIT(OUTGOING)) { /* the rarer direction; the other one is only compared */
+        both(&f->match);
+        track_match_number(&f->match, 'e', FLAG_OUTGOING_BIT);
+    }
     for (size_t i = 0; i < TRACK_FLAG_COUNT; i++)
         if (q->events >> i & 1) {
             if (first)

@@ -89,6 +89,7 @@ static const struct fold {
     {EVENT_dlp_violation, "policy", KIND_FILTER},
     {EVENT_antivirus_verdict, "virus", KIND_VIRUS},
     {EVENT_quarantined, "quarantine", KIND_QUARANTINE},
+    {EVENT_hold_enqueued, "quarantine", KIND_QUARANTINE},
     {EVENT_cpq_released, "quarantine", KIND_QUARANTINE},
     {EVENT_quarantine_moved, "to", KIND_QUARANTINE},
 };
@@ -187,6 +188,10 @@ static uint64_t path_flag(const struct event_record *rec)
         return BIT(GENERATED);
     case EVENT_quarantined:
         return held_flag(event_as(rec, quarantined)->kind);
+    case EVENT_hold_enqueued:
+        return held_flag(event_as(rec, hold_enqueued)->kind);
+    case EVENT_hold_done:
+        return event_as(rec, hold_done)->spam ? BIT(QUARANTINED_SPAM) : 0;
     case EVENT_cpq_released:
         return BIT(RELEASED);
     default:
@@ -207,6 +212,7 @@ static const struct outcome {
     {EVENT_delivery_discarded, STATE_DISCARDED, BIT(DROPPED)},
     {EVENT_recipients_deleted, STATE_DELETED, BIT(DELETED)},
     {EVENT_message_aborted, STATE_ABORTED, BIT(ABORTED)},
+    {EVENT_release_repeated, STATE_ABORTED, BIT(DROPPED)},
     {EVENT_message_rewritten, STATE_REWRITTEN, 0},
     {EVENT_spam_quarantined, STATE_QUARANTINED_SPAM, BIT(QUARANTINED_SPAM)},
     {EVENT_spam_reinjected, STATE_RELEASED, BIT(RELEASED)},
@@ -246,8 +252,10 @@ static void fold_outcome(struct track_row *row, uint64_t epoch, uint64_t number,
         v = event_as(rec, message_dropped_content)->bounced;
         set_flag(row, v ? BIT(HARD_BOUNCED) : BIT(DROPPED));
         set_state(row, epoch, number, v ? STATE_BOUNCED_CONTENT : STATE_DROPPED_CONTENT);
-    } else if (rec->type == EVENT_quarantined) {
-        v = event_as(rec, quarantined)->kind;
+    } else if (rec->type == EVENT_hold_done && event_as(rec, hold_done)->spam) {
+        set_state(row, epoch, number, STATE_QUARANTINED_SPAM);
+    } else if (rec->type == EVENT_quarantined || rec->type == EVENT_hold_enqueued) {
+        v = rec->type == EVENT_quarantined ? event_as(rec, quarantined)->kind : event_as(rec, hold_enqueued)->kind;
         set_state(row, epoch, number, held[v < 3 ? v : 0]);
     } else if (rec->type == EVENT_connection_verdict && row->src % ROW_KINDS) {
         set_state(row, epoch, number, STATE_REJECTED);
@@ -328,6 +336,9 @@ static void fold_row(const struct track_fold *f, struct track_row *row, const st
         break;
     case EVENT_message_ready:
         row->bytes = event_as(rec, message_ready)->bytes;
+        break;
+    case EVENT_held_ready:
+        row->bytes = event_as(rec, held_ready)->bytes;
         break;
     case EVENT_message_recovered:
         row->bytes = row->bytes ? row->bytes : event_as(rec, message_recovered)->bytes;

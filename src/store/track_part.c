@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 
 enum { META_MIN = 1, META_MAX, META_LATE, META_TIDY };
-enum { READER_CACHE_KIB = 2048, WRITER_CACHE_KIB = 16384 };
+enum { READER_CACHE_KIB = 2048, WRITER_CACHE_KIB = 16384, QUIET_ROWS = 100 };
 static const uint64_t READER_MAP = 1ull << 30;
 
 static const char schema[] =
@@ -201,7 +201,12 @@ void part_close(struct track_part *p)
 
 void part_tidy(struct track_part *p)
 {
-    if (part_open(p, NULL) != RC_OK || sql_number(&p->sql, T_meta_get, 0, "i", (uint64_t)META_TIDY) == p->last_row)
+    uint64_t tidy;
+
+    if (part_open(p, NULL) != RC_OK)
+        return;
+    tidy = sql_number(&p->sql, T_meta_get, 0, "i", (uint64_t)META_TIDY);
+    if (p->last_row <= tidy + tidy / 8) /* a late row now and then is not worth it */
         return;
     sql_begin(&p->sql, false);
     sqlite3_exec(p->sql.db, "INSERT INTO f(f) VALUES('optimize');INSERT INTO d(d) VALUES('optimize')", NULL, NULL, NULL);
@@ -269,11 +274,14 @@ enum rc part_commit(struct track_part *p, uint64_t src, uint64_t epoch, const st
     if (rc == RC_OK)
         rc = sql_commit(&p->sql, e);
     if (rc != RC_OK) {
+        p->damaged = rc == RC_CORRUPT;
         part_abandon(p);
         return rc;
     }
     io_passed("tracking.commit");
     p->batch = false;
+    if (p->last_row - p->sum.rows < QUIET_ROWS)
+        sqlite3_db_release_memory(p->sql.db); /* little comes: what is asked for again is in the page cache */
     if (steps_size(&p->chunk) >= STEPS_CHUNK) {
         steps_chunk_done(&p->chunk);
         p->chunk_id = 0;

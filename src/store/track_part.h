@@ -67,7 +67,7 @@ struct track_part {
     size_t n_sources;
 
     /* the writer's, while it is open */
-    bool open, batch;
+    bool open, batch, damaged;
     struct sql sql;
     struct part_word *words; /* a cache */
     uint64_t last_word, last_row, last_chunk, seed;

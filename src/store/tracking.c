@@ -242,7 +242,7 @@ void tracking_close_some(struct tracking *t, size_t keep)
     }
 }
 
-static void drop_part(struct tracking *t, size_t i)
+static void drop_part(struct tracking *t, size_t i, bool aside)
 {
     struct track_part *p = t->parts[i];
     char path[PART_PATH + 8];
@@ -252,11 +252,15 @@ static void drop_part(struct tracking *t, size_t i)
     pthread_mutex_unlock(&t->lock);
     readers_forget(t, p->name);
     part_close(p);
-    io_unlink("tracking.quota", p->path, NULL);
-    snprintf(path, sizeof path, "%s-wal", p->path);
-    unlink(path);
-    snprintf(path, sizeof path, "%s-shm", p->path);
-    unlink(path);
+    if (aside) {
+        set_aside(p->path);
+    } else {
+        io_unlink("tracking.quota", p->path, NULL);
+        snprintf(path, sizeof path, "%s-wal", p->path);
+        unlink(path);
+        snprintf(path, sizeof path, "%s-shm", p->path);
+        unlink(path);
+    }
     part_free(p);
     free(p);
 }
@@ -264,7 +268,14 @@ static void drop_part(struct tracking *t, size_t i)
 void tracking_quota(struct tracking *t)
 {
     while (t->options.max_bytes && t->n_parts > 1 && tracking_bytes(t) > t->options.max_bytes)
-        drop_part(t, 0);
+        drop_part(t, 0, false);
+}
+
+void tracking_aside(struct tracking *t)
+{
+    for (size_t i = t->n_parts; i-- > 0;)
+        if (t->parts[i]->damaged)
+            drop_part(t, i, true);
 }
 
 /* --- figures -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-enum { HASH_SLOTS = 1 << 14, OPEN_MOST = 16, READERS_MOST = 16, PARTITION_ROWS = 1000000 };
+enum { HASH_SLOTS = 1 << 14, READERS_MOST = 16, WRITERS_KEPT = 4, PARTITION_ROWS = 1000000 };
 
 enum catalog_statement {
 #define STATEMENT(name, text) C_##name,
@@ -82,12 +82,16 @@ struct tracking {
 struct track_part *tracking_part_for(struct tracking *t, uint64_t wall_ms, struct err *e);
 void tracking_close_some(struct tracking *t, size_t keep);
 void tracking_quota(struct tracking *t);
+/* Partitions that were found damaged: what they hold is out of reach, mail that comes is tracked. */
+void tracking_aside(struct tracking *t);
 
 /* track_conn.c: connections of the batch */
 /* An event of a connection, or one that ties a message to it. */
 void conn_take(struct tracking *t, uint64_t number, const struct event_record *rec);
 void conn_link(struct tracking *t, uint64_t kind, uint64_t id, uint64_t key, uint64_t row_kind, uint64_t number,
                uint64_t wall_ms);
+/* The event of a message that names its connection: its begin, the start of a delivery. */
+void conn_tie(struct tracking *t, uint64_t mid, uint64_t number, const struct event_record *rec);
 void conns_store(struct tracking *t, const struct cover *covered);
 void conns_forget(struct tracking *t);
 

@@ -7,7 +7,9 @@
 #include "base/io.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -325,6 +327,66 @@ static void given_up(void **state)
     tracking_close(t);
 }
 
+/* A disk that is full: a batch that does not fit has not happened and is taken when there is room again. */
+static void disk_full(void **state)
+{
+    struct rlimit was, small;
+    struct tracking *t = store(0);
+    unsigned refused = 0;
+
+    (void)state;
+    some_mail(120);
+    give_all(t, 100000);
+    dump_into(t, &want);
+    tracking_close(t);
+    empty();
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    t = store(0);
+    small = was;
+    for (rlim_t most = 100 << 10; most < 400 << 10; most += 100 << 10) {
+        small.rlim_cur = most;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        for (size_t i = 0; i < w.n; i += 200) {
+            enum rc rc = give(t, i, i + 200 < w.n ? i + 200 : w.n);
+
+            if (rc != RC_OK && rc != RC_NO_SPACE && rc != RC_IO)
+                fail_msg("rc %d: %s", rc, e.text);
+            refused += rc != RC_OK;
+        }
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    assert_true(refused > 0);
+    give_all(t, 333);
+    dump_into(t, &got);
+    same();
+    tracking_close(t);
+}
+
+/* A partition whose file is damaged is set aside: what comes is tracked, in a new one. */
+static void damaged_partition(void **state)
+{
+    struct tracking *t = store(0);
+    uint64_t rows;
+    size_t n;
+
+    (void)state;
+    some_mail(60);
+    n = w.n;
+    give_all(t, 500);
+    tracking_close(t);
+    shell("for f in %s/2*.db; do head -c 30000 /dev/urandom | dd of=$f conv=notrunc bs=1 seek=100 2>/dev/null; done", dir);
+    t = store(0);
+    some_mail(20);
+    for (size_t i = n; i < w.n; i += 50) /* the first may be refused */
+        if (give(t, i, i + 50 < w.n ? i + 50 : w.n) != RC_OK)
+            assert_int_equal(give(t, i, i + 50 < w.n ? i + 50 : w.n), RC_OK);
+    rows = tracking_messages(t);
+    assert_true(rows >= 20 && rows < 40);
+    shell("ls %s/*.damaged >/dev/null", dir);
+    tracking_close(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +398,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(gateways_and_epochs, fresh, gone),
         cmocka_unit_test_setup_teardown(quota_drops_the_oldest, fresh, gone),
         cmocka_unit_test_setup_teardown(given_up, fresh, gone),
+        cmocka_unit_test_setup_teardown(disk_full, fresh, gone),
+        cmocka_unit_test_setup_teardown(damaged_partition, fresh, gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,7 @@ def test_numbers_agree(t):
     for i, g in enumerate(gateways):
         fleet.enrol(m, g, 'gw%d' % (i + 1))
         fleet.centralize(m, g)
+        g.serial = fleet.serial(g)
     kinds = [load(TOTAL // 2, seed) for seed in (1, 2)]
     refused = [send(g, k, i * TOTAL) for i, (g, k) in enumerate(zip(gateways, kinds))]
     every = kinds[0] + kinds[1]
@@ -82,7 +83,7 @@ def test_numbers_agree(t):
     assert count() == recipients
     for g, k in zip(gateways, kinds):
         wait_for('tracking of the gateway', lambda: counted(g) == len(k), 30)
-        wait_for('its rows on the manager', lambda: counted(m, 'host=' + g.name) == len(k), 60)
+        wait_for('its rows on the manager', lambda: counted(m, 'serial=' + g.serial) == len(k), 60)
         assert in_logs(g)[0] == len(k)
     assert counted(m) == TOTAL
     assert sum(in_logs(g)[2] for g in gateways) == number['hold']

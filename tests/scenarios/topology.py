@@ -76,7 +76,7 @@ def test_t1_reporting_and_tracking_alone(t):
             assert not line['works'] and 'not reachable from this gateway: port %d not answered' % port in line['text'] and 'link' in line['text'], line
     # Enable is grey: refused with the reason, and the probe was dropped at the firewall
     g = site.gateway
-    m.set('appliance.gw1.migration=automatic')
+    m.cli('pvoconfig migration gw1 2; commit -y')
     said = g.cli('pvoconfig', 'enable', check=False)
     assert '7025' in said and g.cli('settings', 'show', 'pvo.central').strip().endswith('no'), said
     # spam set central all the same: it waits, nothing is lost
