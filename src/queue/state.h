@@ -307,8 +307,7 @@ bool piece_has(const struct queue *q, uint32_t piece, uint64_t index);
 uint32_t piece_split(struct queue *q, uint32_t piece, const uint16_t *indices, size_t n);
 /* Goes to another destination, held; the next try is its first there. */
 void piece_redirect(struct queue *q, uint32_t piece, uint32_t destination);
-/* The holder did not take it as it is: counted, and tried each hour. */
-void piece_set_aside(struct queue *q, uint32_t piece, bool on);
+void piece_set_aside(struct queue *q, uint32_t piece, bool on); /* not taken as it is: counted, tried each hour */
 /* One more try is behind it. */
 void piece_tried(struct queue *q, uint32_t piece);
 /* Takes the recipient with this index out (it is final or moves to another piece); false when it is not there. */
@@ -332,8 +331,8 @@ struct str destination_lower(struct arena *a, struct str name);
 void destination_try_now(struct queue *q, uint32_t destination, bool reset);
 void destination_try_all(struct queue *q, uint32_t destination); /* and pieces that wait each for itself */
 void destination_activate(struct queue *q, uint32_t destination);
-/* longest: a quarantine's object waits its longest wait at once. */
-void destination_failed(struct queue *q, uint32_t destination, struct str reason, bool longest);
+void destination_failed(struct queue *q, uint32_t destination, struct str reason,
+                        bool longest); /* a quarantine's: its wait */
 void destination_succeeded(struct queue *q, uint32_t destination);
 void destination_block_until(struct queue *q, uint32_t destination, uint64_t at_ms);
 void destinations_init(struct queue *q);
@@ -464,8 +463,6 @@ void big_run(struct queue *q);
 /* Left-overs of an earlier boot. */
 void big_sweep(struct queue *q);
 void big_done(struct queue *q);
-
-/* ---- stay.c ---------------------------------------------------------------------------------------------------------- */
 void stay_run(struct queue *q);
 
 /* ---- verbs.c
@@ -473,14 +470,6 @@ void stay_run(struct queue *q);
  */
 void queue_verbs_init(struct queue *q);
 void queue_verbs_done(struct queue *q);
-
-/* ---- numbers.c
- * ------------------------------------------------------------------------------------------------------------------- */
-enum rc numbers_init(struct queue *q, struct err *e);
-void numbers_check(struct queue *q);
-void numbers_stop(struct queue *q);
-/* After a power cut: the log says of every message that may go out twice that it was recovered (J). */
-void recover_say(struct queue *q);
 
 /* ---- profile.c: which bounce profile a piece has ------------------------------------------------------------------- */
 /* What travels with a judged message (mail/carried.h); empty = nothing. */
@@ -504,5 +493,7 @@ void bounce_relayed(struct queue *q, uint32_t piece, const struct delivery_resul
 /* Starts the notifications of this turn. */
 void bounce_run(struct queue *q);
 void bounce_done(struct queue *q);
+
+#include "queue/numbers.h"
 
 #endif
