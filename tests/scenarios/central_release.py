@@ -110,7 +110,7 @@ class Central:
         return found(self.m, 'order=received', verb=verb)
 
     def release(self, *ids, verb='quarantine'):
-        return self.m.cli(verb, 'release', *map(str, ids), '--force', check=False)
+        return self.m.cli(verb, 'release', *map(str, ids), check=False)
 
     def delivered(self, n, seconds=30):
         wait_for('%d messages at the sink' % n, lambda: len(self.sink.messages) >= n, seconds)
@@ -129,7 +129,7 @@ def test_release_goes_back_to_its_gateway(t):
     began = time.monotonic()
     c.delivered(1)
     print('    release to delivery: %.2f s' % (time.monotonic() - began))
-    assert b'Pay soon.' in c.sink.messages[0]['data'] and c.sink.messages[0]['rcpts'] == ['b@rcpt.test']
+    assert b'Pay soon.' in c.sink.messages[0]['data'] and c.sink.messages[0]['rcpts'] == ['b@rcpt.test'], c.sink.messages
     c.g.wait_log(r'Manager sma \(127\.0\.0\.1\): get-config cpq: OK', 'audit')
     assert len(re.findall('get-config cpq', c.g.log('audit'))) == 1
     mid = one['id']
