@@ -181,9 +181,9 @@ static void say_why(struct port_ask *p, const char *name, enum rc rc, const stru
 
     snprintf(before, sizeof before, "%s", p->why);
     if (rc == RC_NOT_FOUND || rc == RC_SYNTAX)
-        snprintf(p->why, sizeof p->why, "%.200s%s%.60s: %.200s", before, before[0] ? "; alternate " : "", name, err_text(e));
+        snprintf(p->why, sizeof p->why, "%.110s%s%.60s: %.110s", before, before[0] ? "; alternate " : "", name, err_text(e));
     else
-        snprintf(p->why, sizeof p->why, "%.200s%sSSH to %.60s failed: %.200s", before, before[0] ? "; alternate: " : "",
+        snprintf(p->why, sizeof p->why, "%.110s%sSSH to %.60s failed: %.110s", before, before[0] ? "; alternate: " : "",
                  name, err_text(e));
 }
 
