@@ -110,11 +110,15 @@ class Central:
         return found(self.m, 'order=received', verb=verb)
 
     def release(self, *ids, verb='quarantine'):
-        return self.m.cli(verb, 'release', *map(str, ids), '--force', check=False)
+        return ''.join(self.m.cli(verb, 'release', str(i), check=False) for i in ids)  # of more than one it asks whether that is sure
 
     def delivered(self, n, seconds=30):
-        wait_for('%d messages at the sink' % n, lambda: len(self.sink.messages) >= n, seconds)
-        assert len(self.sink.messages) == n, len(self.sink.messages)
+        wait_for('%d messages at the sink' % n, lambda: len(self.arrived()) >= n, seconds)
+        assert len(self.arrived()) == n, len(self.arrived())
+
+    def arrived(self):
+        """What came for the recipient: not the alerts."""
+        return [x for x in self.sink.messages if x['rcpts'] == ['b@rcpt.test']]
 
 
 def test_release_goes_back_to_its_gateway(t):
@@ -129,7 +133,7 @@ def test_release_goes_back_to_its_gateway(t):
     began = time.monotonic()
     c.delivered(1)
     print('    release to delivery: %.2f s' % (time.monotonic() - began))
-    assert b'Pay soon.' in c.sink.messages[0]['data'] and c.sink.messages[0]['rcpts'] == ['b@rcpt.test']
+    assert b'Pay soon.' in c.arrived()[0]['data']
     c.g.wait_log(r'Manager sma \(127\.0\.0\.1\): get-config cpq: OK', 'audit')
     assert len(re.findall('get-config cpq', c.g.log('audit'))) == 1
     mid = one['id']
@@ -162,7 +166,7 @@ def test_ssh_that_is_blocked_stops_releases(t):
     assert re.search(r'(?m)^\s*\d+\*\s+the\.cpq\.release\.host\s+2\b', c.m.cli('tophosts')), c.m.cli('tophosts')
     assert 'Total: 2 recipients' in c.m.cli('showrecipients', 'host', 'the.cpq.release.host')
     c.m.wait_log(r'the\.cpq\.release\.host/gw-1.*SSH')
-    assert c.sink.messages == []
+    assert c.arrived() == []
     c.wall.open()
     c.m.cli('delivernow', 'host', 'the.cpq.release.host')
     c.delivered(2, 60)
@@ -182,7 +186,7 @@ def test_the_gateway_changes_its_port(t):
     wait_for('a closed port', lambda: not listens(c.g.cpq))
     c.release(held[0]['id'])
     c.m.wait_log(r'domain: the\.cpq\.release\.host/gw-1 IP: 127\.0\.0\.1 port: %d' % c.g.cpq, seconds=30)
-    assert c.sink.messages == []
+    assert c.arrived() == []
     port = free_port()
     c.g.cli('resumelistener', 'all')
     c.g.cli('settings', 'set', 'cpq_listener.port=%d' % port)
@@ -228,7 +232,7 @@ def test_a_release_is_taken_once(t):
         c.delivered(1, 60)
         wait_for('an empty queue', lambda: re.search(r'Active Recipients +0', c.m.cli('hoststatus', 'the.cpq.release.host')), 60)
         time.sleep(1)
-        assert len(c.sink.messages) == 1
+        assert len(c.arrived()) == 1
         os.unlink(log)
         c.g.close()
         c.m.close()
@@ -246,4 +250,4 @@ def test_spam_goes_back_by_its_own_class(t):
     c.m.cli('settings', 'set', 'spam_quarantine.release_hosts=127.0.0.1:%d' % other.port)
     c.release(held[1]['id'], verb='spamquarantine')
     wait_for('the other host', lambda: len(other.messages) == 1, 40)
-    assert len(c.sink.messages) == 1
+    assert len(c.arrived()) == 1

@@ -258,7 +258,9 @@ def test_by_a_link_token(t):
     assert 'Enrolled with the manager' in said, said
     assert setting(g, 'manager.sma.serial') == serial(m) and setting(m, 'appliance.gw1.serial') == serial(g)
     assert list(peers(m, 'gateway')) == [serial(g)] and list(peers(g, 'manager')) == [serial(m)]
-    assert setting(m, 'appliance.gw1.link') == 'only' and 'services: none' in m.cli('applianceconfig', 'status')
+    assert setting(m, 'appliance.gw1.link').splitlines()[0] == 'only', m.cli('settings', 'show', 'appliance.gw1')
+    status = m.cli('applianceconfig', 'status')
+    assert 'services: none' in status, status
     wait_for('Test Connection through the link', lambda: 'key login: ok, via link' in m.cli('applianceconfig', 'test', 'gw1', check=False), 60)
     h = t.home(['manager.sma.link_ports=tls:%d' % port])
     said = h.cli('smaconfig', 'link', 'sma', '127.0.0.1', token, check=False)
