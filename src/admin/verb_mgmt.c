@@ -282,9 +282,8 @@ static const struct mgmt_verb {
     const char *name;
     void (*run)(struct verb_call *c, struct strs args);
 } mgmt_verbs[] = {
-    {"hello", mgmt_hello}, {"list-exports", list_exports},  {"get", get},
-    {"ack", ack},          {"get-config", mgmt_get_config}, {"malformed", refused},
-    {"put-slbl", put_slbl},
+    {"hello", mgmt_hello},           {"list-exports", list_exports}, {"get", get},           {"ack", ack},
+    {"get-config", mgmt_get_config}, {"malformed", refused},         {"put-slbl", put_slbl},
 };
 
 void verb_mgmt(struct verb_call *c)

@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 10000, STEP_MS = 30000, PROBE_MS = 5000, CLOCK_WARN_MS = 5000, LINES_MAX = 65536, TREE_MAX = 1 << 20 };
+enum { CONNECT_MS = 20000, STEP_MS = 30000, PROBE_MS = 5000, CLOCK_WARN_MS = 5000, LINES_MAX = 65536, TREE_MAX = 1 << 20 };
 
 struct trial {
     struct central_call *call;

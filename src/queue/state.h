@@ -63,6 +63,7 @@ struct piece {
     uint8_t n;
     bool redirected : 1; /* by an operator: the destination is not that of the address */
     bool set_aside : 1;  /* the holder does not take it as it is (central.md 7.4) */
+    bool uncertain : 1;  /* its last transfer ended without an answer: the other side may have it */
     uint8_t state, deliverer;
     uint16_t slot;
 };
@@ -329,11 +330,7 @@ uint32_t destination_for(struct queue *q, struct str name);
 struct str destination_lower(struct arena *a, struct str name);
 /* Forgets back-off and period; `reset`: its counters too. */
 void destination_try_now(struct queue *q, uint32_t destination, bool reset);
-/* The same, and for pieces that wait each for itself. */
-void destination_try_all(struct queue *q, uint32_t destination);
-/* holders.c: what waits for the manager. */
-void holders_init(struct queue *q);
-void holders_look(struct queue *q);
+void destination_try_all(struct queue *q, uint32_t destination); /* and pieces that wait each for itself */
 void destination_activate(struct queue *q, uint32_t destination);
 /* longest: a quarantine's object waits its longest wait at once. */
 void destination_failed(struct queue *q, uint32_t destination, struct str reason, bool longest);

@@ -217,10 +217,30 @@ static uint64_t counted(void)
     return n;
 }
 
+/* Reporting segments: one for each quarter that ended, contiguous. */
+static void check_quarters(void)
+{
+    struct export_index *x;
+    struct segment_header h = {0};
+    uint64_t seq = 0, last = 0, epoch;
+    char dir[100];
+
+    snprintf(dir, sizeof dir, "%s/exports", home);
+    assert_int_equal(export_index_open(dir, &x, NULL), RC_OK);
+    epoch = export_index_epoch(x);
+    for (; export_index_next(x, SEGMENT_REPORTING, epoch, seq, &h); seq = h.seq, last = h.last) {
+        assert_int_equal(h.seq, seq + 1);
+        assert_int_equal(h.first, last + 1);
+    }
+    assert_true(seq >= 1 && last >= 1);
+    export_index_close(x);
+}
+
 static void check(const char *fault)
 {
     struct found f = look(fault);
 
+    check_quarters();
     if (f.mid != MESSAGES || f.epochs != 1 || counted() != MESSAGES)
         print_error("%s: %llu messages, %llu epochs, %llu counted\n", fault, (unsigned long long)f.mid,
                     (unsigned long long)f.epochs, (unsigned long long)counted());
