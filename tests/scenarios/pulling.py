@@ -193,7 +193,7 @@ class Pair:
         s.close()
 
     def found(self, subject):
-        reply = json.loads(self.m.cli('tracking', 'subject=' + subject, '--json'))
+        reply = json.loads(self.m.cli('tracking', 'subject=' + subject, 'limit=1000', '--json'))
         return len(reply if isinstance(reply, list) else next(v for v in reply.values() if isinstance(v, list)))
 
     def wait_found(self, subject, n=1, seconds=40):
