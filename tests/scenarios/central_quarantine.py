@@ -16,7 +16,7 @@ def test_held_mail_goes_to_the_manager(t):
     wait_for('the manager', lambda: len(found(m)) == 3)
     held = found(m, 'order=received')
     assert held[0]['serial'] == g.serial and held[0]['subject'] == 'Invoice 7' and held[0]['recipients'] == ['b@rcpt.test'], held[0]
-    log = g.wait_log(r'New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % m.cpq) and g.log()
+    log = g.wait_log(r'Message finished MID 1 done') and g.wait_log(r'New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % m.cpq) and g.log()
     d = re.search(r'DCID (\d+) TLS success protocol TLSv1\.3 cipher \S+', log).group(1)
     mid = held[0]['mid']
     assert re.search(r'Delivery start DCID %s MID %d to RID \[0\] to centralized policy quarantine' % (d, mid), log), log
@@ -124,7 +124,7 @@ def test_the_port_changes(t):
     hold(g, 'the.cpq.host', 1)
     g.cli('resumedel')
     wait_for('the message', lambda: len(found(m)) == 1)
-    assert 'port %d' % new in g.log()
+    g.wait_log('port %d' % new)
     m.cli('suspendlistener', '0', 'all')
     wait_for('refusal', lambda: not listens(new) and not listens(m.euq))
     assert re.search(r'cpq_listener is offline', m.cli('status')), m.cli('status')
