@@ -48,15 +48,19 @@ static uint64_t mix(uint64_t v)
     return v ^ v >> 33;
 }
 
+/* Common words are made of common syllables, the others of letters: trigrams are as many and as uneven as in a language. */
 static struct str word_of(uint64_t i, char out[24])
 {
     static const char *const begins[] = {"in", "re", "con", "de", "pro", "ver", "be", "an", "sta", "mon", "ter", "cal"};
-    static const char *const middles[] = {"vo", "po", "tra", "li", "me", "si", "ga", "no", "cu", "der", "lan", "ri"};
     static const char *const ends[] = {"ice", "ort", "ct", "very", "ing", "ment", "er", "ion", "ung", "s", "ed", "al"};
+    static const char consonants[] = "ntsrdlcmpghbfvkwzyxjq", vowels[] = "eaioue";
     uint64_t m = mix(i + 1);
-    int n = snprintf(out, 24, "%s%s%s%s", begins[m % 12], middles[m / 12 % 12], m / 144 % 3 ? "" : middles[m / 500 % 12],
-                     ends[m / 7000 % 12]);
+    int n = snprintf(out, 24, "%s", i % 3 == 0 ? begins[m % 12] : "");
 
+    for (uint64_t k = m >> 8, left = 2 + m % 3; left; left--, k /= 150)
+        n += snprintf(out + n, 24 - (size_t)n, "%c%c%s", consonants[k % 21], vowels[k / 21 % 6],
+                      k % 5 ? "" : (char[2]){consonants[k / 126 % 9], 0});
+    n += snprintf(out + n, 24 - (size_t)n, "%s", i % 2 ? ends[m / 7000 % 12] : "");
     return str_of(out, (size_t)n);
 }
 
@@ -350,7 +354,7 @@ static void import(uint64_t messages)
     for (uint64_t i = 0; i < messages;) {
         uint64_t first = number + 1;
 
-        if (tracking_begin(t, str_lit("4211AABBCC-DDEEFF"), str_lit("gw1.example.org"), 1, &e) != RC_OK)
+        if (tracking_begin(t, str_lit("4211AABBCC-DDEEFF"), str_lit("gw1.example.org"), 1795963905, &e) != RC_OK)
             die("begin");
         for (uint64_t end = i + BATCH; i < messages && i < end; i++) {
             make(&m, i);

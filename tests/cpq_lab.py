@@ -77,9 +77,10 @@ def pair(t, gateway=(), manager=(), central=True):
 def hold(g, destination, n=1, letter=LETTER):
     """Mail that waits for its host is sent to a quarantine's object instead, as an operator may."""
     g.cli('suspenddel')
+    before = len(re.findall(r'queued for delivery', g.log()))
     for _ in range(n):
         assert g.smtp().send('a@s.test', 'b@rcpt.test', letter)[0] == 250
-    wait_for('the queue', lambda: len(re.findall(r'queued for delivery', g.log())) >= n)
+    wait_for('the queue', lambda: len(re.findall(r'queued for delivery', g.log())) >= before + n)
     g.cli('redirectrecipients', 'all', 'to', destination)
 
 

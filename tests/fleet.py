@@ -8,7 +8,10 @@ SERVICES = ('reporting', 'tracking', 'spam', 'pvo')
 
 def manager_ready(m):
     """The services of the manager that have a port of their own are on."""
-    m.cli('pvoconfig setup y; commit -y')
+    if 'migration' not in m.cli('help', 'pvoconfig'):
+        m.set('pvo.enabled=yes')
+    else:
+        m.cli('pvoconfig setup y; commit -y')
     m.set('euq_listener.enabled=yes')
 
 
@@ -34,6 +37,10 @@ def enrol(m, g, name, services=SERVICES, site='external'):
 
 def centralize(m, g):
     """Central policy, virus and outbreak quarantines and the central spam quarantine on this gateway."""
+    if 'migration' not in m.cli('help', 'pvoconfig'):
+        m.set('appliance.%s.migration=automatic' % g.name)
+        g.set('pvo.central=yes', 'cpq_listener.enabled=yes', 'spam_quarantine.central=yes')
+        return
     m.cli('pvoconfig migration %s 2; commit -y' % g.name)
     wait_for('the manager to be ready', lambda: 'is ready' in g.cli('pvoconfig enable; commit -y', check=False))
     g.set('spam_quarantine.central=yes')

@@ -17,8 +17,8 @@ const struct conf_manager *mgmt_manager(const struct verb_call *c);
 void mgmt_ok(struct verb_call *c, struct str json, struct str body);
 /* "ERR code text"; the codes are those of central.md 4. */
 void mgmt_err(struct verb_call *c, unsigned code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* The same from an error of ours: NOT_PERMITTED 403, NOT_FOUND 404, EXISTS 409, LIMIT 429, UNAVAILABLE 503, INVALID and
- * SYNTAX 400, else 500. */
+/* The same from an error of ours: NOT_PERMITTED 403, NOT_FOUND 404, EXISTS and CONFLICT 409, LIMIT 429, UNAVAILABLE 503,
+ * INVALID and SYNTAX 400, else 500. */
 void mgmt_fail(struct verb_call *c, enum rc rc, struct str text);
 
 /* --- mgmt_hello.c, mgmt_config.c, mgmt_reach.c

@@ -28,7 +28,8 @@ void verb_record(struct verb_call *c)
     verb_wait(c);
 }
 
-/* A search may take as long as the settings allow. Technicians and Help Desk have no part in it here; guests when they may. */
+/* A search may take as long as the settings allow. Technicians and Help Desk have no part in it here; guests when they may.
+ */
 void verb_tracking(struct verb_call *c)
 {
     const struct conf *now = &c->admin->current->conf;

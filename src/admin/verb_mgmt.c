@@ -41,6 +41,14 @@ static void audit(const struct verb_call *c, struct str outcome)
     buf_done(&command);
 }
 
+/* In c->last nobody is waited for any more and verb_wait() ends the call. */
+static void end(struct verb_call *c)
+{
+    c->rc = RC_OK;
+    if (c->waiting)
+        verb_end(c, RC_OK);
+}
+
 void mgmt_ok(struct verb_call *c, struct str json, struct str body)
 {
     buf_clear(&c->text);
@@ -52,7 +60,7 @@ void mgmt_ok(struct verb_call *c, struct str json, struct str body)
     buf_addc(&c->text, '\n');
     buf_add(&c->text, body);
     audit(c, str_lit("OK"));
-    verb_end(c, RC_OK);
+    end(c);
 }
 
 void mgmt_err(struct verb_call *c, unsigned code, const char *fmt, ...)
@@ -71,7 +79,7 @@ void mgmt_err(struct verb_call *c, unsigned code, const char *fmt, ...)
     buf_clear(&c->json);
     buf_addf(&c->text, "ERR %u %s\n", code, n > 0 ? text : "error");
     audit(c, str_first(buf_str(&c->text), c->text.n - 1));
-    verb_end(c, RC_OK);
+    end(c);
 }
 
 void mgmt_fail(struct verb_call *c, enum rc rc, struct str text)
@@ -82,7 +90,7 @@ void mgmt_fail(struct verb_call *c, enum rc rc, struct str text)
         code = 403;
     else if (rc == RC_NOT_FOUND)
         code = 404;
-    else if (rc == RC_EXISTS || rc == RC_WRONG_ORDER || rc == RC_CONFLICT)
+    else if (rc == RC_EXISTS || rc == RC_CONFLICT || rc == RC_WRONG_ORDER)
         code = 409;
     else if (rc == RC_LIMIT)
         code = 429;
@@ -274,9 +282,8 @@ static const struct mgmt_verb {
     const char *name;
     void (*run)(struct verb_call *c, struct strs args);
 } mgmt_verbs[] = {
-    {"hello", mgmt_hello}, {"list-exports", list_exports},  {"get", get},
-    {"ack", ack},          {"get-config", mgmt_get_config}, {"malformed", refused},
-    {"put-slbl", put_slbl},
+    {"hello", mgmt_hello},           {"list-exports", list_exports}, {"get", get},           {"ack", ack},
+    {"get-config", mgmt_get_config}, {"malformed", refused},         {"put-slbl", put_slbl},
 };
 
 void verb_mgmt(struct verb_call *c)

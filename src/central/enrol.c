@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CARD_MAX = 65536, CONNECT_MS = 10000, STEP_MS = 30000 };
+enum { CARD_MAX = 65536, CONNECT_MS = 20000, STEP_MS = 30000 };
 
 struct meeting {
     struct central_call *call;
@@ -240,7 +240,7 @@ static bool says(const struct err *e, const char *what)
 
 void enrol_why(const char *address, uint16_t port, enum rc rc, const struct err *e, struct buf *out)
 {
-    if (rc == RC_TIMEOUT || says(e, "No route to host") || says(e, "unreachable"))
+    if ((rc == RC_TIMEOUT && says(e, "no answer within")) || says(e, "No route to host") || says(e, "unreachable"))
         buf_addf(out, "%s does not answer on port %u (%s): the gateway does not let SSH in from the manager; use a link",
                  address, port, err_text(e));
     else if (says(e, "Connection refused"))

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HEARD_MS = 20000, CONNECT_MS = 10000, STEP_MS = 20000, CARD_MAX = 65536, ARENA_MAX = 1 << 20 };
+enum { HEARD_MS = 20000, CONNECT_MS = 20000, STEP_MS = 20000, CARD_MAX = 65536, ARENA_MAX = 1 << 20 };
 
 static char *copy(struct str s)
 {

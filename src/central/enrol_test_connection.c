@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 10000, STEP_MS = 30000, PROBE_MS = 5000, CLOCK_WARN_MS = 5000, LINES_MAX = 65536, TREE_MAX = 1 << 20 };
+enum { CONNECT_MS = 20000, STEP_MS = 30000, PROBE_MS = 5000, CLOCK_WARN_MS = 5000, LINES_MAX = 65536, TREE_MAX = 1 << 20 };
 
 struct trial {
     struct central_call *call;
@@ -178,7 +178,7 @@ static void judge_release(struct trial *t, const struct json *cpq)
         buf_add(&t->lines, str_lit("released mail (manager to gateway): ok, via link\n"));
         return;
     }
-    if (!str_eq(state, str_lit("online")) && !str_eq(state, str_lit("on"))) {
+    if (!str_eq(state, str_lit("listening"))) {
         buf_addf(&t->lines, "released mail (manager to gateway, port %" PRIu64 "): the gateway does not listen yet (%.*s)\n",
                  port, STR(state.n ? state : str_lit("its central quarantines are off")));
         return; /* it listens once its administrator has enabled the service */

@@ -34,7 +34,7 @@ struct port_ask {
     bool failed, instead; /* instead: the alternate is being asked */
     char *appliance, *alternate;
     struct buf reply; /* the thread writes it */
-    char why[ERR_TEXT_MAX];
+    char why[2 * ERR_TEXT_MAX];
 };
 
 /* ---- what is known ---------------------------------------------------------------------------------------------------- */
@@ -177,14 +177,13 @@ static void not_taken(struct port_ask *p, struct told *t, const struct conf_appl
 
 static void say_why(struct port_ask *p, const char *name, enum rc rc, const struct err *e)
 {
-    char before[ERR_TEXT_MAX];
+    size_t at = strlen(p->why);
+    struct buf b = {.p = p->why, .n = at, .cap = sizeof p->why - 1, .max = sizeof p->why - 1};
 
-    snprintf(before, sizeof before, "%s", p->why);
-    if (rc == RC_NOT_FOUND || rc == RC_SYNTAX)
-        snprintf(p->why, sizeof p->why, "%.150s%s%.60s: %.150s", before, before[0] ? "; alternate " : "", name, err_text(e));
-    else
-        snprintf(p->why, sizeof p->why, "%.140s%sSSH to %.60s failed: %.140s", before, before[0] ? "; alternate: " : "",
-                 name, err_text(e));
+    if (at)
+        buf_add(&b, str_lit("; alternate: "));
+    buf_addf(&b, rc == RC_NOT_FOUND || rc == RC_SYNTAX ? "%.60s: %.200s" : "SSH to %.60s failed: %.200s", name, err_text(e));
+    p->why[b.n < sizeof p->why ? b.n : sizeof p->why - 1] = '\0';
 }
 
 static void on_config(void *ctx, enum rc rc, const struct err *e)

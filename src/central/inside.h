@@ -21,7 +21,7 @@ struct central {
     struct contact *contacts; /* contact.c */
     struct slbl_copy *slbls;  /* slbl.c */
     uint64_t slbl_master;
-    struct site *sites;       /* site.c */
+    struct site *sites; /* site.c */
     uint64_t watched_until_ms;
     bool paused; /* our disk is full */
     uint64_t paused_since_ms, paused_until_ms;

@@ -106,8 +106,7 @@ bool dial_same(const struct dial_own *a, const struct dial_own *b)
 {
     return a->dial.port == b->dial.port && strcmp(a->dial.address, b->dial.address) == 0 &&
            strcmp(a->dial.user, b->dial.user) == 0 && strcmp(a->dial.key, b->dial.key) == 0 &&
-           strcmp(a->dial.host_key, b->dial.host_key) == 0 && a->serial && b->serial && strcmp(a->serial, b->serial) == 0 &&
-           a->hello && b->hello && strcmp(a->hello, b->hello) == 0;
+           strcmp(a->dial.host_key, b->dial.host_key) == 0 && a->serial && b->serial && strcmp(a->serial, b->serial) == 0;
 }
 
 static void drop(const char *text, bool wipe)

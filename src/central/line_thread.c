@@ -48,6 +48,12 @@ static enum rc dial(struct line *l, struct line_work *w)
     return rc;
 }
 
+static void hello_said(struct line *l, const struct line_work *w)
+{
+    free(l->with.hello);
+    must((l->with.hello = strdup(w->own.hello)));
+}
+
 /* Without a connection the line is dead for this job; a job's own failure (a refusal, a full disk) leaves it as it is. */
 static bool broke(const struct line *l, enum rc rc)
 {
@@ -66,6 +72,8 @@ static void run_once(struct line *l, struct line_work *w)
     if (!l->ssh)
         return;
     w->bytes += ssh_line_bytes(l->ssh) - before;
+    if (w->hello && w->rc == RC_OK)
+        hello_said(l, w);
     if (!broke(l, w->rc) && !(w->hello && w->rc != RC_OK)) {
         w->connected = true;
         return;
@@ -74,11 +82,26 @@ static void run_once(struct line *l, struct line_work *w)
     hang_up(l);
 }
 
+/* Our side of hello has changed (a service, a certificate): it is said again, on the connection there is. */
+static enum rc hello_again(struct line *l, struct line_work *w)
+{
+    enum rc rc;
+
+    if (w->hello || strcmp(l->with.hello, w->own.hello) == 0)
+        return RC_OK;
+    rc = greet(l->ssh, w->own.hello, w->own.serial, &w->greeting, &w->e);
+    if (rc == RC_OK)
+        hello_said(l, w);
+    else
+        hang_up(l);
+    return rc;
+}
+
 static void work(struct line *l, struct line_work *w)
 {
     bool fresh = !l->ssh || ssh_line_gone(l->ssh) || !dial_same(&l->with, &w->own) || (!w->fn && !w->hello);
 
-    if (!fresh) {
+    if (!fresh && hello_again(l, w) == RC_OK) {
         run_once(l, w);
         if (!w->unreached || w->rc != RC_CONNECT || w->bytes)
             return;

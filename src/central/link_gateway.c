@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_FIRST_MS = 1000, WAIT_MOST_MS = 60000, GOOD_MS = 30000 };
+enum { WAIT_FIRST_MS = 1000, WAIT_MOST_MS = 60000, GOOD_MS = 5000 };
 
 static const struct conf_manager *manager_of(const struct near_link *k, const struct conf *c)
 {

@@ -141,7 +141,7 @@ static uint64_t pull_look(struct pull *p, uint64_t now, uint64_t soonest)
         pull_get(p, &next->is);
     if (p->list_ms > now + every_ms(p, now)) /* somebody began to watch */
         p->list_ms = now + every_ms(p, now);
-    if (p->list_ms < soonest)
+    if (!p->listing && p->list_ms < soonest)
         soonest = p->list_ms;
     if (p->n_wanted && !p->getting && now + PULL_AGAIN_MS / 2 < soonest)
         soonest = now + PULL_AGAIN_MS / 2;

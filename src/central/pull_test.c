@@ -70,7 +70,7 @@ static void a_cut_connection_is_gone_on_from_where_it_was(void **state)
 
 static bool lost_told(void)
 {
-    return w.acked[6] && w.listed_lines >= 2;
+    return w.acked[5] && w.acked[6] && w.listed_lines >= 2;
 }
 
 static void what_was_evicted_is_told_to_record(void **state)

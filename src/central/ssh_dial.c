@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -334,6 +335,7 @@ enum rc ssh_line_open(const struct ssh_dial *d, struct ssh_line **out, struct bu
     TRY(connect_socket(d, until, &fd, e));
     l = calloc(1, sizeof *l);
     must(l);
+    l->fd = fd;
     l->abort = d->abort;
     l->step_ms = d->step_ms ? d->step_ms : SSH_LINE_STEP_MS;
     must((l->session = ssh_new()));
@@ -364,10 +366,16 @@ bool ssh_line_gone(struct ssh_line *l)
 
 void ssh_line_close(struct ssh_line *l)
 {
+    struct stat ours, now;
+
     if (!l)
         return;
     given_up(l->abort, -1);
+    if (fstat(l->fd, &ours) != 0)
+        ours.st_ino = 0;
     ssh_disconnect(l->session);
     ssh_free(l->session);
+    if (ours.st_ino && fstat(l->fd, &now) == 0 && now.st_ino == ours.st_ino && now.st_dev == ours.st_dev)
+        close(l->fd); /* else it is closed, and perhaps the number is somebody else's */
     free(l);
 }

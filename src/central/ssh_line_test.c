@@ -218,6 +218,40 @@ static void another_thread_can_give_up(void **state)
     end(&w);
 }
 
+static size_t sockets(void)
+{
+    char path[64], to[64];
+    size_t n = 0;
+
+    for (int fd = 0; fd < 200; fd++) {
+        ssize_t got;
+
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        got = readlink(path, to, sizeof to);
+        n += got > 7 && memcmp(to, "socket:", 7) == 0;
+    }
+    return n;
+}
+
+static void a_line_that_is_closed_leaves_no_descriptor(void **state)
+{
+    struct world w;
+    size_t before, open;
+
+    (void)state;
+    begin(&w, (struct gateway_testing_options){0});
+    before = sockets();
+    assert_open(&w);
+    assert_verb(&w, "hello", "x", "{\"got\":\"x\"}");
+    open = sockets(); /* ours, the server's and its duplicate */
+    assert_int_equal(open, before + 3);
+    ssh_line_close(w.line);
+    w.line = NULL;
+    usleep(300000);
+    assert_in_range(sockets(), before, before + 2); /* what the server keeps for its end */
+    end(&w);
+}
+
 /* A gateway's host key is pinned: nothing is shown to another server, not even our key. */
 static void another_host_key_is_refused(void **state)
 {
@@ -332,6 +366,7 @@ int main(void)
         cmocka_unit_test(octets_behind_the_reply_go_to_a_file),
         cmocka_unit_test(a_silent_verb_ends_in_time),
         cmocka_unit_test(another_thread_can_give_up),
+        cmocka_unit_test(a_line_that_is_closed_leaves_no_descriptor),
         cmocka_unit_test(another_host_key_is_refused),
         cmocka_unit_test(without_a_known_key_only_the_host_key_is_asked_for),
         cmocka_unit_test(a_wrong_key_is_refused),

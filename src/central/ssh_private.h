@@ -8,6 +8,7 @@
 
 struct ssh_line {
     ssh_session session;
+    int fd; /* ours: libssh leaves a socket that it was given open, unless it found it broken */
     struct ssh_abort *abort;
     uint64_t step_ms, wait_ms;
     uint64_t bytes;

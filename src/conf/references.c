@@ -3,8 +3,8 @@
  *
  * Called by conf_check() and by dialogues that rename or delete. Owns nothing.
  */
-#include "conf/hidden.h"
 #include "conf/references.h"
+#include "conf/hidden.h"
 
 #include "conf/rules.h"
 #include "conf/value.h"

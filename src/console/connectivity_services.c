@@ -83,6 +83,22 @@ static struct str said(struct str lines, const char *name)
     return STR_NONE;
 }
 
+/* "NAME (manager to gateway, port 7030): ..." */
+static uint64_t port_said(struct str lines, const char *name, uint64_t usual)
+{
+    uint64_t port;
+    struct str line;
+
+    while (str_split(&lines, '\n', &line)) {
+        size_t at = str_find_str(line, str_lit("port ")), end = str_find(line, ')');
+
+        if (str_starts(line, str_c(name)) && at + 5 < end && end < line.n &&
+            str_u64(str_from(str_first(line, end), at + 5), &port) && port)
+            return port;
+    }
+    return usual;
+}
+
 static struct trial try_gateway(struct session *s, const struct conf_appliance *a)
 {
     struct str words[] = {str_lit("appliancetest"),
@@ -162,6 +178,7 @@ static void service(struct connectivity *c, const struct trial *t, struct line l
     bool manager = str_eq(str_c(l.opened_by), str_lit("manager"));
 
     l.partner = t->a->name;
+    l.port = port_said(t->lines, name, l.port);
     if (!on || (t->a->disconnected && !*waits)) {
         l.result = RESULT_OFF;
         l.text = on ? str_lit("fetching is stopped for this gateway") : str_lit("not chosen for this gateway");

@@ -59,9 +59,30 @@ void holder_route(struct arena *a, const struct destination *to, struct route *o
         out->hosts->ip.family = AF_INET; /* never connected to */
 }
 
+/* A message that was on its way to the manager once may be there: until a repeat has told, it is held nowhere else. */
+static void keep_uncertain(struct destination *to)
+{
+    const struct delivery_result wait = {
+        .class = RESULT_DELAYED, .enhanced = {"4.4.2", 5}, .text = {"waits for the manager, which may have it already", 48}};
+    struct pieces all = to->pending;
+
+    to->pending = (struct pieces){0};
+    for (struct piece *p; (p = pieces_pop(&all));) {
+        struct delivery_result own[PIECE_RECIPIENTS];
+
+        if (!p->uncertain)
+            pieces_push(&to->pending, p);
+        else
+            outcome_tell(to->d, p, 0, own, outcome_fill(p, own, &wait));
+    }
+}
+
 void holder_hops(struct destination *to)
 {
     bool central = holder_is_central(to);
+
+    if (!central && falls_back(to, deliver_conf(to->d)))
+        keep_uncertain(to);
 
     if (central != to->central) {
         to->central = central;

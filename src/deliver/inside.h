@@ -59,6 +59,7 @@ struct piece {
     struct buf meta; /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
+    bool uncertain; /* its last transfer ended without an answer */
     bool again;     /* its content was refused once: another connection may do better */
 };
 

@@ -45,6 +45,8 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
     p->slot = w->slot;
     p->mid = w->mid;
     p->attempt = w->attempt;
+    p->uncertain = w->uncertain != 0;
+    p->again = false;
     p->ref = (struct spool_ref){w->segment, w->generation, w->offset};
     p->tries = 0;
     p->envelope = (struct envelope){0};

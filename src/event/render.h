@@ -33,7 +33,7 @@ enum {
     IF_MESSAGE_ID = 1ull << 57,
     IF_RESPONSE = 1ull << 58,
     IF_STATUS_IN_MAIL = 1ull << 59, /* adds LOG_MAIL */
-    TRACKED = 1ull << 60, /* goes to trackers and reports, whichever log shows it (store/event_json.h) */
+    TRACKED = 1ull << 60,           /* goes to trackers and reports, whichever log shows it (store/event_json.h) */
 };
 /* "Text Mail Logs", and the word of the settings. */
 struct str log_type_title(enum log_type type);

@@ -123,15 +123,17 @@ static bool is_next_hop(struct str name)
 void route_find(struct arena *a, const struct conf *c, struct str domain, struct route *out)
 {
     bool direct = is_next_hop(domain);
-    const struct conf_route *row = direct ? NULL : route_row(c, domain);
-    struct route r = {.kind = ROUTE_MX, .row = row};
+    bool spam = str_eqi(domain, str_lit("the.euq.release.queue")); /* released spam: hosts of its own (central.md 10) */
+    const struct conf_route *row = direct || spam ? NULL : route_row(c, domain);
+    struct strs hosts = spam ? c->spam_quarantine.release_hosts : row ? row->hosts : (struct strs){0};
+    struct route r = {.kind = spam ? ROUTE_HOSTS : ROUTE_MX, .row = row};
 
-    if (row) {
-        r.hosts = arena_must_alloc(a, (row->hosts.n + 1) * sizeof *r.hosts);
-        for (size_t i = 0; i < row->hosts.n && r.n < ROUTE_HOSTS_MAX; i++) {
+    if (row || spam) {
+        r.hosts = arena_must_alloc(a, (hosts.n + 1) * sizeof *r.hosts);
+        for (size_t i = 0; i < hosts.n && r.n < ROUTE_HOSTS_MAX; i++) {
             enum route_kind kind;
 
-            if (route_host_parse(row->hosts.items[i], (uint16_t)c->delivery.port, &r.hosts[r.n], &kind) != RC_OK)
+            if (route_host_parse(hosts.items[i], (uint16_t)c->delivery.port, &r.hosts[r.n], &kind) != RC_OK)
                 continue;
             if (kind == ROUTE_HOSTS)
                 r.n++;

@@ -115,6 +115,7 @@ static void put_waiting(struct queue *q, uint32_t message, const struct change *
     if (!to) {
         to = piece_split(q, from, NULL, 0);
         piece_at(q, to)->tries = c->tries;
+        piece_at(q, to)->uncertain = c->tries > 0; /* how the last one ended is not kept */
         piece_at(q, to)->next_try_ms = at;
     }
     piece_remove(q, from, c->index);

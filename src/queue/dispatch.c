@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/must.h"
+#include "queue/holders.h"
 #include "queue/internal.h"
 
 #include <stdlib.h>
@@ -116,7 +117,7 @@ static void send_piece(struct queue *q, uint32_t piece, struct deliverer *to)
         buf_put_varint(&q->list, recipient_at(q, r)->index);
     bus_send(q->bus, to->peer, BUS_deliver_work,
              &(struct bus_deliver_work){slot, m->mid, ref.segment, ref.generation, ref.offset, p->tries + 1u, str_c(d->name),
-                                        buf_str(&q->list), kept_of(q, m)});
+                                        buf_str(&q->list), kept_of(q, m), p->uncertain});
 }
 
 /* Recipients that may still be tried in this period; the destination waits for the next one when there are none. */
@@ -231,6 +232,7 @@ static void landed(struct queue *q, uint32_t piece, struct str results)
     arena_reset(&q->scratch);
     if (results_decode(&q->scratch, results, &r, &n) != RC_OK)
         n = 0;
+    holders_answered(piece_at(q, piece), r, n);
     outcome_apply(q, piece, r, n);
 }
 
@@ -288,6 +290,7 @@ static void slot_of_dead(struct queue *q, struct deliverer *d, unsigned slot)
         landed(q, piece, str_of(b->results, bytes));
         return;
     }
+    piece_at(q, piece)->uncertain |= state == SLOT_DOT_SENT;
     if (state == SLOT_DOT_SENT)
         event(q->events, delivery_uncertain, .mid = message_at(q, piece_at(q, piece)->message)->mid,
               .rids = rids_of(q, piece));

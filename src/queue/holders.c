@@ -4,8 +4,9 @@
  *
  * Called once a second by queue.c and by the bus (manager_contact). Owns nothing; what was told is kept in the destination.
  */
+#include "queue/holders.h"
+
 #include "base/clock.h"
-#include "queue/state.h"
 
 static const char *const names[] = {"the.cpq.host", "the.euq.queue"};
 
@@ -45,6 +46,13 @@ void holders_look(struct queue *q)
         look_away(q, d, c);
         look_waiting(q, d, c);
     }
+}
+
+/* A connection that was never made says nothing new; one that broke within the transfer leaves it open. */
+void holders_answered(struct piece *p, const struct delivery_result *r, size_t n)
+{
+    if (n)
+        p->uncertain = r[0].class == RESULT_DELAYED && r[0].code == 0;
 }
 
 static void on_contact(void *ctx, const struct bus_in *in)

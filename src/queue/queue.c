@@ -7,6 +7,7 @@
  * mail is refused; once it can, everything goes on.
  */
 #include "queue/queue.h"
+#include "queue/holders.h"
 
 #include "base/clock.h"
 #include "base/must.h"

@@ -58,6 +58,7 @@ struct listener {
     struct str name;
     char *socket_name;
     struct listener_socket *socket;
+    bool begun;    /* via_link: the conversation has begun, it counts in `open` */
     bool via_link; /* a connection through the link: socket_name is the far address */
     bool hidden;   /* cpq_listener: no item of the settings, spoken to by managers */
     unsigned open; /* conversations of this process */

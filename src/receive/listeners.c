@@ -108,6 +108,7 @@ void listeners_link(void *ctx, const struct bus_in *in)
             close(in->fd);
         return;
     }
+    sweep(r, false); /* those whose conversations are over */
     l->hidden = l->via_link = true;
     l->ctx.handler = &release_handler;
     l->receive = r;
@@ -117,11 +118,10 @@ void listeners_link(void *ctx, const struct bus_in *in)
     r->listeners = l;
     listeners_conf(r, r->tables->conf);
     rc = hidden_door(l);
-    if (rc == RC_OK)
-        conversation_accept(r->o.loop, in->fd, &release_kind, r->tables->cpq_tls, l);
-    else
+    if (rc != RC_OK)
         refuse(in->fd, rc);
-    sweep(r, false);
+    if (rc != RC_OK || !conversation_accept(r->o.loop, in->fd, &release_kind, r->tables->cpq_tls, l))
+        l->begun = true; /* nobody will use it */
 }
 
 static bool is_hidden(const char *socket_name)
@@ -190,7 +190,7 @@ static void sweep(struct receive *r, bool all)
     while (*at) {
         struct listener *l = *at;
 
-        if (l->socket || (l->open && !all)) {
+        if (l->socket || (l->open && !all) || (l->via_link && !l->begun && !all)) {
             at = &l->next;
             continue;
         }

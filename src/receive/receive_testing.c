@@ -47,6 +47,13 @@ static void on_stored(void *ctx, const struct bus_in *in)
         bus_send(f->far, in->from, BUS_message_known, &(struct bus_message_known){m->segment, m->generation, m->offset + 1});
 }
 
+static void on_release(void *ctx, const struct bus_in *in)
+{
+    struct receive_fixture *f = ctx;
+
+    bus_reply(f->far, in->from, in->call, BUS_release_known, &(struct bus_release_known){.mid = f->taken});
+}
+
 static void on_login(void *ctx, const struct bus_in *in)
 {
     struct receive_fixture *f = ctx;
@@ -99,6 +106,7 @@ struct receive_fixture *receive_fixture_new(const char *lines, const char *zone)
     f->bus = bus_new(f->loop, ROLE_receive, 0);
     f->far = bus_new(f->loop, ROLE_queue, 0);
     bus_on(f->far, BUS_message_stored, on_stored, f);
+    bus_on(f->far, BUS_release_question, on_release, f);
     f->events = events_test_new();
     snprintf(all, sizeof all, "%s%s", own_lines, lines ? lines : "");
     f->conf = conf_source_test(all, &e);
@@ -135,6 +143,7 @@ void receive_fixture_queue_again(struct receive_fixture *f)
     receive_fixture_settle(f);
     f->far = bus_new(f->loop, ROLE_queue, 0);
     bus_on(f->far, BUS_message_stored, on_stored, f);
+    bus_on(f->far, BUS_release_question, on_release, f);
     join(f, ++f->life);
 }
 

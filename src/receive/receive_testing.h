@@ -26,6 +26,7 @@ struct receive_fixture {
     struct bus_message_stored stored[64];
     unsigned n_stored;
     bool silent_queue; /* does not confirm */
+    uint64_t taken;    /* the message as which queue knows every release, 0 = none */
     char reply[65536];
     size_t reply_n;
 };

@@ -83,6 +83,7 @@ static void enter(struct release_session *x)
     r->releases = x;
     r->open++;
     listener_count(x->listener, 1);
+    x->listener->begun = true;
 }
 
 static void on_begin(struct smtp_server *s)

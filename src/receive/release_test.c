@@ -212,6 +212,25 @@ static void spam_is_delivered_and_damage_refused(void **state)
     arena_done(&a);
 }
 
+/* CPQ-65: a release that was taken before is answered with its message and stored no second time. */
+static void a_release_that_was_taken_is_a_duplicate(void **state)
+{
+    struct place p;
+
+    (void)state;
+    under_tls(&p);
+    p.f->taken = 5;
+    says(&p, HELLO("pvo-release"));
+    says(&p, ENVELOPE);
+    says(&p, meta("pvo-release", ",\"release\":{\"id\":\"3\"}"));
+    says(&p, "DATA\r\n");
+    says(&p, BODY ".\r\n");
+    receive_fixture_settle(p.f);
+    assert_true(str_eq(buf_str(&p.c->out), str_lit("250 ok:  Message 5 accepted (duplicate)\r\n")));
+    assert_int_equal(p.f->n_stored, 0);
+    end(&p);
+}
+
 /* CPQ-21: a suspended listener loses its conversations, too. */
 static void suspension_ends_it(void **state)
 {
@@ -234,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_serial_belongs_to_a_certificate),
         cmocka_unit_test(a_release_becomes_a_message),
         cmocka_unit_test(spam_is_delivered_and_damage_refused),
+        cmocka_unit_test(a_release_that_was_taken_is_a_duplicate),
         cmocka_unit_test(suspension_ends_it),
     };
 

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEARCHES_MOST = 2, TEXT_MOST = 48 << 20, ARENA_MOST = 512 << 20 };
+enum { SEARCHES_MOST = 2, TEXT_MOST = 48 << 20, ARENA_MOST = 512 << 20, WATCH_MS = 60000 };
 
 struct track_job {
     struct record *r;
@@ -236,6 +236,7 @@ bool track_verb(struct record *r, const struct bus_in *in)
     } else if ((j->rc = read_words(j, call->args)) != RC_OK) {
         answer(j);
     } else {
+        bus_send_all(r->bus, ROLE_central, BUS_tracking_watched, &(struct bus_tracking_watched){.ms = WATCH_MS});
         queue(j);
     }
     return true;

@@ -5,10 +5,10 @@
  * process that comes and to all at every commit, and tells master which listening sockets and how many processes that
  * version wants.
  */
-#include "admin/mgmt.h"
 #include "admin/admin.h"
 #include "admin/enrol_manager.h"
 #include "admin/identity.h"
+#include "admin/mgmt.h"
 #include "admin/slbl.h"
 #include "base/must.h"
 #include "central/link_names.h"

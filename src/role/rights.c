@@ -50,6 +50,7 @@ static const struct home_right {
     {ROLE_shell, "log", 'r'},
     {ROLE_shell, "configuration", 'w'},
     {ROLE_shell, "captures", 'w'},
+    {ROLE_shell, "exports", 'r'}, /* what its sessions may read, it may too */
     {ROLE_web, "keys", 'r'},
     {ROLE_push, PUSH_KEY, 'w'},
     {ROLE_push, "log", 'r'},

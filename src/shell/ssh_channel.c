@@ -441,29 +441,48 @@ static bool finished(const struct channel *ch)
     return ch->ended && ch->out.over && ch->err.over && !ch->out.left.n && !ch->err.left.n;
 }
 
-void channels_pump(struct connection *c)
+/* Writing makes libssh read too: a channel that the client opens meanwhile stands at the head of the list by then. */
+static void take_out(struct connection *c, const struct channel *ch)
 {
     struct channel **at = &c->channels;
 
-    while (*at) {
-        struct channel *ch = *at;
+    while (*at != ch)
+        at = &(*at)->next;
+    *at = ch->next;
+}
 
+static void pump_all(struct connection *c)
+{
+    struct channel *ch = c->channels, *next;
+
+    for (; ch; ch = next) {
         pump_in(ch);
         pump_out(ch, &ch->out);
         pump_out(ch, &ch->err);
         if (!ch->closed && finished(ch))
             goodbye(ch);
+        next = ch->next;
         if (!ch->closed && !finished(ch)) {
             watch_again(ch);
-            at = &ch->next;
             continue;
         }
-        *at = ch->next;
+        take_out(c, ch);
         c->n_channels--;
         channel_gone(ch);
         if (!c->n_channels)
             connection_idle(c, true);
     }
+}
+
+/* What was read while writing may be for a channel that had its turn. */
+void channels_pump(struct connection *c)
+{
+    uint64_t before;
+
+    do {
+        before = c->counter.in_bytes;
+        pump_all(c);
+    } while (c->counter.in_bytes != before && !connection_over(c));
 }
 
 void channels_end(struct connection *c)

@@ -94,7 +94,7 @@ static bool token_key(struct connection *c, ssh_key offered)
         const struct conf_link_token *t = &c->conf->link_token.items[i];
 
         if (t->expires_ms <= clock_wall_ms() || t->name.n >= sizeof c->carried.token || !same_key(t->key, offered) ||
-            (c->carried.id && !str_eq(t->name, str_c(c->carried.token))))
+            (c->carried.token[0] && !str_eq(t->name, str_c(c->carried.token))))
             continue;
         snprintf(c->carried.token, sizeof c->carried.token, "%.*s", STR(t->name));
         return true;
@@ -102,12 +102,14 @@ static bool token_key(struct connection *c, ssh_key offered)
     return false;
 }
 
+/* Behind a carrier: its certificate was an enrolled one, or it wants to enrol (by smtp it said with which token, by tls it
+ * has no words for that). */
 bool link_key_taken(struct connection *c, const char *user, ssh_key offered)
 {
     bool enrol = strcmp(user, "enrol") == 0;
 
     c->link_tried = true;
-    if (c->carried.mgmt || !conf_is_manager(c->conf) || (c->carried.id && enrol != (c->carried.token[0] != '\0')))
+    if (c->carried.mgmt || !conf_is_manager(c->conf) || (c->carried.id && enrol != (c->carried.serial[0] == '\0')))
         return false;
     return enrol ? token_key(c, offered) : gateway_key(c, offered);
 }

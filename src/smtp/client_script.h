@@ -129,8 +129,9 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     buf_add(&((struct peer *)ctx)->trace, str_lit("closed\n"));
 }
 
-static const struct smtp_client_handler HANDLER = {on_connected, on_ready, on_next, on_begin, on_read,   on_downgrade,
-                                                   on_dot,       on_done,  on_tls,  on_auth,  on_failed, on_closed};
+static const struct smtp_client_handler HANDLER = {on_connected, on_ready,  on_next,  on_begin, on_read,
+                                                   on_downgrade, on_dot,    on_done,  on_tls,   on_auth,
+                                                   NULL,         on_failed, on_closed};
 
 SCRIPT static struct peer *peer_new(void)
 {

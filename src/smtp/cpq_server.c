@@ -269,13 +269,20 @@ static struct step xcpq(struct smtp_server *s, struct str args)
 
 /* ---- XMETA --------------------------------------------------------------------------------------------------------- */
 
+/* A gateway speaks of its own mail; released mail keeps the serial number of its origin (central.md 7.3). */
+static bool serial_fits(const struct cpq_server *cs)
+{
+    return cs->hello.class == CPQ_PVO_RELEASE || cs->hello.class == CPQ_SPAM_RELEASE ||
+           str_eqi(cs->meta.serial, cs->hello.serial);
+}
+
 static struct step judge_meta(struct cpq_server *cs)
 {
     struct err e = ERR_NONE;
     enum rc rc = cs->meta_text.failed ? err_set(&e, RC_NO_MEMORY, "out of memory")
                                       : cpq_meta_read(&cs->meta_arena, buf_str(&cs->meta_text), &cs->meta, &e);
 
-    if (rc == RC_OK && (cs->meta.class != cs->hello.class || !str_eqi(cs->meta.serial, cs->hello.serial)))
+    if (rc == RC_OK && (cs->meta.class != cs->hello.class || !serial_fits(cs)))
         rc = err_set(&e, RC_INVALID, "metadata: class or serial is not that of HELLO");
     if (rc == RC_NO_MEMORY) {
         smtp_refuse(&cs->s, rc, &e);

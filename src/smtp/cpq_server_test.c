@@ -1,4 +1,5 @@
 /* The CPQ server (central.md 7): what may come when, what is consumed, what ends the connection. */
+#include "base/clock.h"
 #include "smtp/cpq_testing.h"
 
 #include <setjmp.h>
@@ -9,7 +10,7 @@
 #include <cmocka.h>
 
 #define HELLO "XCPQ HELLO proto=1 serial=SER1 role=gateway ver=1 class=pvo\r\n"
-#define HELLO_OK "250 2.0.0 XCPQ proto=1 serial=SER+202 role=manager ver=1 maxmeta=4000 maxsize=5000\r\n"
+#define HELLO_OK "250 2.0.0 XCPQ proto=1 serial=SER+202 role=manager ver=1 maxmeta=4000 maxsize=5000 now=1795305600000\r\n"
 #define ENVELOPE "MAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\n"
 #define ENVELOPE_OK "250 2.1.0 sender <a@x.test> ok\r\n250 2.1.5 ok\r\n"
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -266,6 +267,7 @@ static void before_tls_nothing_is_served(void **state)
 
 int main(void)
 {
+    clock_test_set(1795305600000, 1000);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_conversation_is_smtp_with_extra_commands),
         cmocka_unit_test(commands_may_be_pipelined),

@@ -50,7 +50,7 @@ class Site:
         self.gateways = []
         for name in names:
             self.things.append(self.net.popen(name, sys.executable, fake_rspamd.__file__, ENGINE))
-            g = Home(own(name) + ['listener.InboundMail.rat=rcpt.lab.test ACCEPT,ALL REJECT', fleet.HOLD] +
+            g = Home(own(name) + ['user.admin.must_change=no', 'listener.InboundMail.rat=rcpt.lab.test ACCEPT,ALL REJECT', fleet.HOLD] +
                      fake_rspamd.engine_settings(ENGINE) + list(settings), netns=self.net.ns(name), start=False)
             g.name, g.address = name, self.address[name]
             t.things.append(g)

@@ -16,7 +16,7 @@ def test_held_mail_goes_to_the_manager(t):
     wait_for('the manager', lambda: len(found(m)) == 3)
     held = found(m, 'order=received')
     assert held[0]['serial'] == g.serial and held[0]['subject'] == 'Invoice 7' and held[0]['recipients'] == ['b@rcpt.test'], held[0]
-    log = g.wait_log(r'New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % m.cpq) and g.log()
+    log = g.wait_log(r'Message finished MID 1 done') and g.wait_log(r'New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % m.cpq) and g.log()
     d = re.search(r'DCID (\d+) TLS success protocol TLSv1\.3 cipher \S+', log).group(1)
     mid = held[0]['mid']
     assert re.search(r'Delivery start DCID %s MID %d to RID \[0\] to centralized policy quarantine' % (d, mid), log), log
@@ -124,7 +124,7 @@ def test_the_port_changes(t):
     hold(g, 'the.cpq.host', 1)
     g.cli('resumedel')
     wait_for('the message', lambda: len(found(m)) == 1)
-    assert 'port %d' % new in g.log()
+    g.wait_log('port %d' % new)
     m.cli('suspendlistener', '0', 'all')
     wait_for('refusal', lambda: not listens(new) and not listens(m.euq))
     assert re.search(r'cpq_listener is offline', m.cli('status')), m.cli('status')
@@ -161,3 +161,143 @@ def test_the_manager_is_asked_before_enabling(t):
     g.cli('pvoconfig', 'enable', 'Management', str(g.base + 41), ';', 'commit', 'enabled')
     assert value(g, 'pvo.central') == 'yes'
     wait_for('the hidden listener', lambda: listens(g.base + 41))
+
+
+class Proxy:
+    """Between gateway and manager: cuts each connection after `limit` octets of one direction (0 = from the gateway), None = never."""
+
+    def __init__(self, to):
+        self.to, self.limit, self.way, self.cuts = to, None, 0, 0
+        self.s = socket.create_server(('127.0.0.1', 0))
+        self.port = self.s.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+                m = socket.create_connection(('127.0.0.1', self.to), 5)
+            except OSError:
+                return
+            for way, a, b in ((0, c, m), (1, m, c)):
+                threading.Thread(target=self.pump, args=(way, a, b), daemon=True).start()
+
+    def pump(self, way, a, b):
+        left = self.limit if way == self.way else None
+        try:
+            while True:
+                data = a.recv(65536 if left is None else max(1, left))
+                if not data:
+                    break
+                b.sendall(data)
+                if left is not None:
+                    left -= len(data)
+                    if left <= 0:
+                        self.cuts += 1
+                        break
+        except OSError:
+            pass
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.s.close()
+
+
+def test_cut_at_any_octet(t):
+    """CPQ-65, ST-32, central.md 7.4: the connection is cut at octets of the hello, the handshake, the metadata, the content and the last reply, in either
+    direction: nothing is lost, nothing is there twice."""
+    g, m = pair(t)
+    p = Proxy(m.cpq)
+    t.things.append(p)
+    g.cli('settings', 'set', 'manager.sma.pvo_port=%d' % p.port)
+    hold(g, 'the.cpq.host', 4)
+    p.limit = 10
+    g.cli('resumedel')
+    wait_for('a cut', lambda: p.cuts)
+    for way, limits in ((0, (60, 700, 1400, 2100, 2600, 3000, 3400, 4000)), (1, (30, 900, 1500, 2000, 2300, 2500, 2700))):
+        for limit in limits:
+            seen, p.way, p.limit = p.cuts, way, limit
+            g.cli('delivernow', 'host', 'the.cpq.host')
+            try:
+                wait_for('a cut', lambda: p.cuts > seen or not p.limit, 5)
+            except AssertionError:
+                break
+    p.limit = None
+    g.cli('delivernow', 'host', 'the.cpq.host')
+    wait_for('all of them', lambda: re.search(r'Active Recipients +0', g.cli('hoststatus', 'the.cpq.host')), 60)
+    assert sorted(x['mid'] for x in found(m)) == [1, 2, 3, 4], (found(m), p.cuts)
+    assert p.cuts >= 8, p.cuts
+
+
+def test_either_side_is_killed_at_each_step(t):
+    """CPQ-65: the manager's holder dies before and after its write, before its index; deliver of the gateway dies: each message is there once."""
+    g, m = pair(t)
+    n = 0
+    for point, action in (('quarantine.append', 'kill-before'), ('quarantine.append', 'kill-after'), ('quarantine.index', 'kill-before')):
+        m.stop()
+        mark = os.path.join(m.dir, 'fault.%s.%s' % (point, action))
+        m.start(env={'POSTERN_FAULT': 'quarantine:%s:0:%s' % (point, action), 'POSTERN_FAULT_LOG': mark, 'POSTERN_FAULT_ONCE': '1'})
+        wait_for('its port', lambda: listens(m.cpq))
+        hold(g, 'the.cpq.host', 2)
+        n += 2
+        g.cli('resumedel')
+        wait_for('the fault', lambda: os.path.exists(mark))
+        wait_for('its port', lambda: listens(m.cpq))
+        g.cli('delivernow', 'host', 'the.cpq.host')
+        wait_for('the mail', lambda: len(found(m)) == n, 40)
+    hold(g, 'the.cpq.host', 2)
+    g.cli('resumedel')
+    os.kill(g.roles()[('deliver', 0)], signal.SIGKILL)
+    wait_for('the mail', lambda: len(found(m)) == n + 2, 40)
+    mids = [x['mid'] for x in found(m)]
+    assert len(mids) == len(set(mids)), mids
+
+
+def test_what_does_not_fit_is_set_aside(t):
+    """central.md 7.4: 552: the message is set aside, an alert says so; it stays visible as refused, and others go."""
+    g, m = pair(t, manager=['quarantine_service.max_message_bytes=1048576'])
+    big = LETTER + b'x' * 70 + b'\r\n' + (b'y' * 70 + b'\r\n') * 17000
+    hold(g, 'the.cpq.host', 1, big)
+    g.cli('resumedel')
+    g.wait_log(r'MID 1 is set aside, the central quarantine does not take it as it is')
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    wait_for('the small ones', lambda: len(found(m)) == 1)
+    assert 'refused' in g.cli('showrecipients', 'host', 'the.cpq.host')
+    assert re.search(r'Refused Messages: +1', g.cli('hoststatus', 'the.cpq.host')), g.cli('hoststatus', 'the.cpq.host')
+
+
+def test_mail_is_held_here_while_the_manager_is_away(t):
+    """CPQ-64, central.md 11: with fallback on, mail is held locally under the same names when the manager is away for long; when it is back, new
+    mail goes there again."""
+    g, m = pair(t, gateway=['pvo.fallback_ms=1s'])
+    m.stop()
+    hold(g, 'the.cpq.host', 2)
+    g.cli('resumedel')
+    g.wait_log(r'Destination the\.cpq\.host is down')
+    time.sleep(2)
+    g.cli('delivernow', 'host', 'the.cpq.host')
+    wait_for('held here', lambda: len(found(g)) == 2, 30)
+    m.start()
+    wait_for('its port', lambda: listens(m.cpq))
+    time.sleep(11)
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    wait_for('held there', lambda: len(found(m)) == 1, 30)
+
+
+def test_weak_ciphers(t):
+    """CPQ-50, CPQ-52 to CPQ-54: a list that leaves no cipher, or anonymous ones alone, ends in a clear line that names the cure; HIGH:MEDIUM:-aNULL is fine."""
+    g, m = pair(t)
+    g.cli('settings', 'set', '--force', 'tls.outbound_ciphers=aNULL')
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    g.wait_log(r'DCID \d+ TLS failed: .*the list "aNULL" leaves no cipher.*:-aNULL')
+    assert found(m) == []
+    g.cli('settings', 'set', 'tls.outbound_ciphers=HIGH:MEDIUM:-aNULL')
+    g.cli('delivernow', 'host', 'the.cpq.host')
+    wait_for('the message', lambda: len(found(m)) == 1)

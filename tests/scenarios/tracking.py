@@ -132,4 +132,4 @@ def test_killed_while_importing(t):
     for row in rows[::7]:
         events = [x['event'] for x in show(g, str(row['mid']))[0]['steps']]
         assert events.count('message_ready') == 1 and events.count('delivery_done') == 1, events
-        assert events[0] == 'connection_incoming' and events[-1] == 'message_finished'
+        assert events.count('connection_incoming') == 1 and events.count('message_finished') == 1, events

@@ -1,0 +1,253 @@
+"""Released mail goes back from the manager to its gateway: asked for by SSH at each connection, once, and never lost."""
+import json, os, re, signal, socket, threading, time
+from lib import *
+from cpq_lab import *
+
+
+def serial(h):
+    return h.cli('settings', 'show', 'system.serial').split('=', 1)[1].strip()
+
+
+def ssh_up(g):
+    def answers():
+        try:
+            with socket.create_connection(('127.0.0.1', g.base + 22), 5) as s:
+                return s.recv(8).startswith(b'SSH-2.0')
+        except OSError:
+            return False
+    wait_for('the SSH port', answers, 30)
+
+
+class Wall:
+    """A port of its own in front of another: what comes passes on while it is open, and is refused else."""
+
+    def __init__(self, t, to):
+        t.things.append(self)
+        self.to, self.port, self.server, self.open_socks = to, free_port(), None, []
+        self.open()
+
+    def open(self):
+        self.server = socket.create_server(('127.0.0.1', self.port))
+        threading.Thread(target=self.accept, args=(self.server,), daemon=True).start()
+
+    def shut(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for s in self.open_socks:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.open_socks = []
+
+    def accept(self, server):
+        while True:
+            try:
+                a, _ = server.accept()
+                b = socket.create_connection(('127.0.0.1', self.to), 5)
+            except OSError:
+                return
+            self.open_socks += [a, b]
+            for x, y in ((a, b), (b, a)):
+                threading.Thread(target=self.pump, args=(x, y), daemon=True).start()
+
+    def pump(self, x, y):
+        try:
+            while True:
+                data = x.recv(65536)
+                if not data:
+                    break
+                y.sendall(data)
+        except OSError:
+            pass
+        for s in (x, y):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        try:
+            self.shut()
+        except OSError:
+            pass
+
+
+class Central:
+    """A gateway with a sink and its manager: both quarantines are central, SSH goes through a wall."""
+
+    def __init__(self, t, gateway=(), manager=(), **kw):
+        self.sink = t.sink()
+        self.m = t.manager(['system.serial=SMA-1', *manager], **kw)
+        public = self.m.cli('settings', 'show', 'cpq_identity.ssh_public').split('=', 1)[1].strip()
+        self.g = t.home(['system.serial=GW-1', 'system.hostname=gw1.test', 'log.audit.type=audit', 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT',
+                         'cpq_listener.enabled=yes', *gateway], sink_port=self.sink.port)
+        g, m = self.g, self.m
+        g.serial, m.serial = 'GW-1', 'SMA-1'
+        m.cpq, m.euq, g.cpq = m.base + 7025, m.base + 6025, g.base + 7025
+        for h in (g, m):
+            identify(h)
+        public = m.cli('settings', 'show', 'cpq_identity.ssh_public').split('=', 1)[1].strip()
+        ssh_up(g)
+        host = ' '.join(open(os.path.join(g.home, 'keys', 'ssh_host_ed25519_key.pub')).read().split()[:2])
+        self.wall = Wall(t, g.base + 22)
+        m.cli('settings', 'set', 'appliance.gw1.address=127.0.0.1', 'appliance.gw1.port=%d' % self.wall.port, 'appliance.gw1.serial=GW-1', 'appliance.gw1.host_key=' + host,
+              'appliance.gw1.pvo=yes', 'appliance.gw1.spam=yes', 'appliance.gw1.migration=automatic', 'cpq_peer.gw.serial=GW-1', 'cpq_peer.gw.role=gateway',
+              'cpq_peer.gw.fingerprint=' + g.pin, 'pvo.enabled=yes', 'euq_listener.enabled=yes')
+        g.cli('settings', 'set', 'manager.sma.address=127.0.0.1', 'manager.sma.serial=SMA-1', 'manager.sma.ssh_key=' + public, 'manager.sma.destination=yes',
+              'manager.sma.pvo_port=%d' % m.cpq, 'manager.sma.spam_port=%d' % m.euq, 'cpq_peer.sma.serial=SMA-1', 'cpq_peer.sma.role=manager',
+              'cpq_peer.sma.fingerprint=' + m.pin, 'pvo.central=yes', 'spam_quarantine.central=yes')
+        wait_for("the manager's ports", lambda: listens(m.cpq) and listens(m.euq))
+        wait_for("the gateway's port", lambda: listens(g.cpq))
+
+    def hold(self, n=1, destination='the.cpq.host'):
+        """Holds n messages on the manager; what the search says of them."""
+        verb = 'quarantine' if destination == 'the.cpq.host' else 'spamquarantine'
+        before = len(found(self.m, verb=verb))
+        hold(self.g, destination, n)
+        self.g.cli('resumedel')
+        wait_for('held mail', lambda: len(found(self.m, verb=verb)) == before + n, 30)
+        return found(self.m, 'order=received', verb=verb)
+
+    def release(self, *ids, verb='quarantine'):
+        return ''.join(self.m.cli(verb, 'release', str(i), check=False) for i in ids)  # of more than one it asks whether that is sure
+
+    def delivered(self, n, seconds=30):
+        wait_for('%d messages at the sink' % n, lambda: len(self.arrived()) >= n, seconds)
+        assert len(self.arrived()) == n, len(self.arrived())
+
+    def arrived(self):
+        """What came for the recipient: not the alerts."""
+        return [x for x in self.sink.messages if x['rcpts'] == ['b@rcpt.test']]
+
+
+def test_release_goes_back_to_its_gateway(t):
+    """CPQ-15, CPQ-16, CPQ-36, CPQ-39 to CPQ-44: a release asks the gateway over SSH where it takes mail, goes there by CPQ, and is delivered; both logs
+    tell it in the fixed words. Hold, release and delivery take less than 2 s each way when the machine is free."""
+    c = Central(t)
+    s = Smtp(c.g.cpq)
+    assert s.banner[0] == 220 and 'CPQ ready' in s.banner[1]
+    s.close()
+    one = c.hold()[0]
+    c.release(one['id'])
+    began = time.monotonic()
+    c.delivered(1)
+    print('    release to delivery: %.2f s' % (time.monotonic() - began))
+    assert b'Pay soon.' in c.arrived()[0]['data']
+    c.g.wait_log(r'Manager sma \(127\.0\.0\.1\): get-config cpq: OK', 'audit')
+    assert len(re.findall('get-config cpq', c.g.log('audit'))) == 1
+    mid = one['id']
+    log = c.m.wait_log(r'Message finished MID %d done' % mid) and c.m.log()
+    d = re.search(r'New SMTP DCID (\d+) interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % c.g.cpq, log).group(1)
+    for line in (r'MID %d released from quarantine "Unclassified" \(manual\) t=\d+' % mid, r'MID %d released from all quarantines' % mid,
+                 r'DCID %s TLS success protocol TLSv1\.3 cipher \S+' % d,
+                 r'Delivery start DCID %s MID %d to RID \[0\] from centralized policy quarantine' % (d, mid),
+                 r'Message done DCID %s MID %d to RID \[0\] \(centralized policy quarantine\) ' % (d, mid),
+                 r"MID %d RID \[0\] Response 'ok:  Message \d+ accepted'" % mid):
+        assert re.search(line, log), (line, log)
+    new = int(re.search(r"Response 'ok:  Message (\d+) accepted'", log.split('from centralized')[1]).group(1))
+    c.g.wait_log(r'MID %d received from the SMA \S+ \(MID originally %d\) on release from quarantine "Unclassified"' % (new, one['mid']))
+    assert re.search(r'(?m)^\s*\d+\s+the\.cpq\.release\.host\s+0\b', c.m.cli('tophosts')), c.m.cli('tophosts')
+    shown = c.m.cli('hoststatus', 'the.cpq.release.host')
+    assert re.search(r'Gateway: +gw1 \(gw-1\)', shown) and re.search(r'Port: +%d' % c.g.cpq, shown) and 'Port Told:' in shown, shown
+    assert found(c.m) == []
+
+
+def test_ssh_that_is_blocked_stops_releases(t):
+    """CPQ-45, CPQ-40 to CPQ-44, CPQ-63: SSH alone is blocked: the release waits, the error names SSH; the queue's commands show and steer it; it goes on
+    when SSH is back."""
+    c = Central(t)
+    held = c.hold(2)
+    c.wall.shut()
+    c.release(*[x['id'] for x in held])
+    wait_for('the error', lambda: 'SSH' in c.m.cli('hoststatus', 'the.cpq.release.host'), 60)
+    shown = c.m.cli('hoststatus', 'the.cpq.release.host')
+    assert re.search(r'Host up/down: +down', shown) and re.search(r'SSH to gw1 failed: ', shown), shown
+    assert re.search(r'(?m)^\s*\d+\*\s+the\.cpq\.release\.host\s+2\b', c.m.cli('tophosts')), c.m.cli('tophosts')
+    assert 'Total: 2 recipients' in c.m.cli('showrecipients', 'host', 'the.cpq.release.host')
+    c.m.wait_log(r'the\.cpq\.release\.host/gw-1.*SSH')
+    assert c.arrived() == []
+    c.wall.open()
+    c.m.cli('delivernow', 'host', 'the.cpq.release.host')
+    c.delivered(2, 60)
+    one = c.hold()[0]
+    c.wall.shut()
+    c.release(one['id'])
+    wait_for('the recipient', lambda: 'Total: 1 recipients' in c.m.cli('showrecipients', 'host', 'the.cpq.release.host'), 40)
+    wait_for('deletion', lambda: '1 recipients deleted' in c.m.cli('deleterecipients', 'host', 'the.cpq.release.host'), 40)
+    assert 'Total: 0 recipients' in c.m.cli('showrecipients', 'host', 'the.cpq.release.host')
+
+
+def test_the_gateway_changes_its_port(t):
+    """CPQ-16, CPQ-13, CPQ-11, CPQ-35: the gateway listens elsewhere: the next release goes there; while nothing listens the release waits."""
+    c = Central(t)
+    held = c.hold(2)
+    c.g.cli('suspendlistener', '0', 'all')
+    wait_for('a closed port', lambda: not listens(c.g.cpq))
+    c.release(held[0]['id'])
+    c.m.wait_log(r'domain: the\.cpq\.release\.host/gw-1 IP: 127\.0\.0\.1 port: %d' % c.g.cpq, seconds=30)
+    assert c.arrived() == []
+    port = free_port()
+    c.g.cli('resumelistener', 'all')
+    c.g.cli('settings', 'set', 'cpq_listener.port=%d' % port)
+    wait_for('the new port', lambda: listens(port))
+    c.m.cli('delivernow', 'host', 'the.cpq.release.host')
+    c.delivered(1, 40)
+    c.m.wait_log(r'New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % port)
+    c.release(held[1]['id'])
+    c.delivered(2, 40)
+
+
+def test_parts_that_die_are_restarted(t):
+    """CPQ-46 to CPQ-48: deliver, quarantine, queue and central of the manager are killed: each is back within 5 s, with a fault line and an alert, and releases go
+    on without a reboot; nothing is lost or doubled."""
+    c = Central(t)
+    held = c.hold(4)
+    for i, role in enumerate(('deliver', 'quarantine', 'central', 'queue')):
+        pid = c.m.roles()[role, 0]
+        os.kill(pid, signal.SIGKILL)
+        began = time.monotonic()
+        wait_for(role, lambda: c.m.roles().get((role, 0), pid) not in (pid, 0), 15)
+        print('    %s is back after %.1f s' % (role, time.monotonic() - began))
+        wait_for('the release', lambda: 'released' in c.release(held[i]['id']) or len(found(c.m)) < 4 - i, 20)
+    c.delivered(4, 90)
+    assert 'pplication fault' in c.m.log() or 'ault' in c.m.cli('displayalerts'), c.m.cli('displayalerts')
+
+
+def test_a_release_is_taken_once(t):
+    """CPQ-65: either side dies at each step of a release: it arrives exactly once."""
+    for role, point in (('receive', 'bus.send.message_stored'), ('queue', 'queue.released')):
+        log = '/tmp/postern-fault.%d' % os.getpid()
+        if os.path.exists(log):
+            os.unlink(log)
+        c = Central(t)
+        held = c.hold(1)
+        c.g.stop()
+        c.g.start(env={'POSTERN_FAULT': '%s:%s:1:kill-after' % (role, point), 'POSTERN_FAULT_LOG': log, 'POSTERN_FAULT_ONCE': '1'})
+        ssh_up(c.g)
+        c.release(held[0]['id'])
+        wait_for('the fault at ' + point, lambda: os.path.exists(log), 40)
+        wait_for('the port', lambda: listens(c.g.cpq), 20)
+        c.m.cli('delivernow', 'host', 'the.cpq.release.host')
+        c.delivered(1, 60)
+        wait_for('an empty queue', lambda: re.search(r'Active Recipients +0', c.m.cli('hoststatus', 'the.cpq.release.host')), 60)
+        time.sleep(1)
+        assert len(c.arrived()) == 1
+        os.unlink(log)
+        c.g.close()
+        c.m.close()
+
+
+def test_spam_goes_back_by_its_own_class(t):
+    """CPQ-39, central.md 10: released spam goes back to its gateway as spam-release, and is delivered without another look; with hosts set it goes to those
+    by SMTP."""
+    c = Central(t)
+    held = c.hold(2, 'the.euq.queue')
+    c.release(held[0]['id'], verb='spamquarantine')
+    c.delivered(1, 40)
+    c.m.wait_log(r'from offbox IronPort Spam Quarantine')
+    other = t.sink()
+    c.m.cli('settings', 'set', 'spam_quarantine.release_hosts=127.0.0.1:%d' % other.port)
+    c.release(held[1]['id'], verb='spamquarantine')
+    wait_for('the other host', lambda: len(other.messages) == 1, 40)
+    assert len(c.arrived()) == 1
