@@ -108,3 +108,4 @@ def test_numbers_agree(t):
 
 
 test_numbers_agree.alone = True
+test_numbers_agree.by_hand = 'waits for the end of a quarter of an hour'
