@@ -201,7 +201,7 @@ def test_counters_are_equal_on_both_ends(t):
     report is the same on both ends. The clock of both is set to shortly before the end of a quarter."""
     sys.path.insert(0, os.path.join(TOP, 'tests', 'scenarios'))
     from pulling import Pair
-    left = 90
+    left = 60
     offset = (900 - time.time() % 900 - left) % 900
     begin = int(time.time() + offset) // 900 * 900
     os.environ['POSTERN_CLOCK_OFFSET_MS'] = str(int(offset * 1000))
