@@ -95,8 +95,26 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     must(s->done == s->given);
 }
 
-static const struct smtp_client_handler HANDLER = {on_connected, on_connected, on_next, on_begin, on_read,   on_downgrade,
-                                                   on_dot,       on_done,      on_news, on_news,  on_failed, on_closed};
+static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
+{
+    (void)ctx, (void)cl;
+    for (size_t i = 0; i < lines.n; i++)
+        must(lines.p[i] != '\r');
+}
+
+static const struct smtp_client_handler HANDLER = {.connected = on_connected,
+                                                   .ready = on_connected,
+                                                   .next = on_next,
+                                                   .begin = on_begin,
+                                                   .read = on_read,
+                                                   .downgrade = on_downgrade,
+                                                   .dot = on_dot,
+                                                   .done = on_done,
+                                                   .tls = on_news,
+                                                   .auth = on_news,
+                                                   .status = on_status,
+                                                   .failed = on_failed,
+                                                   .closed = on_closed};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
