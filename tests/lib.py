@@ -13,7 +13,7 @@ class Home:
     """A gateway of the real program. settings: 'path=value' strings on top of the lab's. build: directory of the executables.
     netns: it lives in this network namespace, with its usual ports on all addresses (no --lab)."""
 
-    postern, role = POSTERN, 'gateway'
+    postern, role, netns = POSTERN, 'gateway', None
 
     def __init__(self, settings=(), sink_port=None, env=None, start=True, build=None, netns=None):
         self.postern = os.path.join(build, 'postern') if build else POSTERN
