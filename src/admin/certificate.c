@@ -7,6 +7,7 @@
 #include "admin/certificate.h"
 
 #include "base/clock.h"
+#include "net/pem.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -32,67 +33,6 @@ static enum rc failed(struct err *e, const char *what)
     ERR_error_string_n(code, text, sizeof text);
     ERR_clear_error();
     return err_set(e, RC_INVALID, "%s%s%s", what, code ? ": " : "", code ? text : "");
-}
-
-/* No passphrase is ever asked on a terminal; an encrypted key is refused before any work on it. */
-static int no_passphrase(char *out, int n, int write, void *ctx)
-{
-    (void)out;
-    (void)n;
-    (void)write;
-    (void)ctx;
-    return -1;
-}
-
-static BIO *reader(struct str pem)
-{
-    return BIO_new_mem_buf(pem.n ? pem.p : "", (int)(pem.n < (1 << 24) ? pem.n : 0));
-}
-
-static X509 *first(struct str pem)
-{
-    BIO *b = reader(pem);
-    X509 *x = b ? PEM_read_bio_X509(b, NULL, no_passphrase, NULL) : NULL;
-
-    BIO_free(b);
-    return x;
-}
-
-static EVP_PKEY *key_of(struct str pem)
-{
-    BIO *b = reader(pem);
-    EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL) : NULL;
-
-    BIO_free(b);
-    return key;
-}
-
-/* What a memory BIO holds. */
-static bool drain(BIO *b, struct buf *out)
-{
-    char *p = NULL;
-    long n = BIO_get_mem_data(b, &p);
-
-    buf_add(out, str_of(p, n > 0 ? (size_t)n : 0));
-    return n > 0 && !out->failed;
-}
-
-static bool write_cert(X509 *x, struct buf *out)
-{
-    BIO *b = BIO_new(BIO_s_mem());
-    bool ok = b && PEM_write_bio_X509(b, x) && drain(b, out);
-
-    BIO_free(b);
-    return ok;
-}
-
-static bool write_key(EVP_PKEY *key, struct buf *out)
-{
-    BIO *b = BIO_new(BIO_s_secmem());
-    bool ok = b && PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL) && drain(b, out);
-
-    BIO_free(b);
-    return ok;
 }
 
 /* --- making ---------------------------------------------------------------------------------------------------------- */
@@ -144,7 +84,7 @@ enum rc certificate_self_signed(struct str host, unsigned days, struct buf *cert
     for (const char *p = name; *p; p++) /* it becomes a line of OpenSSL's extension syntax */
         if (!ascii_alpha(*p) && !ascii_digit(*p) && *p != '.' && *p != '-' && *p != '_' && *p != '*')
             rc = err_set(e, RC_INVALID, "%s is no host name", name);
-    if (rc == RC_OK && (!key || !x || !fill(x, key, name, days) || !write_cert(x, cert_out) || !write_key(key, key_out)))
+    if (rc == RC_OK && (!key || !x || !fill(x, key, name, days) || !pem_put_cert(x, cert_out) || !pem_put_key(key, key_out)))
         rc = failed(e, "The certificate cannot be made");
     X509_free(x);
     EVP_PKEY_free(key);
@@ -155,12 +95,12 @@ enum rc certificate_self_signed(struct str host, unsigned days, struct buf *cert
 
 enum rc certificate_chain(struct str pem, struct buf *out, struct err *e)
 {
-    BIO *b = reader(pem);
+    BIO *b = pem_reader(pem);
     bool any = false, written = true;
     X509 *x;
 
-    while (b && written && (x = PEM_read_bio_X509(b, NULL, no_passphrase, NULL))) {
-        written = write_cert(x, out);
+    while (written && (x = pem_next(b))) {
+        written = pem_put_cert(x, out);
         X509_free(x);
         any = true;
     }
@@ -174,8 +114,8 @@ enum rc certificate_chain(struct str pem, struct buf *out, struct err *e)
 
 enum rc certificate_check(struct str cert, struct str key, struct err *e)
 {
-    EVP_PKEY *k = key_of(key);
-    X509 *x = first(cert);
+    EVP_PKEY *k = pem_key(key);
+    X509 *x = pem_cert(cert);
     enum rc rc;
 
     if (!x)
@@ -230,7 +170,7 @@ static void add_digest(const X509 *x, BIO *b)
 
 enum rc certificate_facts(struct str cert, struct buf *out, struct err *e)
 {
-    X509 *x = first(cert);
+    X509 *x = pem_cert(cert);
     BIO *b = BIO_new(BIO_s_mem());
     int days = 0, seconds = 0;
     bool ok = x && b;
@@ -248,7 +188,7 @@ enum rc certificate_facts(struct str cert, struct buf *out, struct err *e)
             BIO_printf(b, " (in %d days)\n", days);
         add_alternatives(x, b);
         add_digest(x, b);
-        ok = drain(b, out);
+        ok = pem_drain(b, out);
     }
     BIO_free(b);
     X509_free(x);
@@ -257,7 +197,7 @@ enum rc certificate_facts(struct str cert, struct buf *out, struct err *e)
 
 enum rc certificate_mark(struct str cert, char out[9], struct err *e)
 {
-    X509 *x = first(cert);
+    X509 *x = pem_cert(cert);
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     bool ok = x && X509_digest(x, EVP_sha256(), digest, &n) && n == DIGEST;
@@ -282,16 +222,16 @@ static bool passphrase_text(struct str passphrase, char out[PASSPHRASE_MAX + 1])
 enum rc certificate_p12_read(struct str p12, struct str passphrase, struct buf *cert_out, struct buf *key_out, struct err *e)
 {
     char text[PASSPHRASE_MAX + 1] = "";
-    BIO *b = reader(p12);
+    BIO *b = pem_reader(p12);
     PKCS12 *p = b ? d2i_PKCS12_bio(b, NULL) : NULL;
     STACK_OF(X509) *rest = NULL;
     EVP_PKEY *key = NULL;
     X509 *x = NULL;
     bool ok = p && passphrase_text(passphrase, text) && PKCS12_parse(p, text, &key, &x, &rest) == 1 && key && x &&
-              write_cert(x, cert_out) && write_key(key, key_out);
+              pem_put_cert(x, cert_out) && pem_put_key(key, key_out);
 
     for (int i = 0; ok && i < sk_X509_num(rest); i++)
-        ok = write_cert(sk_X509_value(rest, i), cert_out);
+        ok = pem_put_cert(sk_X509_value(rest, i), cert_out);
     explicit_bzero(text, sizeof text);
     sk_X509_pop_free(rest, X509_free);
     X509_free(x);
@@ -305,10 +245,10 @@ enum rc certificate_p12_read(struct str p12, struct str passphrase, struct buf *
 static STACK_OF(X509) * chain_of(struct str pem)
 {
     STACK_OF(X509) *list = sk_X509_new_null();
-    BIO *b = reader(pem);
+    BIO *b = pem_reader(pem);
     X509 *x;
 
-    for (bool own = true; list && b && (x = PEM_read_bio_X509(b, NULL, no_passphrase, NULL)); own = false)
+    for (bool own = true; list && (x = pem_next(b)); own = false)
         if (own || !sk_X509_push(list, x))
             X509_free(x);
     ERR_clear_error();
@@ -321,8 +261,8 @@ enum rc certificate_p12_write(struct str cert, struct str key, struct str name, 
 {
     char text[PASSPHRASE_MAX + 1] = "", friendly[129];
     STACK_OF(X509) *rest = chain_of(cert);
-    X509 *x = first(cert);
-    EVP_PKEY *k = key_of(key);
+    X509 *x = pem_cert(cert);
+    EVP_PKEY *k = pem_key(key);
     BIO *b = BIO_new(BIO_s_mem());
     PKCS12 *p = NULL;
     bool ok = rest && x && k && b && passphrase_text(passphrase, text);
@@ -330,7 +270,7 @@ enum rc certificate_p12_write(struct str cert, struct str key, struct str name, 
     snprintf(friendly, sizeof friendly, "%.*s", STR(name));
     if (ok)
         p = PKCS12_create(text, friendly, k, x, rest, 0, 0, 0, 0, 0);
-    ok = p && i2d_PKCS12_bio(b, p) == 1 && drain(b, out);
+    ok = p && i2d_PKCS12_bio(b, p) == 1 && pem_drain(b, out);
     explicit_bzero(text, sizeof text);
     PKCS12_free(p);
     BIO_free(b);

@@ -146,7 +146,7 @@ static void a_manager_that_proved_itself_is_kept_once(void **state)
         assert_int_equal(now(&p->g)->cpq_peer.n, 1);
     }
     assert_true(str_eq(now(&p->g)->manager.items[0].serial, str_lit("42CC-DD")));
-    assert_true(str_eq(now(&p->g)->manager.items[0].ssh_key, now(&p->m)->cpq_identity.ssh_public));
+    assert_true(str_eq(now(&p->g)->manager.items[0].ssh_key, now(&p->m)->ssh_identity.public_key));
     assert_true(now(&p->g)->manager.items[0].destination);
     assert_int_equal(authority_pin(now(&p->m)->cpq_identity.certificate, pin, NULL), RC_OK);
     assert_true(str_eq(now(&p->g)->cpq_peer.items[0].fingerprint, str_c(pin)));
@@ -225,7 +225,7 @@ static void hello_makes_a_typed_key_an_enrolled_manager(void **state)
     struct err e = ERR_NONE;
     uint64_t version;
 
-    assert_int_equal(conf_draft_set(d, str_lit("manager.sma.ssh_key"), now(&p->m)->cpq_identity.ssh_public, NULL), RC_OK);
+    assert_int_equal(conf_draft_set(d, str_lit("manager.sma.ssh_key"), now(&p->m)->ssh_identity.public_key, NULL), RC_OK);
     assert_int_equal(store_commit(&p->g.admin, d, str_lit("admin"), STR_NONE, true, &version, NULL, NULL), RC_OK);
     assert_int_equal(hello(p, "other", card_of(&p->m, &p->a, STR_NONE, NULL), &e), RC_NOT_PERMITTED);
     assert_int_equal(hello(p, "sma", card_of(&p->m, &p->a, STR_NONE, NULL), &e), RC_OK);

@@ -80,10 +80,10 @@ static void need_ssh_key(struct conf_draft *d, bool *changed)
 {
     struct buf file = BUF(AUTHORITY_PEM_MAX), line = BUF(4000);
 
-    if (!d->conf.cpq_identity.ssh_key.n || !d->conf.cpq_identity.ssh_public.n) {
+    if (!d->conf.ssh_identity.key.n || !d->conf.ssh_identity.public_key.n) {
         openssh_key_make(&file, &line);
-        d->conf.cpq_identity.ssh_key = keep(d, &file);
-        d->conf.cpq_identity.ssh_public = keep(d, &line);
+        d->conf.ssh_identity.key = keep(d, &file);
+        d->conf.ssh_identity.public_key = keep(d, &line);
         *changed = true;
     }
     certificate_wipe(&file);

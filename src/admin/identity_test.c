@@ -3,6 +3,7 @@
 
 #include "admin/certificate.h"
 #include "base/clock.h"
+#include "conf/snapshot.h"
 #include "net/authority.h"
 
 #include <setjmp.h>
@@ -39,14 +40,42 @@ static void a_gateway_gets_certificate_and_key_once(void **state)
     (void)state;
     assert_true(made(d));
     assert_int_equal(authority_fits(own->certificate, own->key, str_lit("42AA-BB"), NULL), RC_OK);
-    assert_true(str_starts(own->ssh_public, str_lit("ssh-ed25519 AAAA")));
-    assert_true(str_starts(own->ssh_key, str_lit("-----BEGIN OPENSSH PRIVATE KEY-----")));
+    assert_true(str_starts(d->conf.ssh_identity.public_key, str_lit("ssh-ed25519 AAAA")));
+    assert_true(str_starts(d->conf.ssh_identity.key, str_lit("-----BEGIN OPENSSH PRIVATE KEY-----")));
     assert_int_equal(d->conf.cpq_authority.key.n, 0); /* only a manager has one */
     key = own->key;
-    ssh = own->ssh_key;
+    ssh = d->conf.ssh_identity.key;
     assert_false(made(d));
     assert_ptr_equal(key.p, own->key.p);
-    assert_ptr_equal(ssh.p, own->ssh_key.p);
+    assert_ptr_equal(ssh.p, d->conf.ssh_identity.key.p);
+    conf_draft_free(d);
+}
+
+static bool is_told(const struct conf_draft *d, const char *role, struct str secret)
+{
+    struct buf blob = BUF(1 << 24);
+    bool found;
+
+    conf_encode(&d->conf, role, &blob);
+    assert_false(blob.failed);
+    found = str_find_str(buf_str(&blob), secret) < blob.n;
+    buf_done(&blob);
+    return found;
+}
+
+/* Who is taken over has the keys of his own work and no others. */
+static void each_role_is_told_its_own_keys_alone(void **state)
+{
+    static const char *const roles[] = {"receive", "deliver", "quarantine", "central", "shell", "scan", "record"};
+    struct conf_draft *d = draft("manager", "42AA-BB");
+
+    (void)state;
+    assert_true(made(d));
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        assert_int_equal(is_told(d, roles[i], d->conf.cpq_identity.key), i < 4);
+        assert_int_equal(is_told(d, roles[i], d->conf.ssh_identity.key), i == 3);
+        assert_false(is_told(d, roles[i], d->conf.cpq_authority.key));
+    }
     conf_draft_free(d);
 }
 
@@ -104,7 +133,7 @@ static void what_is_no_honest_request_is_not_signed(void **state)
     assert_int_equal(authority_sign(ca, key, buf_str(&request), str_lit("42AA-BC"), &cert, &e), RC_INVALID);
     assert_string_equal(err_text(&e), "The certificate request is for another serial number");
     assert_int_equal(authority_sign(ca, key, str_lit("nothing"), str_lit("42AA-BB"), &cert, NULL), RC_INVALID);
-    assert_int_equal(authority_sign(ca, g->conf.cpq_identity.ssh_key, buf_str(&request), str_lit("42AA-BB"), &cert, NULL),
+    assert_int_equal(authority_sign(ca, g->conf.ssh_identity.key, buf_str(&request), str_lit("42AA-BB"), &cert, NULL),
                      RC_INVALID);
     for (size_t i = 100; i < request.n - 60; i += 37) { /* changed on its way: some other text, never another key signed */
         char was = request.p[i];
@@ -141,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gateway_gets_certificate_and_key_once),
+        cmocka_unit_test(each_role_is_told_its_own_keys_alone),
         cmocka_unit_test(without_a_serial_number_nothing_is_made),
         cmocka_unit_test(a_manager_signs_what_a_gateway_asks_for),
         cmocka_unit_test(what_is_no_honest_request_is_not_signed),

@@ -143,8 +143,10 @@ static void keep_identity(const struct admin *a, struct conf_draft *d)
 {
     const struct conf_cpq_identity *i = &d->conf.cpq_identity;
 
-    if (is_foreign(a, d, i->key) || is_foreign(a, d, i->next_key) || is_foreign(a, d, i->ssh_key))
+    if (is_foreign(a, d, i->key) || is_foreign(a, d, i->next_key))
         keep_ours(a, d, "cpq_identity");
+    if (is_foreign(a, d, d->conf.ssh_identity.key))
+        keep_ours(a, d, "ssh_identity");
     if (is_foreign(a, d, d->conf.cpq_authority.key))
         keep_ours(a, d, "cpq_authority");
 }

@@ -133,11 +133,11 @@ static void key(struct verb_call *c)
 {
     const struct conf *now = &c->admin->current->conf;
 
-    buf_addf(&c->text, "%.*s %.*s\n", STR(now->cpq_identity.ssh_public), STR(now->system.hostname));
+    buf_addf(&c->text, "%.*s %.*s\n", STR(now->ssh_identity.public_key), STR(now->system.hostname));
     buf_add(&c->json, str_lit("{\"ssh_key\":"));
-    json_str(&c->json, now->cpq_identity.ssh_public);
+    json_str(&c->json, now->ssh_identity.public_key);
     buf_addc(&c->json, '}');
-    verb_end(c, now->cpq_identity.ssh_public.n ? RC_OK : RC_UNAVAILABLE);
+    verb_end(c, now->ssh_identity.public_key.n ? RC_OK : RC_UNAVAILABLE);
 }
 
 static void token(struct verb_call *c)

@@ -82,25 +82,22 @@ void mgmt_err(struct verb_call *c, unsigned code, const char *fmt, ...)
     end(c);
 }
 
+/* Those codes of HTTP that the verbs know (central.md 4) mean the same here. */
+static unsigned code_of(enum rc rc)
+{
+    static const int known[] = {400, 403, 404, 409, 429, 503};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (rc_info(rc)->http == known[i])
+            return (unsigned)known[i];
+    return 500;
+}
+
 void mgmt_fail(struct verb_call *c, enum rc rc, struct str text)
 {
-    unsigned code = 500;
-
-    if (rc == RC_NOT_PERMITTED)
-        code = 403;
-    else if (rc == RC_NOT_FOUND)
-        code = 404;
-    else if (rc == RC_EXISTS || rc == RC_CONFLICT || rc == RC_WRONG_ORDER)
-        code = 409;
-    else if (rc == RC_LIMIT)
-        code = 429;
-    else if (rc == RC_UNAVAILABLE)
-        code = 503;
-    else if (rc == RC_INVALID || rc == RC_SYNTAX)
-        code = 400;
     text = str_trim(text);
     text = text.n ? text : str_c(rc_info(rc)->text);
-    mgmt_err(c, code, "%.*s", STR(str_first(text, 300)));
+    mgmt_err(c, code_of(rc), "%.*s", STR(str_first(text, 300)));
 }
 
 /* --- segments: asked of record

@@ -163,11 +163,11 @@ static void go_hello(struct meeting *m)
     struct err e = ERR_NONE;
     char *key;
 
-    if (!m->call->central->conf || !m->call->central->conf->cpq_identity.ssh_key.n) {
+    if (!m->call->central->conf || !m->call->central->conf->ssh_identity.key.n) {
         fail(m, err_set(&e, RC_UNAVAILABLE, "this manager has no SSH key yet"), &e);
         return;
     }
-    key = copy(m->call->central->conf->cpq_identity.ssh_key);
+    key = copy(m->call->central->conf->ssh_identity.key);
     dial.key = key;
     line_once(m->call->central, &dial, say_hello, said_hello, m);
     wipe(key);

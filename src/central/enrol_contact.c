@@ -168,7 +168,7 @@ static char *parting_card(const struct conf *conf)
 
 static void part(struct central *c, const struct conf *conf, const struct conf_appliance *x)
 {
-    char path[4096], *address = copy(x->address), *host_key = copy(x->host_key), *key = copy(conf->cpq_identity.ssh_key);
+    char path[4096], *address = copy(x->address), *host_key = copy(x->host_key), *key = copy(conf->ssh_identity.key);
     struct parting *p = calloc(1, sizeof *p);
     struct ssh_dial dial = {.port = (uint16_t)x->port,
                             .user = "manager",

@@ -289,7 +289,7 @@ void verb_enrol_test(struct central_call *call)
     t->serial = word(&call->args);
     t->services = word(&call->args);
     t->card = word(&call->args);
-    must((t->key = conf ? strndup(conf->cpq_identity.ssh_key.p, conf->cpq_identity.ssh_key.n) : strdup("")));
+    must((t->key = conf ? strndup(conf->ssh_identity.key.p, conf->ssh_identity.key.n) : strdup("")));
     take_link(t, appliance_find(call->central, str_c(name)));
     free(name);
     free(port);

@@ -76,13 +76,13 @@ enum rc dial_appliance(const struct central *c, const struct conf_appliance *a, 
 
     if (!a->host_key.n)
         return err_set(e, RC_INVALID, "no host key is known: the connection was never established");
-    if (!c->conf->cpq_identity.ssh_key.n)
+    if (!c->conf->ssh_identity.key.n)
         return err_set(e, RC_INVALID, "this manager has no SSH key yet");
     TRY(address_of(c, a, &address, e));
     *out = (struct dial_own){.dial = {.address = address,
                                       .port = (uint16_t)a->port,
                                       .user = copy(str_lit("manager")),
-                                      .key = copy(c->conf->cpq_identity.ssh_key),
+                                      .key = copy(c->conf->ssh_identity.key),
                                       .passphrase = copy(STR_NONE),
                                       .host_key = copy(a->host_key),
                                       .connect_ms = c->o.connect_ms,

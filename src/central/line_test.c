@@ -58,7 +58,7 @@ static void settings(const char *host_key, const char *serial, const char *more)
     for (char *p = pem; *p; p++)
         *p = *p == '\n' ? ' ' : *p; /* a setting is one line; libssh takes this too */
     snprintf(w.settings, sizeof w.settings,
-             "system.serial=MANAGER-1\nsystem.role=manager\ncpq_identity.ssh_key=%s\nappliance.gate.address=127.0.0.1\n"
+             "system.serial=MANAGER-1\nsystem.role=manager\nssh_identity.key=%s\nappliance.gate.address=127.0.0.1\n"
              "appliance.gate.port=%u\nappliance.gate.serial=%s\nappliance.gate.host_key=%s\nappliance.gate.tracking=yes\n%s",
              pem, gateway_testing_port(w.gateway), serial, host_key, more);
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "central/link_words.h"
 #include "conf/conf.h"
+#include "net/socket.h"
 
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -34,8 +35,6 @@ void link_stop_forget(struct link_stop *s, int fd);
 /* --- TLS
  * --------------------------------------------------------------------------------------------------------------------- */
 
-enum { LINK_PRINT = 64 };
-
 /* Whom a handshake takes, and whom it found. */
 struct link_pins {
     const struct conf *conf;       /* cpq_peer */
@@ -43,7 +42,7 @@ struct link_pins {
     uint64_t role;                 /* as in cpq_peer.role */
     bool anyone;                   /* a token is open: strangers too, certificate or none */
     char found[LINK_WORD_MAX + 1]; /* serial of the row; empty = a stranger */
-    char print[LINK_PRINT + 1];    /* SHA-256 of the public key that was shown */
+    char print[TLS_PRINT + 1];     /* SHA-256 of the public key that was shown */
 };
 
 struct link_io {

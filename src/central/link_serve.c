@@ -98,7 +98,7 @@ static enum rc check_server(struct near *n, struct err *e)
 static enum rc log_in(struct near *n, struct err *e)
 {
     const struct link_job *j = n->job;
-    struct str pem = j->token_key.n ? j->token_key : j->conf->cpq_identity.ssh_key;
+    struct str pem = j->token_key.n ? j->token_key : j->conf->ssh_identity.key;
     char *text = strndup(pem.p ? pem.p : "", pem.n);
     ssh_key key = NULL;
     int result = text ? ssh_pki_import_privkey_base64(text, NULL, NULL, NULL, &key) : SSH_ERROR;
@@ -107,7 +107,7 @@ static enum rc log_in(struct near *n, struct err *e)
         explicit_bzero(text, pem.n);
     free(text);
     if (result != SSH_OK)
-        return err_set(e, RC_INVALID, "no SSH key of our own (cpq_identity.ssh_key)");
+        return err_set(e, RC_INVALID, "no SSH key of our own (ssh_identity.key)");
     result = ssh_userauth_publickey(n->session, NULL, key);
     ssh_key_free(key);
     if (result == SSH_AUTH_SUCCESS)

@@ -6,8 +6,9 @@
  */
 #include "central/link_io.h"
 
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+#include "net/pem.h"
+#include "net/tls_identity.h"
+
 #include <string.h>
 
 static const unsigned char protocol[] = "\x0epostern-link/1"; /* length, name */
@@ -16,24 +17,6 @@ static const char ciphers[] = "HIGH:!aNULL:!eNULL:!EXPORT:!MD5:!RC4:!3DES";
 
 /* --- pins
  * ------------------------------------------------------------------------------------------------------------------- */
-
-static void print_of(const X509 *cert, char out[LINK_PRINT + 1])
-{
-    static const char digits[] = "0123456789abcdef";
-    unsigned char sum[EVP_MAX_MD_SIZE], *der = NULL;
-    unsigned n = 0;
-    int size = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der) : -1;
-
-    out[0] = '\0';
-    if (size > 0 && EVP_Digest(der, (size_t)size, sum, &n, EVP_sha256(), NULL) == 1 && 2 * n == LINK_PRINT) {
-        for (size_t i = 0; i < n; i++) {
-            out[2 * i] = digits[sum[i] >> 4];
-            out[2 * i + 1] = digits[sum[i] & 15];
-        }
-        out[LINK_PRINT] = '\0';
-    }
-    OPENSSL_free(der);
-}
 
 static bool find(struct link_pins *p)
 {
@@ -54,8 +37,7 @@ static int check(X509_STORE_CTX *store, void *arg)
 {
     struct link_pins *p = arg;
 
-    print_of(X509_STORE_CTX_get0_cert(store), p->print);
-    if ((p->print[0] && find(p)) || p->anyone) {
+    if ((pem_pin_cert(X509_STORE_CTX_get0_cert(store), p->print) && find(p)) || p->anyone) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
@@ -63,35 +45,8 @@ static int check(X509_STORE_CTX *store, void *arg)
     return 0;
 }
 
-/* --- our own certificate
- * ------------------------------------------------------------------------------------------------------ */
-
-static bool use_chain(SSL_CTX *ctx, struct str pem)
-{
-    BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
-    X509 *cert = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL, *more;
-    bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
-
-    while (ok && (more = PEM_read_bio_X509(b, NULL, NULL, NULL)))
-        if (SSL_CTX_add0_chain_cert(ctx, more) != 1) {
-            X509_free(more);
-            ok = false;
-        }
-    X509_free(cert);
-    BIO_free(b);
-    return ok;
-}
-
-static bool use_key(SSL_CTX *ctx, struct str pem)
-{
-    BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
-    EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, NULL, NULL) : NULL;
-    bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
-
-    EVP_PKEY_free(key);
-    BIO_free(b);
-    return ok;
-}
+/* --- contexts
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static int choose(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in, unsigned n_in, void *arg)
 {
@@ -112,7 +67,7 @@ static enum rc context(bool server, bool alpn, struct link_pins *p, SSL_CTX **ou
     bool ok = ctx && SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(ctx, ciphers) == 1;
 
     if (ok && own->certificate.n)
-        ok = use_chain(ctx, own->certificate) && use_key(ctx, own->key);
+        ok = tls_identity(ctx, own->certificate, own->key, NULL) == RC_OK;
     else if (ok && !p->anyone)
         ok = false;
     if (ok && alpn && !server)

@@ -239,7 +239,7 @@ static void begin(unsigned segments, const char *more)
     for (char *p = pem; *p; p++)
         *p = *p == '\n' ? ' ' : *p;
     snprintf(w.settings, sizeof w.settings,
-             "system.serial=MANAGER-1\nsystem.role=manager\ncpq_identity.ssh_key=%s\ncentral.pull_every_ms=1s\n"
+             "system.serial=MANAGER-1\nsystem.role=manager\nssh_identity.key=%s\ncentral.pull_every_ms=1s\n"
              "appliance.gate.address=127.0.0.1\nappliance.gate.port=%u\nappliance.gate.serial=GATE-1\n"
              "appliance.gate.host_key=%s\nappliance.gate.tracking=yes\n%s",
              pem, gateway_testing_port(w.gateway), gateway_testing_host_key(w.gateway), more);

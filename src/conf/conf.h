@@ -251,6 +251,9 @@ struct conf_pvo {
 struct conf_cpq_identity {
 #include "spec/settings/cpq_identity.def"
 };
+struct conf_ssh_identity {
+#include "spec/settings/ssh_identity.def"
+};
 struct conf_cpq_authority {
 #include "spec/settings/cpq_authority.def"
 };

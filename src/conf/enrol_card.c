@@ -173,13 +173,13 @@ enum rc enrol_card_own(const struct conf *c, struct str partner, struct arena *a
                              .host = c->system.hostname,
                              .ver = str_lit(PRODUCT_RELEASE),
                              .address = address_of(c),
-                             .ssh_key = c->cpq_identity.ssh_public,
+                             .ssh_key = c->ssh_identity.public_key,
                              .proto = ENROL_PROTO,
                              .pvo_port = c->system.role == ROLE_OF_MANAGER ? c->cpq_listener.port : 0,
                              .spam_port = c->system.role == ROLE_OF_MANAGER ? c->euq_listener.port : 0};
     char pin[AUTHORITY_PIN + 1];
 
-    if (!c->cpq_identity.certificate.n || !c->cpq_identity.ssh_public.n)
+    if (!c->cpq_identity.certificate.n || !c->ssh_identity.public_key.n)
         return err_set(e, RC_UNAVAILABLE, "this appliance has no certificate and SSH key yet");
     TRY(authority_pin(c->cpq_identity.certificate, pin, e));
     own.print = arena_str(a, str_c(pin));

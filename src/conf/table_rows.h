@@ -318,6 +318,11 @@ static const struct conf_setting rows_cpq_identity[] = {
 #include "spec/settings/cpq_identity.def"
     {.name = NULL}};
 #undef OWNER
+#define OWNER conf_ssh_identity
+static const struct conf_setting rows_ssh_identity[] = {
+#include "spec/settings/ssh_identity.def"
+    {.name = NULL}};
+#undef OWNER
 #define OWNER conf_cpq_authority
 static const struct conf_setting rows_cpq_authority[] = {
 #include "spec/settings/cpq_authority.def"

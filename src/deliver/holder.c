@@ -137,9 +137,14 @@ static struct str rids_of(struct deliver *d, const struct piece *p)
     return buf_str(&d->rids);
 }
 
+static bool is_spam(const struct link *l)
+{
+    return l->to->class == CPQ_SPAM || l->to->class == CPQ_SPAM_RELEASE;
+}
+
 void holder_connected(struct link *l)
 {
-    if (!l->central && l->to->class == CPQ_SPAM)
+    if (!l->central && is_spam(l))
         l->rcid = board_next(l->to->d->o.board, NUMBER_RCID);
 }
 
@@ -148,11 +153,12 @@ void holder_begin(struct link *l, const struct piece *p)
     struct deliver *d = l->to->d;
 
     if (l->to->release)
-        releaser_begin(l, p);
+        event(d->o.events, release_start, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p), .spam = is_spam(l),
+              .via_link = l->via_link);
     else if (l->central)
-        event(d->o.events, hold_start, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p),
-              .spam = l->to->class == CPQ_SPAM, .via_link = l->via_link);
-    else if (l->to->class == CPQ_SPAM)
+        event(d->o.events, hold_start, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p), .spam = is_spam(l),
+              .via_link = l->via_link);
+    else if (is_spam(l))
         event(d->o.events, spam_transfer_start, .rcid = l->rcid, .mid = p->mid);
 }
 
@@ -160,22 +166,18 @@ static void say_taken(struct link *l, struct piece *p, const struct delivery_res
 {
     struct deliver *d = l->to->d;
 
-    if (l->to->release) {
-        releaser_taken(l, p, r);
-        return;
-    }
     if (!l->central) {
-        if (l->to->class == CPQ_SPAM)
+        if (is_spam(l))
             event(d->o.events, spam_transfer_done, .rcid = l->rcid, .mid = p->mid);
         return;
     }
-    event(d->o.events, hold_done, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p), .spam = l->to->class == CPQ_SPAM);
+    event(d->o.events, hold_done, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p), .spam = is_spam(l));
     event(d->o.events, delivery_response, .mid = p->mid, .rids = rids_of(d, p), .response = r->text);
 }
 
 static void say_refused(struct link *l, const struct piece *p, const struct delivery_result *r)
 {
-    if (!l->central && l->to->class == CPQ_SPAM)
+    if (!l->central && is_spam(l))
         event(l->to->d->o.events, spam_transfer_rejected, .rcid = l->rcid, .mid = p->mid);
     event(l->to->d->o.events, quarantine_refused, .mid = p->mid, .code = r->code, .why = r->text);
 }
@@ -272,7 +274,7 @@ void holder_failed(struct link *l, const struct piece *p, const struct smtp_clie
         l->to->refusing = f->code == 550;
         return;
     }
-    if (l->to->class == CPQ_SPAM && p)
+    if (is_spam(l) && p)
         event(ev, spam_transfer_failed, .rcid = l->rcid, .mid = p->mid, .ip = LOCAL, .why = f->text);
     event(ev, quarantine_unreachable, .class = str_c(cpq_class_name(l->to->class)), .why = f->text);
 }

@@ -254,9 +254,6 @@ void releaser_done(struct destination *to);
 struct conversation *releaser_connect(struct link *l);
 /* Serial and number of the origin. */
 enum rc releaser_origin(struct arena *a, struct str meta, struct cpq_facts *f, struct err *e);
-/* Lines of a delivery: begun; taken. */
-void releaser_begin(struct link *l, const struct piece *p);
-void releaser_taken(struct link *l, struct piece *p, const struct delivery_result *r);
 
 /* facts.c: what `hoststatus` shows of a destination, told to queue. */
 void facts_resolved(struct destination *to, struct str mx);

@@ -171,9 +171,8 @@ void probe_resolved(struct destination *to, const struct no_hop *none)
         p->host = to->hops->host;
         ip_text(&to->hops->ip, p->ip);
         p->port = to->hops->ip.port;
-        if (link_open(to, 0))
-            return;
-        return; /* it has closed */
+        link_open(to, 0); /* when it cannot, it has closed already */
+        return;
     }
     snprintf(p->why, sizeof p->why, "%.*s", STR(none ? str_first(none->text, 250) : str_lit("no address")));
     finish(p);

@@ -142,29 +142,3 @@ enum rc releaser_origin(struct arena *a, struct str meta, struct cpq_facts *f, s
         return err_set(e, RC_CORRUPT, "metadata of a release names no origin");
     return RC_OK;
 }
-
-static struct str rids_of(struct deliver *d, const struct piece *p)
-{
-    buf_clear(&d->rids);
-    for (size_t i = 0; i < p->n_recipients; i++)
-        buf_put_varint(&d->rids, p->recipients[i]);
-    return buf_str(&d->rids);
-}
-
-void releaser_begin(struct link *l, const struct piece *p)
-{
-    struct deliver *d = l->to->d;
-    bool spam = l->to->class == CPQ_SPAM_RELEASE;
-
-    event(d->o.events, release_start, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p), .spam = spam,
-          .via_link = l->via_link);
-}
-
-void releaser_taken(struct link *l, struct piece *p, const struct delivery_result *r)
-{
-    struct deliver *d = l->to->d;
-
-    event(d->o.events, hold_done, .dcid = l->dcid, .mid = p->mid, .rids = rids_of(d, p),
-          .spam = l->to->class == CPQ_SPAM_RELEASE);
-    event(d->o.events, delivery_response, .mid = p->mid, .rids = rids_of(d, p), .response = r->text);
-}

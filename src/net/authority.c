@@ -7,91 +7,20 @@
 #include "net/authority.h"
 
 #include "base/clock.h"
+#include "net/pem.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
-enum { AUTHORITY_OWN_DAYS = 7300, DIGEST = 32, SERIAL_MAX = 64 };
+enum { AUTHORITY_OWN_DAYS = 7300, SERIAL_MAX = 64 };
+_Static_assert((int)AUTHORITY_PIN == (int)PEM_PIN, "one form of pins");
 
 static enum rc failed(struct err *e, const char *what)
 {
     ERR_clear_error();
     return err_set(e, RC_INVALID, "%s", what);
-}
-
-/* Encrypted PEM is refused, nobody is asked. */
-static int no_passphrase(char *out, int n, int write, void *ctx)
-{
-    (void)out;
-    (void)n;
-    (void)write;
-    (void)ctx;
-    return -1;
-}
-
-static BIO *reader(struct str pem)
-{
-    return pem.n && pem.n <= AUTHORITY_PEM_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-}
-
-static X509 *cert_of(struct str pem)
-{
-    BIO *b = reader(pem);
-    X509 *x = b ? PEM_read_bio_X509(b, NULL, no_passphrase, NULL) : NULL;
-
-    BIO_free(b);
-    ERR_clear_error();
-    return x;
-}
-
-static EVP_PKEY *key_of(struct str pem)
-{
-    BIO *b = reader(pem);
-    EVP_PKEY *k = b ? PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL) : NULL;
-
-    BIO_free(b);
-    ERR_clear_error();
-    return k;
-}
-
-static X509_REQ *request_of(struct str pem)
-{
-    BIO *b = reader(pem);
-    X509_REQ *r = b ? PEM_read_bio_X509_REQ(b, NULL, no_passphrase, NULL) : NULL;
-
-    BIO_free(b);
-    ERR_clear_error();
-    return r;
-}
-
-static bool drain(BIO *b, struct buf *out)
-{
-    char *p = NULL;
-    long n = BIO_get_mem_data(b, &p);
-
-    buf_add(out, str_of(p, n > 0 ? (size_t)n : 0));
-    return n > 0 && !out->failed;
-}
-
-static bool write_cert(X509 *x, struct buf *out)
-{
-    BIO *b = BIO_new(BIO_s_mem());
-    bool ok = b && PEM_write_bio_X509(b, x) && drain(b, out);
-
-    BIO_free(b);
-    return ok;
-}
-
-static bool write_key(EVP_PKEY *k, struct buf *out)
-{
-    BIO *b = BIO_new(BIO_s_secmem());
-    bool ok = b && PEM_write_bio_PrivateKey(b, k, NULL, NULL, 0, NULL, NULL) && drain(b, out);
-
-    BIO_free(b);
-    return ok;
 }
 
 /* --- making -------------------------------------------------------------------------------------------------------- */
@@ -137,7 +66,7 @@ static enum rc make(struct str serial, EVP_PKEY *key, X509 *issuer, EVP_PKEY *is
               X509_set_pubkey(x, key) && add_name(X509_get_subject_name(x), serial) &&
               X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) &&
               marks(x, issuer ? issuer : x, authority) && X509_sign(x, issuer_key ? issuer_key : key, EVP_sha256()) &&
-              write_cert(x, cert_out);
+              pem_put_cert(x, cert_out);
 
     X509_free(x);
     return ok ? RC_OK : failed(e, "The certificate cannot be made");
@@ -148,7 +77,7 @@ enum rc authority_make(struct str serial, struct buf *cert_out, struct buf *key_
     EVP_PKEY *key = EVP_EC_gen("P-256");
     enum rc rc = make(serial, key, NULL, NULL, true, cert_out, e);
 
-    if (rc == RC_OK && !write_key(key, key_out))
+    if (rc == RC_OK && !pem_put_key(key, key_out))
         rc = failed(e, "The key cannot be written");
     EVP_PKEY_free(key);
     return rc;
@@ -157,7 +86,7 @@ enum rc authority_make(struct str serial, struct buf *cert_out, struct buf *key_
 enum rc authority_key(struct buf *key_out, struct err *e)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    bool ok = key && write_key(key, key_out);
+    bool ok = key && pem_put_key(key, key_out);
 
     EVP_PKEY_free(key);
     return ok ? RC_OK : failed(e, "The key cannot be made");
@@ -165,7 +94,7 @@ enum rc authority_key(struct buf *key_out, struct err *e)
 
 enum rc authority_self_sign(struct str serial, struct str key, struct buf *cert_out, struct err *e)
 {
-    EVP_PKEY *k = key_of(key);
+    EVP_PKEY *k = pem_key(key);
     enum rc rc = make(serial, k, NULL, NULL, false, cert_out, e);
 
     EVP_PKEY_free(k);
@@ -174,14 +103,11 @@ enum rc authority_self_sign(struct str serial, struct str key, struct buf *cert_
 
 enum rc authority_request(struct str serial, struct str key, struct buf *request_out, struct err *e)
 {
-    EVP_PKEY *k = key_of(key);
+    EVP_PKEY *k = pem_key(key);
     X509_REQ *r = X509_REQ_new();
-    BIO *b = BIO_new(BIO_s_mem());
-    bool ok = k && r && b && X509_REQ_set_version(r, 0) && add_name(X509_REQ_get_subject_name(r), serial) &&
-              X509_REQ_set_pubkey(r, k) && X509_REQ_sign(r, k, EVP_sha256()) && PEM_write_bio_X509_REQ(b, r) &&
-              drain(b, request_out);
+    bool ok = k && r && X509_REQ_set_version(r, 0) && add_name(X509_REQ_get_subject_name(r), serial) &&
+              X509_REQ_set_pubkey(r, k) && X509_REQ_sign(r, k, EVP_sha256()) && pem_put_request(r, request_out);
 
-    BIO_free(b);
     X509_REQ_free(r);
     EVP_PKEY_free(k);
     return ok ? RC_OK : failed(e, "The certificate request cannot be made");
@@ -209,9 +135,9 @@ static bool is_p256(const EVP_PKEY *key)
 enum rc authority_sign(struct str authority, struct str authority_key, struct str request, struct str serial,
                        struct buf *cert_out, struct err *e)
 {
-    X509_REQ *r = request_of(request);
-    X509 *issuer = cert_of(authority);
-    EVP_PKEY *issuer_key = key_of(authority_key), *key = r ? X509_REQ_get0_pubkey(r) : NULL;
+    X509_REQ *r = pem_request(request);
+    X509 *issuer = pem_cert(authority);
+    EVP_PKEY *issuer_key = pem_key(authority_key), *key = r ? X509_REQ_get0_pubkey(r) : NULL;
     enum rc rc;
 
     if (!issuer || !issuer_key)
@@ -234,33 +160,23 @@ enum rc authority_sign(struct str authority, struct str authority_key, struct st
 
 /* --- looking at them ------------------------------------------------------------------------------------------------- */
 
-static enum rc pin(EVP_PKEY *key, char out[AUTHORITY_PIN + 1], struct err *e)
+static enum rc pin(const EVP_PKEY *key, char out[AUTHORITY_PIN + 1], struct err *e)
 {
-    unsigned char *der = NULL, sum[EVP_MAX_MD_SIZE];
-    int n = key ? i2d_PUBKEY(key, &der) : -1;
-    unsigned got = 0;
-    bool ok = n > 0 && EVP_Digest(der, (size_t)n, sum, &got, EVP_sha256(), NULL) == 1 && got == DIGEST;
-
-    OPENSSL_free(der);
-    if (!ok)
-        return failed(e, "The public key cannot be read");
-    for (size_t i = 0; i < DIGEST; i++)
-        snprintf(out + 2 * i, 3, "%02x", sum[i]);
-    return RC_OK;
+    return pem_pin_key(key, out) ? RC_OK : failed(e, "The public key cannot be read");
 }
 
 enum rc authority_pin(struct str cert, char out[AUTHORITY_PIN + 1], struct err *e)
 {
-    X509 *x = cert_of(cert);
-    enum rc rc = pin(x ? X509_get0_pubkey(x) : NULL, out, e);
+    X509 *x = pem_cert(cert);
+    bool ok = pem_pin_cert(x, out); /* its octets as they stand: what TLS compares */
 
     X509_free(x);
-    return rc;
+    return ok ? RC_OK : failed(e, "The public key cannot be read");
 }
 
 enum rc authority_request_pin(struct str request, char out[AUTHORITY_PIN + 1], struct err *e)
 {
-    X509_REQ *r = request_of(request);
+    X509_REQ *r = pem_request(request);
     enum rc rc = pin(r ? X509_REQ_get0_pubkey(r) : NULL, out, e);
 
     X509_REQ_free(r);
@@ -269,7 +185,7 @@ enum rc authority_request_pin(struct str request, char out[AUTHORITY_PIN + 1], s
 
 enum rc authority_key_pin(struct str key, char out[AUTHORITY_PIN + 1], struct err *e)
 {
-    EVP_PKEY *k = key_of(key);
+    EVP_PKEY *k = pem_key(key);
     enum rc rc = pin(k, out, e);
 
     EVP_PKEY_free(k);
@@ -278,17 +194,18 @@ enum rc authority_key_pin(struct str key, char out[AUTHORITY_PIN + 1], struct er
 
 bool authority_is_own(struct str cert)
 {
-    X509 *x = cert_of(cert);
+    X509 *x = pem_cert(cert);
     bool own = x && X509_NAME_cmp(X509_get_subject_name(x), X509_get_issuer_name(x)) == 0;
 
     X509_free(x);
+    ERR_clear_error();
     return own;
 }
 
 enum rc authority_fits(struct str cert, struct str key, struct str serial, struct err *e)
 {
-    X509 *x = cert_of(cert);
-    EVP_PKEY *k = key_of(key);
+    X509 *x = pem_cert(cert);
+    EVP_PKEY *k = pem_key(key);
     enum rc rc = RC_OK;
 
     if (!x)
@@ -316,12 +233,13 @@ static bool time_of(const ASN1_TIME *t, uint64_t *out)
 /* Is now behind this part of its time? */
 static bool is_behind(struct str cert, uint64_t now_ms, uint64_t part, uint64_t parts)
 {
-    X509 *x = cert_of(cert);
+    X509 *x = pem_cert(cert);
     uint64_t from, until;
     bool over = x && time_of(X509_get0_notBefore(x), &from) && time_of(X509_get0_notAfter(x), &until) && until > from &&
                 now_ms > from + (until - from) / parts * part;
 
     X509_free(x);
+    ERR_clear_error();
     return over;
 }
 

@@ -32,9 +32,8 @@ enum rc tls_client_new(struct str ciphers, uint64_t min_version, struct str ca_f
 /* A client that shows the certificate of the options and takes none but pinned servers (central.md 7.1): cert_pem, key_pem,
  * ciphers, min_version and pins count, pinned is implied. */
 enum rc tls_client_pinned(const struct tls_server_options *o, struct tls_context **out, struct err *e);
-/* What a certificate is pinned by: 64 digits and a NUL. RC_INVALID: no certificate in it. */
+/* Digits of a pin (net/pem.h makes it). */
 enum { TLS_PRINT = 64 };
-enum rc tls_print(struct str cert_pem, char out[TLS_PRINT + 1], struct err *e);
 struct tls_context *tls_ref(struct tls_context *t);
 void tls_unref(struct tls_context *t);
 

@@ -7,6 +7,7 @@
 #include "net/tls_private.h"
 
 #include "base/must.h"
+#include "net/pem.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -63,8 +64,7 @@ static enum rc set_common(SSL_CTX *ctx, struct str ciphers, uint64_t min_version
 
 static enum rc load_key(SSL_CTX *ctx, struct str pem, struct err *e)
 {
-    BIO *bio = BIO_new_mem_buf(pem.n ? pem.p : "", (int)pem.n);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
+    EVP_PKEY *key = pem_key(pem);
     enum rc rc = RC_OK;
 
     if (!key)
@@ -72,20 +72,19 @@ static enum rc load_key(SSL_CTX *ctx, struct str pem, struct err *e)
     else if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
         rc = ssl_failed(e, "private key and certificate");
     EVP_PKEY_free(key);
-    BIO_free(bio);
     return rc;
 }
 
 static enum rc load_chain(SSL_CTX *ctx, struct str pem, struct err *e)
 {
-    BIO *bio = BIO_new_mem_buf(pem.n ? pem.p : "", (int)pem.n);
-    X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, (void *)"");
+    BIO *bio = pem_reader(pem);
+    X509 *cert = bio ? PEM_read_bio_X509_AUX(bio, NULL, NULL, (void *)"") : NULL;
     enum rc rc = RC_OK;
 
     if (!cert || SSL_CTX_use_certificate(ctx, cert) != 1)
         rc = ssl_failed(e, "certificate");
     X509_free(cert);
-    while (rc == RC_OK && (cert = PEM_read_bio_X509(bio, NULL, NULL, (void *)"")))
+    while (rc == RC_OK && (cert = pem_next(bio)))
         if (SSL_CTX_add0_chain_cert(ctx, cert) != 1) {
             X509_free(cert);
             rc = ssl_failed(e, "certificate chain");
@@ -97,12 +96,12 @@ static enum rc load_chain(SSL_CTX *ctx, struct str pem, struct err *e)
 
 static enum rc load_ca_pem(SSL_CTX *ctx, struct str pem, struct err *e)
 {
-    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    BIO *bio = pem_reader(pem);
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
     X509 *cert;
     size_t n = 0;
 
-    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, (void *)""))) {
+    while ((cert = pem_next(bio))) {
         n += X509_STORE_add_cert(store, cert) == 1;
         SSL_CTX_add_client_CA(ctx, cert);
         X509_free(cert);
@@ -122,11 +121,16 @@ static int note_only(int ok, X509_STORE_CTX *store)
     return 1;
 }
 
+enum rc tls_identity(SSL_CTX *ctx, struct str cert_pem, struct str key_pem, struct err *e)
+{
+    TRY(load_chain(ctx, cert_pem, e));
+    return load_key(ctx, key_pem, e);
+}
+
 enum rc tls_own(SSL_CTX *ctx, const struct tls_server_options *o, struct err *e)
 {
     TRY(set_common(ctx, o->ciphers, o->min_version, e));
-    TRY(load_chain(ctx, o->cert_pem, e));
-    return load_key(ctx, o->key_pem, e);
+    return tls_identity(ctx, o->cert_pem, o->key_pem, e);
 }
 
 static enum rc server_setup(SSL_CTX *ctx, const struct tls_server_options *o, struct err *e)

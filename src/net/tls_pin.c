@@ -6,39 +6,14 @@
  * stays known. What the peer showed is kept in its socket, for the facts or for the words
  * about the failure. Owns the list of pins in the context.
  */
+#include "net/pem.h"
 #include "net/socket_private.h"
 #include "net/tls_private.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 
-enum { DIGEST = 32 };
-
-static void print_of(const X509 *cert, char out[TLS_PRINT + 1])
-{
-    static const char digits[] = "0123456789abcdef";
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned char *der = NULL;
-    unsigned n = 0;
-    int octets;
-
-    out[0] = '\0';
-    if (!cert)
-        return;
-    octets = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-    if (octets <= 0 || EVP_Digest(der, (size_t)octets, sum, &n, EVP_sha256(), NULL) != 1 || n != DIGEST)
-        n = 0;
-    OPENSSL_free(der);
-    if (!n)
-        return;
-    for (size_t i = 0; i < DIGEST; i++) {
-        out[2 * i] = digits[sum[i] >> 4];
-        out[2 * i + 1] = digits[sum[i] & 15];
-    }
-    out[TLS_PRINT] = '\0';
-}
+_Static_assert((int)TLS_PRINT == (int)PEM_PIN, "one form of pins");
 
 static bool is_pinned(const struct tls_context *t, const char *print)
 {
@@ -54,8 +29,7 @@ static int check(X509_STORE_CTX *store, void *arg)
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct socket *s = BIO_get_data(SSL_get_rbio(ssl));
 
-    print_of(X509_STORE_CTX_get0_cert(store), s->print);
-    if (s->print[0] && is_pinned(t, s->print)) {
+    if (pem_pin_cert(X509_STORE_CTX_get0_cert(store), s->print) && is_pinned(t, s->print)) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
@@ -99,16 +73,4 @@ enum rc tls_client_pinned(const struct tls_server_options *o, struct tls_context
     }
     *out = t;
     return RC_OK;
-}
-
-enum rc tls_print(struct str cert_pem, char out[TLS_PRINT + 1], struct err *e)
-{
-    BIO *bio = BIO_new_mem_buf(cert_pem.n ? cert_pem.p : "", (int)cert_pem.n);
-    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, (void *)"") : NULL;
-
-    print_of(cert, out);
-    X509_free(cert);
-    BIO_free(bio);
-    ERR_clear_error();
-    return out[0] ? RC_OK : err_set(e, RC_INVALID, "this is no certificate");
 }

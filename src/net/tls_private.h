@@ -3,6 +3,7 @@
 #define NET_TLS_PRIVATE_H
 
 #include "net/socket.h"
+#include "net/tls_identity.h"
 
 #include <openssl/ssl.h>
 
@@ -23,7 +24,7 @@ struct socket;
 const BIO_METHOD *tls_bio_method(void);
 /* Prepares s->ssl as a client with the demands of s->client. */
 void tls_demand(struct socket *s);
-/* tls.c: certificate, key, ciphers, version of the options. */
+/* tls.c: what net/tls_identity.h loads, with ciphers and version of the options. */
 enum rc tls_own(SSL_CTX *ctx, const struct tls_server_options *o, struct err *e);
 struct tls_context *tls_context_new(bool client);
 /* tls_pin.c: makes a context take the peers of the options and no other. */

@@ -174,13 +174,18 @@ static bool same_key(const struct ssh_key_line *line, ssh_key offered)
     return same;
 }
 
+bool auth_key_fits(const struct connection *c, struct str text, ssh_key offered, struct ssh_key_line *line)
+{
+    return text.n && ssh_key_line_parse(text, line, NULL) == RC_OK && ssh_key_line_fits(line, &c->peer) &&
+           same_key(line, offered);
+}
+
 static bool key_of(const struct connection *c, const struct conf_user *u, ssh_key offered, bool *no_pty)
 {
     struct ssh_key_line line;
 
     for (size_t i = 0; permitted(u) && i < u->ssh_keys.n; i++) {
-        if (ssh_key_line_parse(u->ssh_keys.items[i], &line, NULL) != RC_OK || !ssh_key_line_fits(&line, &c->peer) ||
-            !same_key(&line, offered))
+        if (!auth_key_fits(c, u->ssh_keys.items[i], offered, &line))
             continue;
         *no_pty = line.no_pty;
         return true;
@@ -197,7 +202,7 @@ static const struct conf_manager *manager_of(const struct connection *c, const c
     for (size_t i = 0; strcmp(user, "manager") == 0 && i < c->conf->manager.n; i++) {
         const struct conf_manager *m = &c->conf->manager.items[i];
 
-        if (m->ssh_key.n && ssh_key_line_parse(m->ssh_key, &line, NULL) == RC_OK && same_key(&line, offered))
+        if (auth_key_fits(c, m->ssh_key, offered, &line))
             return m;
     }
     return NULL;

@@ -205,6 +205,9 @@ bool login_ask(struct connection *c, const char *user, const char *password);
  * --------------------------------------------------------------------------------------- */
 
 void auth_begin(struct connection *c);
+struct ssh_key_line;
+/* Is `text` the line of that key (as in authorized_keys), and may it be used from where the peer is? */
+bool auth_key_fits(const struct connection *c, struct str text, ssh_key offered, struct ssh_key_line *line);
 
 /* --- ssh_channel.c --------------------------------------------------------------------------------------------------------
  */

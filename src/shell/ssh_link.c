@@ -13,6 +13,7 @@
 #include "base/must.h"
 #include "central/link_bridge.h"
 #include "conf/hidden.h"
+#include "shell/ssh_key_line.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -55,19 +56,6 @@ bool link_user_fits(const struct connection *c, const char *user)
     return c->carried.mgmt ? strcmp(user, "manager") == 0 : link_is_account(user);
 }
 
-static bool same_key(struct str line, ssh_key offered)
-{
-    struct str rest = line, type = STR_NONE, blob = STR_NONE;
-    char *base64 = NULL;
-    bool same;
-
-    if (!str_word(&rest, &type) || !str_word(&rest, &blob) || ssh_pki_export_pubkey_base64(offered, &base64) != SSH_OK)
-        return false;
-    same = str_eq(blob, str_c(base64));
-    ssh_string_free_char(base64);
-    return same;
-}
-
 /* Its link is not off, its certificate (when the carrier has one) is its own. */
 static bool is_gateway(const struct conf_appliance *a, const struct carried *from)
 {
@@ -79,8 +67,9 @@ static bool gateway_key(struct connection *c, ssh_key offered)
 {
     for (size_t i = 0; i < c->conf->appliance.n; i++) {
         const struct conf_appliance *a = &c->conf->appliance.items[i];
+        struct ssh_key_line line;
 
-        if (!is_gateway(a, &c->carried) || !same_key(a->link_key, offered))
+        if (!is_gateway(a, &c->carried) || !auth_key_fits(c, a->link_key, offered, &line))
             continue;
         snprintf(c->carried.serial, sizeof c->carried.serial, "%.*s", STR(a->serial));
         return true;
@@ -92,9 +81,10 @@ static bool token_key(struct connection *c, ssh_key offered)
 {
     for (size_t i = 0; i < c->conf->link_token.n; i++) {
         const struct conf_link_token *t = &c->conf->link_token.items[i];
+        struct ssh_key_line line;
 
-        if (t->expires_ms <= clock_wall_ms() || t->name.n >= sizeof c->carried.token || !same_key(t->key, offered) ||
-            (c->carried.token[0] && !str_eq(t->name, str_c(c->carried.token))))
+        if (t->expires_ms <= clock_wall_ms() || t->name.n >= sizeof c->carried.token ||
+            !auth_key_fits(c, t->key, offered, &line) || (c->carried.token[0] && !str_eq(t->name, str_c(c->carried.token))))
             continue;
         snprintf(c->carried.token, sizeof c->carried.token, "%.*s", STR(t->name));
         return true;

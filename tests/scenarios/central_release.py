@@ -79,7 +79,7 @@ class Central:
     def __init__(self, t, gateway=(), manager=(), **kw):
         self.sink = t.sink()
         self.m = t.manager(['system.serial=SMA-1', *manager], **kw)
-        public = self.m.cli('settings', 'show', 'cpq_identity.ssh_public').split('=', 1)[1].strip()
+        public = self.m.cli('settings', 'show', 'ssh_identity.public_key').split('=', 1)[1].strip()
         self.g = t.home(['system.serial=GW-1', 'system.hostname=gw1.test', 'log.audit.type=audit', 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT',
                          'cpq_listener.enabled=yes', *gateway], sink_port=self.sink.port)
         g, m = self.g, self.m
@@ -87,7 +87,7 @@ class Central:
         m.cpq, m.euq, g.cpq = m.base + 7025, m.base + 6025, g.base + 7025
         for h in (g, m):
             identify(h)
-        public = m.cli('settings', 'show', 'cpq_identity.ssh_public').split('=', 1)[1].strip()
+        public = m.cli('settings', 'show', 'ssh_identity.public_key').split('=', 1)[1].strip()
         ssh_up(g)
         host = ' '.join(open(os.path.join(g.home, 'keys', 'ssh_host_ed25519_key.pub')).read().split()[:2])
         self.wall = Wall(t, g.base + 22)

@@ -97,11 +97,11 @@ def host_key(home):
 def enrol(g, m, ports, link='only', via=None):
     """As if enrolled; the gateway tries `ports` (CARRIER:PORT)."""
     m.cli('settings', 'set', 'appliance.gate.serial=%s' % serial(g), 'appliance.gate.link=%s' % link,
-          'appliance.gate.host_key=%s' % host_key(g), 'appliance.gate.link_key=%s' % raw_setting(g, 'cpq_identity.ssh_public'),
+          'appliance.gate.host_key=%s' % host_key(g), 'appliance.gate.link_key=%s' % raw_setting(g, 'ssh_identity.public_key'),
           'cpq_peer.gate.serial=%s' % serial(g), 'cpq_peer.gate.role=gateway', 'cpq_peer.gate.fingerprint=%s' % pin_of(g))
     g.cli('settings', 'set', 'cpq_peer.mgr.serial=%s' % serial(m), 'cpq_peer.mgr.role=manager',
           'cpq_peer.mgr.fingerprint=%s' % pin_of(m), 'manager.mgr.address=127.0.0.1', 'manager.mgr.serial=%s' % serial(m),
-          'manager.mgr.ssh_key=%s' % raw_setting(m, 'cpq_identity.ssh_public'), 'manager.mgr.destination=yes',
+          'manager.mgr.ssh_key=%s' % raw_setting(m, 'ssh_identity.public_key'), 'manager.mgr.destination=yes',
           'manager.mgr.link_host_key=%s' % host_key(m), 'manager.mgr.link_ports=%s' % ports, 'manager.mgr.link=%s' % link)
 
 
@@ -193,7 +193,7 @@ def test_who_is_refused(t):
     g, m = pair(t)
     enrol(g, m, 'smtp:%d' % m.smtp_link)
     both_up(g, m)
-    pin, key = pin_of(g), raw_setting(g, 'cpq_identity.ssh_public')
+    pin, key = pin_of(g), raw_setting(g, 'ssh_identity.public_key')
     m.cli('settings', 'set', 'appliance.gate.link_key=')
     m.wait_log(r'Link: gate is disconnected: its key was taken back')
     m.wait_log(r'Link from 127\.0\.0\.1 port %d refused: its key is not enrolled' % m.smtp_link)

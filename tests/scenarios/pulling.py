@@ -178,8 +178,8 @@ class Pair:
     def __init__(self, t, *settings, gateway_settings=(), **wrong):
         self.sink = t.sink()
         self.m = t.manager(['central.pull_every_ms=1s', *settings])
-        public = self.m.cli('settings', 'show', 'cpq_identity.ssh_public').split('=', 1)[1].strip()
-        self.g = t.home(['manager.sma.ssh_key=' + public, 'manager.sma.serial=' + serial(self.m), 'log.audit.type=audit',
+        self.public = self.m.cli('settings', 'show', 'ssh_identity.public_key').split('=', 1)[1].strip()
+        self.g = t.home(['manager.sma.ssh_key=' + self.public, 'manager.sma.serial=' + serial(self.m), 'log.audit.type=audit',
                          'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT', *gateway_settings], sink_port=self.sink.port)
         ssh_up(self.g)
         host = ' '.join(open(os.path.join(self.g.home, 'keys', 'ssh_host_ed25519_key.pub')).read().split()[:2])
@@ -244,6 +244,13 @@ def test_what_is_wrong_is_refused_with_a_reason(t):
     p.g.set('manager.sma.ssh_key=' + other.public)
     p.m.set('appliance.gw.host_key=' + p.row['host_key'])
     p.wait_smad(r'Critical: Gateway gw is refused: the appliance does not accept our key')
+    # the right key, for another address: a restriction of the line holds here too
+    p.g.set('manager.sma.ssh_key=from="192.0.2.1" ' + p.public)
+    p.mail('never fetched')
+    time.sleep(1)
+    assert p.found('never fetched') == 0
+    p.g.set('manager.sma.ssh_key=from="127.0.0.0/8" ' + p.public)
+    p.wait_found('never fetched', seconds=90)
 
 
 def test_suspendtransfers(t):
