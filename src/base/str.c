@@ -1,9 +1,11 @@
 /*
  * Views of bytes: comparing, cutting and reading numbers. See str.h.
  *
- * Called by every room. Owns nothing, allocates nothing.
+ * Called by every room. Owns nothing; str_copy() alone allocates.
  */
 #include "base/str.h"
+
+#include "base/must.h"
 
 bool str_eqi(struct str a, struct str b)
 {
@@ -183,4 +185,12 @@ uint64_t str_hashi(struct str s)
     for (size_t i = 0; i < s.n; i++)
         h = (h ^ (unsigned char)ascii_lower(s.p[i])) * 0x100000001b3u;
     return mix(h);
+}
+
+char *str_copy(struct str s)
+{
+    char *out = strndup(s.n ? s.p : "", s.n);
+
+    must(out);
+    return out;
 }

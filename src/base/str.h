@@ -92,4 +92,7 @@ static inline bool ascii_alpha(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* A copy with a NUL behind it, the caller's to free; never NULL. */
+char *str_copy(struct str s);
+
 #endif

@@ -21,14 +21,6 @@ struct meeting {
     struct buf reply;
 };
 
-static char *copy(struct str s)
-{
-    char *out = strndup(s.n ? s.p : "", s.n);
-
-    must(out);
-    return out;
-}
-
 static void wipe(char *s)
 {
     if (s)
@@ -70,10 +62,10 @@ static struct meeting *meeting_new(struct central_call *call)
     uint64_t n = 0;
 
     must(m);
-    *m = (struct meeting){.call = call, .address = copy(address), .reply = BUF(SSH_LINE_REPLY_MAX)};
+    *m = (struct meeting){.call = call, .address = str_copy(address), .reply = BUF(SSH_LINE_REPLY_MAX)};
     if (address.n && str_u64(port, &n) && n && n <= 65535) {
         m->port = (uint16_t)n;
-        m->host_key = copy(next_word(&call->args));
+        m->host_key = str_copy(next_word(&call->args));
         return m;
     }
     meeting_done(m);
@@ -167,7 +159,7 @@ static void go_hello(struct meeting *m)
         fail(m, err_set(&e, RC_UNAVAILABLE, "this manager has no SSH key yet"), &e);
         return;
     }
-    key = copy(m->call->central->conf->ssh_identity.key);
+    key = str_copy(m->call->central->conf->ssh_identity.key);
     dial.key = key;
     line_once(m->call->central, &dial, say_hello, said_hello, m);
     wipe(key);
@@ -179,7 +171,7 @@ void verb_enrol_hello(struct central_call *call)
 
     if (!m)
         return;
-    m->card = copy(next_word(&call->args));
+    m->card = str_copy(next_word(&call->args));
     go_hello(m);
 }
 
@@ -217,9 +209,9 @@ void verb_enrol_open(struct central_call *call)
 
     if (!m)
         return;
-    m->user = copy(next_word(&call->args));
-    m->passphrase = copy(next_word(&call->args));
-    m->card = copy(next_word(&call->args));
+    m->user = str_copy(next_word(&call->args));
+    m->passphrase = str_copy(next_word(&call->args));
+    m->card = str_copy(next_word(&call->args));
     if (!*m->user) { /* the key was typed in there */
         go_hello(m);
         return;

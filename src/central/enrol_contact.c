@@ -15,14 +15,6 @@
 
 enum { HEARD_MS = 20000, CONNECT_MS = 20000, STEP_MS = 20000, CARD_MAX = 65536, ARENA_MAX = 1 << 20 };
 
-static char *copy(struct str s)
-{
-    char *out = strndup(s.n ? s.p : "", s.n);
-
-    must(out);
-    return out;
-}
-
 void enrol_members(const struct conf *conf, struct str serial, struct buf *out)
 {
     struct enrol_card own;
@@ -82,7 +74,7 @@ static char *card_with(const struct conf *conf, struct str serial, struct str ce
         enrol_card_write(&own, &out);
         enrol_card_ports(&own, &out);
         buf_addc(&out, '}');
-        text = copy(buf_str(&out));
+        text = str_copy(buf_str(&out));
     }
     buf_done(&out);
     arena_done(&a);
@@ -116,7 +108,7 @@ void enrol_heard(struct central *c, struct str appliance, struct str hello)
         return;
     b = calloc(1, sizeof *b);
     must(b);
-    *b = (struct bringing){.central = c, .appliance = copy(appliance)};
+    *b = (struct bringing){.central = c, .appliance = str_copy(appliance)};
     bus_call(c->o.bus, control, BUS_enrol_heard, &m, HEARD_MS, told, b);
 }
 
@@ -161,14 +153,15 @@ static char *parting_card(const struct conf *conf)
     buf_addf(&out, "{\"proto\":%d,", ENROL_PROTO);
     enrol_card_write(&own, &out);
     buf_add(&out, str_lit("}\n"));
-    text = copy(buf_str(&out));
+    text = str_copy(buf_str(&out));
     buf_done(&out);
     return text;
 }
 
 static void part(struct central *c, const struct conf *conf, const struct conf_appliance *x)
 {
-    char path[4096], *address = copy(x->address), *host_key = copy(x->host_key), *key = copy(conf->ssh_identity.key);
+    char path[4096], *address = str_copy(x->address), *host_key = str_copy(x->host_key),
+                     *key = str_copy(conf->ssh_identity.key);
     struct parting *p = calloc(1, sizeof *p);
     struct ssh_dial dial = {.port = (uint16_t)x->port,
                             .user = "manager",
@@ -179,7 +172,7 @@ static void part(struct central *c, const struct conf *conf, const struct conf_a
                             .step_ms = STEP_MS};
 
     must(p);
-    *p = (struct parting){.central = c, .name = copy(x->name), .card = parting_card(conf)};
+    *p = (struct parting){.central = c, .name = str_copy(x->name), .card = parting_card(conf)};
     snprintf(path, sizeof path, "unix:%s/run/link/%.*s/mgmt", c->o.home, STR(x->serial));
     dial.address = x->link && access(path + 5, F_OK) == 0 ? path : address;
     line_once(c, &dial, say_revoke, parted, p);

@@ -8,12 +8,13 @@
 #include "central/line_private.h"
 
 #include "base/must.h"
+#include "base/thread.h"
 #include "net/ip.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
-enum { STACK = 256 << 10, ADDRESSES = 8 };
+enum { ADDRESSES = 8 };
 
 /* --- jobs -----------------------------------------------------------------------------------------------------------------
  */
@@ -143,19 +144,12 @@ static void find_address(struct line *l, struct line_work *w)
 static struct line *line_new(struct central *c, struct str name)
 {
     struct line *l = calloc(1, sizeof *l);
-    pthread_attr_t how;
-    sigset_t all, before;
 
     must(l && pthread_mutex_init(&l->lock, NULL) == 0 && pthread_cond_init(&l->changed, NULL) == 0);
-    must((l->name = strndup(name.n ? name.p : "", name.n)));
+    l->name = str_copy(name);
     l->central = c;
     ssh_abort_init(&l->abort);
-    must(pthread_attr_init(&how) == 0 && pthread_attr_setstacksize(&how, STACK) == 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
-    must(pthread_create(&l->thread, &how, line_run, l) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&how);
+    must(thread_start(&l->thread, line_run, l));
     l->next = c->lines;
     c->lines = l;
     return l;

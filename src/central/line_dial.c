@@ -14,14 +14,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char *copy(struct str s)
-{
-    char *out = strndup(s.n ? s.p : "", s.n);
-
-    must(out);
-    return out;
-}
-
 /* The service as this gateway shall see it: on for it, and where. */
 static void put_service(struct buf *out, const char *name, bool on, uint64_t port, bool first)
 {
@@ -49,7 +41,7 @@ static char *our_hello(const struct central *c, const struct conf_appliance *a)
     buf_addc(&out, '}');
     enrol_members(conf, a->serial, &out);
     buf_addc(&out, '}');
-    text = copy(buf_str(&out));
+    text = str_copy(buf_str(&out));
     buf_done(&out);
     return text;
 }
@@ -61,12 +53,12 @@ static enum rc address_of(const struct central *c, const struct conf_appliance *
     if (link_use(c, a, "mgmt", by_link)) {
         if (access(by_link + strlen("unix:"), F_OK) != 0)
             return err_set(e, RC_CONNECT, "the link of this appliance is down");
-        *out = copy(str_c(by_link));
+        *out = str_copy(str_c(by_link));
         return RC_OK;
     }
     if (!a->address.n)
         return err_set(e, RC_INVALID, "no address is set");
-    *out = copy(a->address);
+    *out = str_copy(a->address);
     return RC_OK;
 }
 
@@ -81,13 +73,13 @@ enum rc dial_appliance(const struct central *c, const struct conf_appliance *a, 
     TRY(address_of(c, a, &address, e));
     *out = (struct dial_own){.dial = {.address = address,
                                       .port = (uint16_t)a->port,
-                                      .user = copy(str_lit("manager")),
-                                      .key = copy(c->conf->ssh_identity.key),
-                                      .passphrase = copy(STR_NONE),
-                                      .host_key = copy(a->host_key),
+                                      .user = str_copy(str_lit("manager")),
+                                      .key = str_copy(c->conf->ssh_identity.key),
+                                      .passphrase = str_copy(STR_NONE),
+                                      .host_key = str_copy(a->host_key),
                                       .connect_ms = c->o.connect_ms,
                                       .step_ms = c->o.step_ms},
-                             .serial = copy(a->serial),
+                             .serial = str_copy(a->serial),
                              .hello = our_hello(c, a)};
     return RC_OK;
 }
@@ -95,11 +87,11 @@ enum rc dial_appliance(const struct central *c, const struct conf_appliance *a, 
 void dial_copy(const struct ssh_dial *from, struct dial_own *out)
 {
     *out = (struct dial_own){.dial = *from};
-    out->dial.address = copy(str_c(from->address));
-    out->dial.user = copy(str_c(from->user));
-    out->dial.key = copy(str_c(from->key));
-    out->dial.passphrase = copy(str_c(from->passphrase));
-    out->dial.host_key = copy(str_c(from->host_key));
+    out->dial.address = str_copy(str_c(from->address));
+    out->dial.user = str_copy(str_c(from->user));
+    out->dial.key = str_copy(str_c(from->key));
+    out->dial.passphrase = str_copy(str_c(from->passphrase));
+    out->dial.host_key = str_copy(str_c(from->host_key));
 }
 
 bool dial_same(const struct dial_own *a, const struct dial_own *b)

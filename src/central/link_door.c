@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/thread.h"
 #include "central/link_io.h"
 #include "central/link_names.h"
 #include "net/socket.h"
@@ -25,14 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-    STACK_BYTES = 256 * 1024,
-    STRANGERS_MAX = 50,
-    STRANGERS_ADDRESS_MAX = 10,
-    ALL_MAX = 1000,
-    STEP_MS = 20000,
-    ALL_MS = 60000
-};
+enum { STRANGERS_MAX = 50, STRANGERS_ADDRESS_MAX = 10, ALL_MAX = 1000, STEP_MS = 20000, ALL_MS = 60000 };
 
 struct door {
     struct door *next;
@@ -255,21 +249,6 @@ static void on_changed(uv_async_t *handle)
     }
 }
 
-static bool start(struct guest *g)
-{
-    pthread_attr_t how;
-    sigset_t all, before;
-    int failed;
-
-    must(pthread_attr_init(&how) == 0 && pthread_attr_setstacksize(&how, STACK_BYTES) == 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
-    failed = pthread_create(&g->thread, &how, run, g);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&how);
-    return !failed;
-}
-
 static const char *objection(const struct doors *d, const struct address_ip *peer)
 {
     size_t strangers = 0, here = 0;
@@ -307,7 +286,7 @@ static void accepted(void *ctx, int fd, const struct address_ip *peer)
     link_tune(fd);
     g->io = (struct link_io){.fd = fd, .stop = &g->stop, .until_ms = clock_mono_ms() + STEP_MS};
     link_stop_watch(&g->stop, fd);
-    if (!start(g)) {
+    if (!thread_start(&g->thread, run, g)) {
         close(fd);
         conf_unref(g->conf);
         link_stop_done(&g->stop);

@@ -7,6 +7,7 @@
 #include "central/link_near.h"
 
 #include "base/must.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,8 +15,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { STACK_BYTES = 256 * 1024 };
 
 void link_job_init(struct link_job *j)
 {
@@ -90,21 +89,6 @@ static void *run_pump(void *ctx)
     return NULL;
 }
 
-static bool make_thread(pthread_t *out, void *(*fn)(void *ctx), void *ctx)
-{
-    pthread_attr_t how;
-    sigset_t all, before;
-    int failed;
-
-    must(pthread_attr_init(&how) == 0 && pthread_attr_setstacksize(&how, STACK_BYTES) == 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
-    failed = pthread_create(out, &how, fn, ctx);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&how);
-    return !failed;
-}
-
 /* SSH inside TLS: libssh has one end of a pair of sockets, the pump the other. */
 static enum rc serve_inside(struct link_job *j, struct link_io *io, size_t port, struct err *e)
 {
@@ -115,7 +99,7 @@ static enum rc serve_inside(struct link_job *j, struct link_io *io, size_t port,
 
     TRY(link_pair(pair, e));
     p.inner = pair[1];
-    if (!make_thread(&thread, run_pump, &p)) {
+    if (!thread_start(&thread, run_pump, &p)) {
         close(pair[0]);
         close(pair[1]);
         return err_set(e, RC_INTERNAL, "no thread can be made");
@@ -192,7 +176,7 @@ static void *run(void *ctx)
 
 enum rc link_job_start(struct link_job *j, struct err *e)
 {
-    return make_thread(&j->thread, run, j) ? RC_OK : err_set(e, RC_INTERNAL, "no thread can be made");
+    return thread_start(&j->thread, run, j) ? RC_OK : err_set(e, RC_INTERNAL, "no thread can be made");
 }
 
 void link_job_stop(struct link_job *j)

@@ -12,13 +12,14 @@
 #include "shell/ssh_inside.h"
 
 #include "base/must.h"
+#include "base/thread.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { STACK_BYTES = 256 * 1024, WAKE_MS = 1000 };
+enum { WAKE_MS = 1000 };
 
 static bool cancelled(struct connection *c)
 {
@@ -143,19 +144,9 @@ void logins_begin(struct ssh_server *s)
 
 bool login_start(struct connection *c)
 {
-    pthread_attr_t how;
-    sigset_t all, before;
-    int failed;
-
     must(pthread_mutex_init(&c->login.lock, NULL) == 0 && pthread_cond_init(&c->login.changed, NULL) == 0);
-    must(pthread_attr_init(&how) == 0 && pthread_attr_setstacksize(&how, STACK_BYTES) == 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
-    failed = pthread_create(&c->login.thread, &how, run, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&how);
-    c->login.running = !failed;
-    return !failed;
+    c->login.running = thread_start(&c->login.thread, run, c);
+    return c->login.running;
 }
 
 void login_cancel(struct connection *c)

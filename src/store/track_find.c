@@ -16,23 +16,6 @@ enum { WORDS_IN_MATCH = 48, WORDS_ONE_BY_ONE = 2048, ROWS_ONE_BY_ONE = 32768, AT
 /* --- does a row fit ------------------------------------------------------------------------------------------------------
  */
 
-static bool fits_subject(const struct track_text *t, struct str subject)
-{
-    struct buf folded = BUF(1 << 14);
-    struct str s;
-    bool good;
-
-    if (t->how == HOW_EMPTY)
-        return !subject.n;
-    track_fold_case(subject, &folded);
-    s = buf_str(&folded);
-    good = t->how == HOW_IS       ? str_eq(s, t->value)
-           : t->how == HOW_BEGINS ? str_starts(s, t->value)
-                                  : str_find_str(s, t->value) < s.n;
-    buf_done(&folded);
-    return good;
-}
-
 static bool fits_recipient(const struct word_set *set, struct str rcpt)
 {
     uint64_t rid, word;
@@ -65,7 +48,7 @@ static bool fits(const struct track_find *f, sqlite3_stmt *st)
            (!f->sender.given ||
             (sqlite3_column_type(st, M_sender) != SQLITE_NULL && word_set_has(&f->sender, sql_u64(st, M_sender)))) &&
            (!f->recipient.given || fits_recipient(&f->recipient, sql_str(st, M_rcpt))) &&
-           (!q->subject.given || fits_subject(&q->subject, sql_str(st, M_subject)));
+           (!q->subject.given || track_text_fits(&q->subject, sql_str(st, M_subject)));
 }
 
 /* False when no older row can come in any more. */

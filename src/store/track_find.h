@@ -53,4 +53,7 @@ bool word_set_has(const struct word_set *s, uint64_t id);
 enum rc tracking_find(struct tracking *t, const struct tracking_query *q, struct arena *a, struct tracking_hits *out,
                       struct err *e);
 
+/* Is the text what was asked for, whatever its capitals? */
+bool track_text_fits(const struct track_text *t, struct str text);
+
 #endif

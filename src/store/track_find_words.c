@@ -10,12 +10,14 @@
 
 #include <stdlib.h>
 
-static bool fits(const struct track_text *t, struct str text)
+bool track_text_fits(const struct track_text *t, struct str text)
 {
     struct buf folded = BUF(1 << 16);
     struct str s;
     bool good;
 
+    if (t->how == HOW_EMPTY)
+        return !text.n;
     track_fold_case(text, &folded);
     s = buf_str(&folded);
     good = t->how == HOW_IS       ? str_eq(s, t->value)
@@ -90,7 +92,7 @@ enum rc track_find_words(struct track_find *f, const struct track_text *t, struc
     }
     st = candidates(f, t);
     while (st && sql_step(f->sql, st))
-        if (fits(t, sql_str(st, 1)))
+        if (track_text_fits(t, sql_str(st, 1)))
             add(out, &cap, sql_u64(st, 0));
     if (t->how == HOW_IS)
         sqlite3_reset(st);
