@@ -26,20 +26,16 @@ struct trial {
     struct central_call *call;
     char *address, *host_key, *serial, *services, *card, *key;
     uint16_t port;
-    bool via_link, bad; /* some line says that something does not work */
+    uint64_t spam_port, pvo_port; /* ours, as the settings have them */
+    bool via_link, bad;           /* some line says that something does not work */
     struct buf lines;
 };
 
 static char *word(struct str *args)
 {
-    struct str s;
-    char *out;
+    struct str s = STR_NONE;
 
-    if (!get_str(args, &s))
-        s = STR_NONE;
-    out = strndup(s.n ? s.p : "", s.n);
-    must(out);
-    return out;
+    return str_copy(get_str(args, &s) ? s : STR_NONE);
 }
 
 static void trial_done(struct trial *t)
@@ -99,17 +95,21 @@ static void judge_pull(struct trial *t, const char *service, const char *name, c
     t->bad = true;
 }
 
-static void judge_push(struct trial *t, const char *service, const char *name, const char *port, const struct json *reach)
+/* `known` = what `reach` calls it, whatever our port is. */
+static void judge_push(struct trial *t, const char *service, const char *name, const char *known, uint64_t port,
+                       const struct json *reach)
 {
-    struct str found = json_str_of(json_get(reach, port));
+    struct str found = json_str_of(json_get(reach, known));
 
     if (!ticked(t, service))
         return;
     if (str_eq(found, str_lit("ok"))) {
-        buf_addf(&t->lines, "%s (gateway to manager, port %s): ok\n", name, port);
+        buf_addf(&t->lines, "%s (gateway to manager, port %" PRIu64 "): ok\n", name, port);
         return;
     }
-    buf_addf(&t->lines, "%s (gateway to manager, port %s): not reachable from this gateway: port %s not answered (%.*s)\n",
+    buf_addf(&t->lines,
+             "%s (gateway to manager, port %" PRIu64 "): not reachable from this gateway: port %" PRIu64
+             " not answered (%.*s)\n",
              name, port, port, STR(found.n ? found : str_lit("not tried")));
     t->bad = true;
 }
@@ -232,8 +232,8 @@ static enum rc try_all(struct ssh_line *l, void *ctx, struct err *e)
     judge_pull(t, "tracking", "tracking", json_get(hello, "exports"));
     if (ask_config(l, "reach", &a, &reach) != RC_OK)
         reach = json_get(hello, "reach");
-    judge_push(t, "spam", "spam quarantine", "6025", reach);
-    judge_push(t, "pvo", "policy, virus and outbreak quarantines", "7025", reach);
+    judge_push(t, "spam", "spam quarantine", "6025", t->spam_port, reach);
+    judge_push(t, "pvo", "policy, virus and outbreak quarantines", "7025", t->pvo_port, reach);
     if (ask_config(l, "cpq", &a, &cpq) != RC_OK)
         cpq = NULL;
     judge_release(t, cpq);
@@ -289,7 +289,9 @@ void verb_enrol_test(struct central_call *call)
     t->serial = word(&call->args);
     t->services = word(&call->args);
     t->card = word(&call->args);
-    must((t->key = conf ? strndup(conf->ssh_identity.key.p, conf->ssh_identity.key.n) : strdup("")));
+    t->key = str_copy(conf ? conf->ssh_identity.key : STR_NONE);
+    t->spam_port = conf ? conf->euq_listener.port : 0;
+    t->pvo_port = conf ? conf->cpq_listener.port : 0;
     take_link(t, appliance_find(call->central, str_c(name)));
     free(name);
     free(port);

@@ -86,6 +86,14 @@ static enum rc take(struct ssh_line *l, ssh_channel ch, char *block, size_t *n, 
     }
 }
 
+/* A peer's words in our error. */
+static void clean(struct err *e)
+{
+    for (char *p = e ? e->text : NULL; p && *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+}
+
 /* What the program wrote to its error stream: the reason why there is no reply. */
 static void add_stderr(ssh_channel ch, struct err *e)
 {
@@ -96,9 +104,7 @@ static void add_stderr(ssh_channel ch, struct err *e)
     line = str_trim(str_first(line, str_find(line, '\n')));
     if (line.n)
         err_set(e, RC_CONNECT, "the appliance says: %.*s", STR(line));
-    for (char *p = e ? e->text : NULL; p && *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    clean(e);
 }
 
 /* --- the reply ------------------------------------------------------------------------------------------------------------
@@ -118,6 +124,14 @@ static enum rc rc_of(uint64_t code)
     return RC_INTERNAL;
 }
 
+/* Words of a command line that was not ready for us, say. */
+static enum rc no_reply(struct str line, struct err *e)
+{
+    err_set(e, RC_CONNECT, "a reply that is none%s%.*s", line.n ? ": " : "", STR(str_first(line, 200)));
+    clean(e);
+    return RC_CONNECT;
+}
+
 static enum rc refused(struct ssh_line *l, struct str line, struct err *e)
 {
     struct str word;
@@ -125,12 +139,10 @@ static enum rc refused(struct ssh_line *l, struct str line, struct err *e)
     enum rc rc;
 
     if (!str_word(&line, &word) || !str_u64(word, &code) || code < 400 || code > 599)
-        return err_set(e, RC_CONNECT, "a reply that is none");
+        return no_reply(line, e);
     l->code = (unsigned)code;
     rc = err_set(e, rc_of(code), "%u %.*s", l->code, STR(str_trim(str_first(line, 300))));
-    for (char *p = e ? e->text : NULL; p && *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    clean(e);
     return rc;
 }
 
@@ -141,7 +153,7 @@ static enum rc first_line(struct ssh_line *l, struct str line, struct buf *reply
     if (str_starts(line, str_lit("ERR ")))
         return refused(l, str_from(line, 4), e);
     if (!str_eq(line, str_lit("OK")) && !str_starts(line, str_lit("OK ")))
-        return err_set(e, RC_CONNECT, "a reply that is none");
+        return no_reply(line, e);
     buf_add(reply, str_trim(str_from(line, 2)));
     return RC_OK;
 }

@@ -113,17 +113,18 @@ def test_what_is_refused(t):
 
 
 def test_test_connection(t):
-    """ST-05: Test Connection says one line for each result, with the reason of what does not work."""
+    """ST-05: Test Connection says, with the ports as they are set, one line for each result, with the reason of what does not work."""
     m, g = pair(t)
+    spam, pvo = m.base + 6025, m.base + 7025
     fleet.enrol(m, g, 'gw1')
     said = m.cli('applianceconfig', 'test', 'gw1', check=False)
     for line in (r'key login: ok', r'versions: ok \(0\.2\.0, protocol 1\)', r'clock: ok', r'reporting \(manager to gateway, by SSH\): ok',
-                 r'tracking \(manager to gateway, by SSH\): ok', r'spam quarantine \(gateway to manager, port 6025\): ok',
-                 r'policy, virus and outbreak quarantines \(gateway to manager, port 7025\): ok'):
+                 r'tracking \(manager to gateway, by SSH\): ok', r'spam quarantine \(gateway to manager, port %d\): ok' % spam,
+                 r'policy, virus and outbreak quarantines \(gateway to manager, port %d\): ok' % pvo):
         assert re.search(line, said), (line, said)
     m.set('euq_listener.enabled=no')
-    said = wait_for('the port to be closed', lambda: (s := m.cli('applianceconfig', 'test', 'all', check=False)) and 'port 6025 not answered' in s and s, 30)
-    assert 'spam quarantine (gateway to manager, port 6025): not reachable from this gateway: port 6025 not answered' in said
+    said = wait_for('the port to be closed', lambda: (s := m.cli('applianceconfig', 'test', 'all', check=False)) and 'port %d not answered' % spam in s and s, 30)
+    assert 'spam quarantine (gateway to manager, port %d): not reachable from this gateway: port %d not answered' % (spam, spam) in said
     g.stop()
     assert 'refuses connections' in m.cli('applianceconfig', 'test', 'gw1', check=False)
 
