@@ -175,7 +175,7 @@ void destination_hop_failed(struct destination *to, size_t hop, struct str why, 
     /* The next work that queue sends starts again from the first hop. */
     for (size_t i = 0; i < to->n_hops; i++)
         to->hops[i].dead_until_ms = 0;
-    if (to->quarantine && !to->away_since_ms)
+    if (to->quarantine && to->central && !to->away_since_ms)
         to->away_since_ms = loop_now_ms(to->d->o.loop);
     if (to->pending.n == 0)
         return;

@@ -85,6 +85,16 @@ static bool own_envelope(struct piece *p, struct envelope *out)
     return true;
 }
 
+/* Held here for want of the manager, now on its way there, or back: it goes by the number it had then (quarantine/drain.h).
+ */
+static bool was_held_here(struct arena *a, const struct piece *p)
+{
+    const struct json *root = NULL;
+
+    return p->carried.original_mid && json_read(a, p->carried.meta, &root, NULL) == RC_OK &&
+           json_is(json_get(root, "drained"), JSON_TRUE);
+}
+
 static enum rc complete(struct deliver *d, struct piece *p, const char *hex, struct err *e)
 {
     const struct conf *c = deliver_conf(d);
@@ -96,7 +106,8 @@ static enum rc complete(struct deliver *d, struct piece *p, const char *hex, str
                               .now_ms = clock_wall_ms(),
                               .size = p->job.body_bytes,
                               .sha256 = str_of(hex, 64),
-                              .envelope = &env};
+                              .envelope = &env,
+                              .fallback = holder_waits(p->to)};
     struct arena scratch;
     enum rc rc;
 
@@ -105,7 +116,7 @@ static enum rc complete(struct deliver *d, struct piece *p, const char *hex, str
 
     arena_init(&scratch, 4096, META_ARENA_MAX);
     buf_clear(&p->meta);
-    rc = p->to->release ? releaser_origin(&scratch, p->carried.meta, &facts, e) : RC_OK;
+    rc = p->to->release || was_held_here(&scratch, p) ? releaser_origin(&scratch, p->carried.meta, &facts, e) : RC_OK;
     if (rc == RC_OK)
         rc = cpq_meta_complete(&scratch, p->carried.meta, &facts, &p->meta, e);
     if (rc == RC_SYNTAX &&
@@ -224,7 +235,8 @@ static void taken(struct link *l, struct piece *p, struct delivery_result *same)
 {
     say_taken(l, p, same);
     same->reason = l->central || l->to->class == CPQ_SPAM ? REASON_NONE : REASON_HELD; /* no notices for held mail */
-    l->to->away_since_ms = 0;
+    if (l->central) /* else it is taken here because the manager is away */
+        l->to->away_since_ms = 0;
     l->to->failed = false;
     tell_all(l, p, same);
 }

@@ -30,6 +30,18 @@ static bool falls_back(const struct destination *to, const struct conf *c)
     return c->pvo.fallback_ms && to->away_since_ms && loop_now_ms(to->d->o.loop) >= to->away_since_ms + c->pvo.fallback_ms;
 }
 
+bool holder_waits(const struct destination *to)
+{
+    const struct conf *c = deliver_conf(to->d);
+
+    return !to->release && !to->central && (to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central);
+}
+
+bool holder_turned(const struct link *l)
+{
+    return l->to->quarantine && !l->to->probe && l->central != l->to->central;
+}
+
 bool holder_is_central(const struct destination *to)
 {
     const struct conf *c = deliver_conf(to->d);
@@ -77,6 +89,24 @@ static void keep_uncertain(struct destination *to)
     }
 }
 
+/* From now on the other way: links of the way before take nothing more. */
+static void turn(struct destination *to, bool central)
+{
+    struct deliver *d = to->d;
+
+    if (!central && to->away_since_ms)
+        event(d->o.events, fallback_begins, .domain = to->name,
+              .seconds = (loop_now_ms(d->o.loop) - to->away_since_ms) / 1000);
+    to->central = central;
+    to->state = DESTINATION_NEW;
+    to->n_hops = 0;
+    for (struct link *l = to->links; l; l = l->next)
+        if (l->idle) {
+            link_wake(l);
+            link_finish(l);
+        }
+}
+
 void holder_hops(struct destination *to)
 {
     bool central = holder_is_central(to);
@@ -84,11 +114,8 @@ void holder_hops(struct destination *to)
     if (!central && falls_back(to, deliver_conf(to->d)))
         keep_uncertain(to);
 
-    if (central != to->central) {
-        to->central = central;
-        to->state = DESTINATION_NEW;
-        to->n_hops = 0;
-    }
+    if (central != to->central)
+        turn(to, central);
     if (central)
         return;                                      /* found like those of a domain */
     to->conf_version = deliver_conf(to->d)->version; /* never stale */

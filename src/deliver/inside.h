@@ -230,6 +230,10 @@ void holder_failed(struct link *l, const struct piece *p, const struct smtp_clie
 struct route;
 /* Is mail of this class for the manager now? */
 bool holder_is_central(const struct destination *to);
+/* Does it go to this machine's holder for want of the manager? */
+bool holder_waits(const struct destination *to);
+/* Was that decided anew since this link was opened? It takes nothing more. */
+bool holder_turned(const struct link *l);
 /* The manager that gets it, NULL = none is chosen. */
 const struct conf_manager *holder_manager(const struct conf *c);
 /* As route_find() for a domain: the manager's address and port. Nothing in it: why_out. */

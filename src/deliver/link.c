@@ -87,11 +87,10 @@ static struct smtp_job *on_next(void *ctx, struct smtp_client *cl)
     struct deliver *d = l->to->d;
     struct err e = ERR_NONE;
 
-    (void)cl;
     set_idle(l, false);
     set_woken(l, false);
     for (;;) {
-        struct piece *p = d->stopping ? NULL : pieces_pop(&l->to->pending);
+        struct piece *p = d->stopping || holder_turned(l) ? NULL : pieces_pop(&l->to->pending);
 
         if (!p)
             break;
@@ -100,6 +99,8 @@ static struct smtp_job *on_next(void *ctx, struct smtp_client *cl)
             return &p->job;
         damaged(d, p, &e);
     }
+    if (holder_turned(l))
+        smtp_client_finish(cl);
     set_idle(l, true);
     return NULL;
 }
@@ -249,6 +250,7 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     struct link *l = ctx;
     struct destination *to = l->to;
     struct deliver *d = to->d;
+    bool turned = holder_turned(l);
 
     (void)cl;
     if (l->dcid)
@@ -274,7 +276,7 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     }
     if (l->hop_bad)
         destination_hop_failed(to, l->hops_life == to->hops_life ? l->hop : to->n_hops, l->failed_text, l->failed_enhanced);
-    else if (!to->n_links) /* those beside it found every hop dead and left the rest to this one */
+    else if (!to->n_links && !turned) /* those beside it found every hop dead and left the rest to this one */
         destination_hop_failed(to, to->n_hops, l->failed_text.n ? l->failed_text : str_lit("connection closed"),
                                l->failed_enhanced ? l->failed_enhanced : "4.4.2");
     arena_done(&l->arena);

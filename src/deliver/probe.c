@@ -21,6 +21,7 @@ struct probe {
     struct probe *next;
     struct bus_peer *from; /* who asked; NULL = we ourselves */
     uint64_t call;
+    bool quiet; /* quarantine asks whether what it held meanwhile may go */
     bool answered;
     char why[300]; /* it did not */
     struct buf lines;
@@ -114,6 +115,12 @@ static void answer(struct probe *p)
     buf_done(&json);
 }
 
+static void answer_drain(struct probe *p)
+{
+    bus_reply(p->to.d->o.bus, p->from, p->call, BUS_drain_answer,
+              &(struct bus_drain_answer){.ready = p->answered && str_eq(state_of(p), str_lit("ready"))});
+}
+
 /* Mail that waits here for it may go, and what queue holds back. */
 static void contact(struct probe *p)
 {
@@ -142,7 +149,9 @@ static void finish(struct probe *p)
 {
     struct deliver *d = p->to.d;
 
-    if (p->from) {
+    if (p->from && p->quiet) {
+        answer_drain(p);
+    } else if (p->from) {
         say(p);
         answer(p);
     }
@@ -204,7 +213,9 @@ void probe_failed(struct link *l, const struct smtp_client_failure *f)
 
 bool probe_is_silent(const struct destination *to)
 {
-    return to->probe && !((const struct probe *)(const void *)to)->from;
+    const struct probe *p = (const struct probe *)(const void *)to;
+
+    return to->probe && (!p->from || p->quiet);
 }
 
 void probe_closed(struct destination *to)
@@ -216,7 +227,7 @@ void probe_closed(struct destination *to)
     finish(p);
 }
 
-static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from, uint64_t call)
+static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from, uint64_t call, bool quiet)
 {
     struct probe *p = calloc(1, sizeof *p);
 
@@ -229,6 +240,7 @@ static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from
     arena_init(&p->to.arena, 1024, ARENA_MAX);
     p->from = from;
     p->call = call;
+    p->quiet = quiet;
     p->lines = BUF(LINES_MAX);
     p->next = d->probes;
     d->probes = p;
@@ -250,7 +262,18 @@ static void on_verb(void *ctx, const struct bus_in *in)
     if (!str_eqi(m->verb, str_lit("pvo")) || !str_eqi(word, str_lit("probe")) || d->stopping)
         bus_reply(d->o.bus, in->from, in->call, BUS_verb_reply, &(struct bus_verb_reply){.rc = RC_SYNTAX});
     else
-        begin(d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO, in->from, in->call);
+        begin(d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO, in->from, in->call, false);
+}
+
+static void on_drain(void *ctx, const struct bus_in *in)
+{
+    struct deliver *d = ctx;
+    const struct bus_drain_question *m = in->msg;
+
+    if (d->stopping || m->class > CPQ_SPAM)
+        bus_reply(d->o.bus, in->from, in->call, BUS_drain_answer, &(struct bus_drain_answer){.ready = 0});
+    else
+        begin(d, (enum cpq_class)m->class, in->from, in->call, true);
 }
 
 static bool under_way(const struct deliver *d, enum cpq_class class)
@@ -267,7 +290,7 @@ static void look_at(struct destination *to)
     bool central = to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central;
 
     if (to->quarantine && !to->release && central && to->away_since_ms && !to->n_links && !under_way(to->d, to->class))
-        begin(to->d, to->class, NULL, 0);
+        begin(to->d, to->class, NULL, 0, true);
 }
 
 static void look(void *ctx)
@@ -281,8 +304,10 @@ static void look(void *ctx)
 
 void probe_init(struct deliver *d)
 {
-    if (d->o.bus)
+    if (d->o.bus) {
         bus_on(d->o.bus, BUS_verb_call, on_verb, d);
+        bus_on(d->o.bus, BUS_drain_question, on_drain, d);
+    }
     loop_timer_set(d->o.loop, &d->probe_timer, LOOK_MS, look, d);
 }
 

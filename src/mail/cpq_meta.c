@@ -356,6 +356,7 @@ enum rc cpq_meta_read(struct arena *a, struct str in, struct cpq_meta *out, stru
     TRY(read_attachments(a, &m, e));
     TRY(read_spam(a, &m, e));
     TRY(read_release(&m, e));
+    m.fallback = json_is(json_get(m.root, "fallback"), JSON_TRUE);
     m.envelope.subject = m.subject;
     m.envelope.message_id = m.message_id;
     *out = m;

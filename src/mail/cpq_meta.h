@@ -52,6 +52,7 @@ struct cpq_meta {
     uint64_t spam_exit;         /* 0 = by the setting */
     const struct json *pending; /* actions gathered and not yet applied; NULL = none */
     const struct json *release; /* NULL = none */
+    bool fallback;              /* held where it came from because the manager was away: goes there later (central.md 11) */
 };
 
 /* RC_SYNTAX (no JSON, a key of the wrong type), RC_INVALID (a required key is missing or makes no sense). Views into `in` or
@@ -65,6 +66,7 @@ struct cpq_facts {
     uint64_t mid, now_ms, size;
     struct str sha256;
     const struct envelope *envelope;
+    bool fallback; /* as in cpq_meta; what `made` says of it does not count */
 };
 /* Appends the whole object to `out`: the members of `made` (an object or empty), then those of the facts that are not there.
  * Size, digest and envelope are always those of the facts. A message of class pvo without any hold is held in

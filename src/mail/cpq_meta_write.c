@@ -8,8 +8,8 @@
 #include "mail/cpq_meta.h"
 
 /* Keys of scan's object that are not taken over: they say what is sent, and only the sender knows. */
-static const char *const ours[] = {"v",    "class", "serial", "mid",       "env_from", "env_from_b64", "rcpts",
-                                   "body", "utf8",  "envid",  "envid_b64", "ret",      "size",         "sha256"};
+static const char *const ours[] = {"v",    "class", "serial",    "mid", "env_from", "env_from_b64", "rcpts",    "body",
+                                   "utf8", "envid", "envid_b64", "ret", "size",     "sha256",       "fallback", "drained"};
 
 static bool is_utf8(struct str s)
 {
@@ -228,6 +228,8 @@ enum rc cpq_meta_complete(struct arena *a, struct str made, const struct cpq_fac
     put_origin(out, root, f);
     put_content(out, f);
     put_reason(out, root, f->class);
+    if (f->fallback)
+        put_bool(out, "fallback", true);
     buf_addc(out, '}');
     return out->failed ? err_set(e, RC_TOO_LARGE, "metadata is too large") : RC_OK;
 }

@@ -76,18 +76,21 @@ void released_envelope(const struct released *r, struct buf *out)
     put_envelope(r, &c, out);
 }
 
+void released_again(const struct released *r, struct str meta, struct str holds, struct buf *out)
+{
+    put_envelope(r, &(struct carried){.resume = RESUME_DELIVER, .original_mid = r->mid, .meta = meta, .holds = holds}, out);
+}
+
 void released_onward(const struct released *r, struct str release, struct buf *out)
 {
     struct str text = str_trim(r->meta->raw);
     struct buf meta = BUF(CPQ_META_MAX + RELEASED_HEAD);
-    struct carried c = {.resume = RESUME_DELIVER, .original_mid = r->mid};
 
     buf_add(&meta, str_first(text, text.n - 1));
     buf_add(&meta, str_lit(",\"release\":"));
     buf_add(&meta, release);
     buf_addc(&meta, '}');
-    c.meta = buf_str(&meta);
-    put_envelope(r, &c, out);
+    released_again(r, buf_str(&meta), STR_NONE, out);
     out->failed |= meta.failed;
     buf_done(&meta);
 }

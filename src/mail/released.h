@@ -30,6 +30,9 @@ void released_envelope(const struct released *r, struct buf *out);
  * empty r->release), as it goes back to that machine. */
 void released_onward(const struct released *r, struct str release, struct buf *out);
 
+/* The same for mail that goes to its manager later (quarantine/drain.h): it carries `meta`; `holds` = carried.holds. */
+void released_again(const struct released *r, struct str meta, struct str holds, struct buf *out);
+
 enum { RELEASED_HEAD = 256 << 10 }; /* octets of the message that released_edits() needs at most */
 /* The coded edits (mail/edits.h) that the member `edits` of a release asks for: text around the subject, header fields.
  * `head` begins with the header section. Empty = none, also when memory is short. */

@@ -5,7 +5,7 @@
  * anything of them is seen. A message leaves when it is decided in all its quarantines: released from all, it goes to queue;
  * deleted in any, it is dropped (central.md 9).
  */
-#include "quarantine/inside.h"
+#include "quarantine/drain.h"
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -157,12 +157,7 @@ bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *o
     return found;
 }
 
-struct hold_row {
-    uint64_t quarantine, exit, action, entered, state, kind;
-    struct str name, reason, rule;
-};
-
-static size_t hold_rows(struct quarantine *q, uint64_t id, struct arena *a, struct hold_row *out, size_t most)
+size_t hold_rows(struct quarantine *q, uint64_t id, struct arena *a, struct hold_row *out, size_t most)
 {
     sqlite3_stmt *st = sql_bind(&q->sql, Q_hold_get, "i", id);
     size_t n = 0;
@@ -198,6 +193,7 @@ static void drop_message(struct quarantine *q, const struct held *h)
     }
     arena_done(&a);
     sql_run(&q->sql, Q_entry_drop_all, "i", h->id);
+    sql_run(&q->sql, Q_drain_drop, "ii", h->class, h->id);
     sql_run(&q->sql, Q_text_drop, "isssss", h->id, h->sender, str_first(h->recipients, 2000), h->subject,
             str_first(h->names, 2000), h->reasons);
     sql_run(&q->sql, Q_message_drop, "i", h->id);
@@ -266,7 +262,7 @@ static void release_json(struct quarantine *q, uint64_t leave, const struct hold
     buf_addc(out, '}');
 }
 
-static uint64_t new_leave(void)
+uint64_t new_leave(void)
 {
     return random_u64() >> 11 | 1; /* below 2^53: it travels in JSON */
 }
@@ -368,7 +364,7 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
 {
     sqlite3_stmt *st = sql_bind(&q->sql, Q_leave_get, "i", leave);
     bool there = sql_step(&q->sql, st);
-    uint64_t message = there ? sql_u64(st, 0) : 0, entry = there ? sql_u64(st, 1) : 0, copy = there ? sql_u64(st, 4) : 0;
+    uint64_t message = there ? sql_u64(st, 0) : 0, entry = there ? sql_u64(st, 1) : 0, kind = there ? sql_u64(st, 4) : 0;
     struct str list, recipient = STR_NONE;
     struct err e = ERR_NONE;
     struct arena a;
@@ -384,8 +380,14 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
     decide_begin(q);
     sql_run(&q->sql, Q_leave_drop, "i", leave);
     h.mid = h.number = message;
-    if (held_get(q, message, &a, &h) && !copy) {
-        if (entry) {
+    if (held_get(q, message, &a, &h) && kind != LEAVE_COPY) {
+        if (kind == LEAVE_DRAIN) {
+            drain_left(q, &h);
+            say(q, (struct said){
+                       .what = h.class == CPQ_SPAM ? SAID_REINJECTED : SAID_REWRITTEN, .mid = h.number, .number = mid});
+            if (h.class == CPQ_PVO)
+                say(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
+        } else if (entry) {
             sql_run(&q->sql, Q_entry_drop, "i", entry);
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
             say(q, (struct said){.what = SAID_REINJECTED, .mid = h.number, .number = mid});
@@ -395,7 +397,7 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
         }
         if (!entry || h.open == 1)
             drop_message(q, &h);
-    } else if (copy && get_str(&list, &recipient)) {
+    } else if (kind == LEAVE_COPY && get_str(&list, &recipient)) {
         say(q, (struct said){.what = SAID_COPIED, .mid = h.number, .number = mid, .name = recipient});
     }
     decide_end(q, &e);
@@ -478,8 +480,8 @@ enum rc decide_copy(struct quarantine *q, uint64_t message, struct str address, 
     cpq_put_text(&json, "operator", user);
     cpq_put_u64(&json, "at", clock_wall_ms());
     buf_add(&json, str_lit(",\"rescan\":[],\"resume\":false,\"copy\":true}"));
-    sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, (uint64_t)0, buf_str(&json), buf_str(&list), (uint64_t)1,
-            clock_wall_ms());
+    sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, (uint64_t)0, buf_str(&json), buf_str(&list),
+            (uint64_t)LEAVE_COPY, clock_wall_ms());
     buf_done(&list);
     buf_done(&json);
     return RC_OK;

@@ -222,6 +222,8 @@ void enter_message(struct quarantine *q, uint64_t id, const struct cpq_meta *m, 
             str_first(names, WORDS_MAX), reasons);
     sql_run(&q->sql, Q_key_add, "iiiibi", (uint64_t)m->class, serial, m->mid, id, str_of(digest, DIGEST),
             recipients_hash(&m->envelope));
+    if (m->fallback && !is_foreign(q, m->serial))
+        sql_run(&q->sql, Q_drain_add, "ii", (uint64_t)m->class, id);
     sql_run(&q->sql, Q_segment_live, "ii", segment->id, (uint64_t)1);
     sql_run(&q->sql, Q_pool_count, "iii", (uint64_t)m->class, (uint64_t)1, bytes);
     arena_done(&a);

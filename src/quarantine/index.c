@@ -49,7 +49,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS leave(id INTEGER PRIMARY KEY,message INTEGER,entry INTEGER,release TEXT,recipients "
     "BLOB,copy INTEGER,"
     "made INTEGER);"
-    "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);";
+    "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);"
+    "CREATE TABLE IF NOT EXISTS drain(class INTEGER,message INTEGER,PRIMARY KEY(class,message)) WITHOUT ROWID;";
 
 static const char *const texts[] = {
 #define STATEMENT(name, text) text,

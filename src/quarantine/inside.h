@@ -16,9 +16,11 @@
 
 enum { POOLS = 2 /* CPQ_PVO, CPQ_SPAM */, OPEN_SEGMENTS = 32, LEAVES_AT_ONCE = 32, DIGEST = 32 };
 
-enum hold_state { HOLD_HELD, HOLD_RELEASED, HOLD_DELETED };
+enum hold_state { HOLD_HELD, HOLD_RELEASED, HOLD_DELETED, HOLD_DRAINING /* on its way to the manager */ };
 enum hold_action { HOLD_DELETE, HOLD_RELEASE }; /* as quarantine.action */
 enum decided_by { BY_HAND, BY_EXPIRY, BY_SPACE, BY_REMOVAL };
+
+enum leave_kind { LEAVE_RELEASE, LEAVE_COPY, LEAVE_DRAIN }; /* leave.copy */
 
 struct incoming {
     struct incoming *next;
@@ -44,6 +46,12 @@ struct held {
     uint64_t id, number /* as the log knows it */, class, segment, offset, meta_bytes, body_bytes, big, mid, received,
         held_ms, open, deleted, bytes, serial_id;
     struct str serial, host, sender, recipients, subject, names, reasons;
+};
+
+/* A message in one policy quarantine. */
+struct hold_row {
+    uint64_t quarantine, exit, action, entered, state, kind;
+    struct str name, reason, rule;
 };
 
 struct open_segment {
@@ -105,6 +113,8 @@ struct quarantine {
         uint64_t id, call; /* id 0 = free */
     } leaving[LEAVES_AT_ONCE];
     struct loop_timer leave_timer;
+
+    struct drains *drains;
 
     struct loop_timer clock_timer;
     uint64_t ticks;
@@ -182,6 +192,8 @@ enum rc catch_up(struct quarantine *q, struct err *e);
 void decide_begin(struct quarantine *q);
 enum rc decide_end(struct quarantine *q, struct err *e);
 bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *out);
+size_t hold_rows(struct quarantine *q, uint64_t id, struct arena *a, struct hold_row *out, size_t most);
+uint64_t new_leave(void);
 /* Releases or deletes a message from one quarantine. RC_NOT_FOUND when it is not held there. */
 enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine, enum hold_action action, enum decided_by by,
                     struct str user);

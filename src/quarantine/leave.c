@@ -6,14 +6,14 @@
  */
 #include "mail/address.h"
 #include "mail/released.h"
-#include "quarantine/inside.h"
+#include "quarantine/drain.h"
 
 #include <unistd.h>
 
 enum { AGAIN_MS = 15000, ANSWER_MS = 120000, LOOK_AT = 256 };
 
 struct leaving {
-    uint64_t id, message, copy;
+    uint64_t id, message, kind;
     struct str release, recipients;
 };
 
@@ -27,7 +27,7 @@ static bool get(struct quarantine *q, uint64_t id, struct arena *a, struct leavi
                                 .message = sql_u64(st, 0),
                                 .release = arena_str(a, sql_str(st, 2)),
                                 .recipients = arena_str(a, sql_str(st, 3)),
-                                .copy = sql_u64(st, 4)};
+                                .kind = sql_u64(st, 4)};
     sqlite3_reset(st);
     return there;
 }
@@ -48,7 +48,7 @@ static size_t list_of(struct arena *a, struct str coded, struct recipient **out)
 /* A gateway's own; a copy for somebody leaves from here. */
 static bool goes_back(const struct quarantine *q, const struct held *h, const struct leaving *l)
 {
-    return !l->copy && is_foreign(q, h->serial);
+    return l->kind == LEAVE_RELEASE && is_foreign(q, h->serial);
 }
 
 /* Spam that leaves by SMTP to hosts of the settings (central.md 10). */
@@ -62,7 +62,9 @@ static struct str destination_of(const struct quarantine *q, struct arena *a, co
 {
     const char *name = h->class == CPQ_SPAM ? "the.euq.release.queue" : "the.cpq.release.host";
 
-    if (!l->copy && via_hosts(q, h))
+    if (l->kind == LEAVE_DRAIN)
+        return h->class == CPQ_SPAM ? str_lit("the.euq.queue") : str_lit("the.cpq.host");
+    if (l->kind == LEAVE_RELEASE && via_hosts(q, h))
         return str_c(name);
     return goes_back(q, h, l) ? arena_printf(a, "%s/%.*s", name, STR(address_lower(a, h->serial))) : STR_NONE;
 }
@@ -70,8 +72,12 @@ static struct str destination_of(const struct quarantine *q, struct arena *a, co
 static void put_envelope(const struct quarantine *q, struct arena *a, const struct cpq_meta *m, const struct held *h,
                          const struct leaving *l, const struct json *release, struct str edits, struct buf *out)
 {
-    struct released r = {
-        .meta = m, .release = release, .mid = h->mid, .spam = h->class == CPQ_SPAM, .copy = l->copy, .edits = edits};
+    struct released r = {.meta = m,
+                         .release = release,
+                         .mid = h->mid,
+                         .spam = h->class == CPQ_SPAM,
+                         .copy = l->kind == LEAVE_COPY,
+                         .edits = edits};
     struct recipient *list;
 
     if (l->recipients.n) {
@@ -143,7 +149,10 @@ static enum rc send_one(struct quarantine *q, struct leaving_slot *slot, const s
         tell_safelist(q, &m, l, release);
         edits = goes_back(q, h, l) ? STR_NONE /* the gateway makes them */
                                    : early_edits(&a, fd, offset, h->body_bytes, json_get(release, "edits"));
-        put_envelope(q, &a, &m, h, l, release, edits, &envelope);
+        if (l->kind == LEAVE_DRAIN)
+            drain_envelope(q, &a, &m, h, &envelope);
+        else
+            put_envelope(q, &a, &m, h, l, release, edits, &envelope);
         slot->call = bus_call_fd(q->o.bus, to, BUS_release_new,
                                  &(struct bus_release_new){.id = l->id,
                                                            .old_mid = h->mid,

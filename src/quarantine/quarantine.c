@@ -6,6 +6,7 @@
  */
 #include "base/must.h"
 #include "quarantine/door.h"
+#include "quarantine/drain.h"
 
 #include <stdlib.h>
 
@@ -46,6 +47,7 @@ enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **o
     conf_on_change(o->conf, on_change, q);
     leave_init(q);
     expire_init(q);
+    drain_init(q);
     quarantine_verbs_init(q);
     *out = q;
     return RC_OK;
@@ -72,6 +74,7 @@ void quarantine_free(struct quarantine *q)
     doors_close(q);
     loop_timer_cancel(q->o.loop, &q->clock_timer);
     leave_done(q);
+    drain_done(q);
     sessions_end(q);
     while (q->group)
         loop_turn(q->o.loop, true);

@@ -37,6 +37,8 @@ struct place {
     uint64_t last_id, next_mid;
     char release[4000]; /* of the last: "resume <sender> recipients|body" */
     char uid[100];
+    char destination[100];            /* of the last release */
+    char meta[8000], log_holds[1000]; /* carried.meta, carried.holds */
     char edits[1000];                 /* "offset+length:replacement|" of each */
     struct carried carried;           /* numbers only: its texts are gone */
     char carried_release[1000];       /* its object `release` */
@@ -74,6 +76,9 @@ HELPER static void on_release(void *ctx, const struct bus_in *in)
         assert_int_equal(pread(in->fd, body, m->body_bytes, (off_t)m->offset), (int)m->body_bytes);
     snprintf(p->release + at, sizeof p->release - at, "|%s", body);
     snprintf(p->uid, sizeof p->uid, "%.*s", STR(env.uid));
+    snprintf(p->destination, sizeof p->destination, "%.*s", STR(m->destination));
+    snprintf(p->meta, sizeof p->meta, "%.*s", STR(p->carried.meta));
+    snprintf(p->log_holds, sizeof p->log_holds, "%.*s", STR(p->carried.holds));
     close(in->fd);
     p->taken++;
     p->last_id = m->id;
@@ -291,6 +296,7 @@ struct letter {
     const char *class, *from, *to, *body, *made; /* to: words */
     uint64_t mid;
 };
+static bool letters_fall_back __attribute__((unused)); /* they come because the manager is away */
 
 HELPER static void letter_meta(const struct letter *l, struct buf *out)
 {
@@ -306,7 +312,8 @@ HELPER static void letter_meta(const struct letter *l, struct buf *out)
                           .mid = l->mid,
                           .now_ms = clock_wall_ms(),
                           .size = strlen(l->body),
-                          .envelope = &env};
+                          .envelope = &env,
+                          .fallback = letters_fall_back};
     struct err e = ERR_NONE;
 
     while (str_word(&rest, &word))

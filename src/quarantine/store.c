@@ -6,7 +6,7 @@
  * sync fails the whole group (451), closes its files for good and raises an alert; what reached the disk all the same is
  * found at the next start, and a repeat of it is a duplicate. At most one group is on its way.
  */
-#include "quarantine/inside.h"
+#include "quarantine/drain.h"
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -389,6 +389,7 @@ static enum rc judge(struct quarantine *q, struct incoming *in)
     enum rc rc = enter_key(q, &in->meta, in->digest, &in->id, &left);
 
     if (rc == RC_EXISTS) {
+        drain_back(q, in->id);
         in->duplicate = true;
         return RC_OK;
     }

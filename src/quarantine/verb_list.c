@@ -164,9 +164,9 @@ enum rc question_status(struct question *v)
 
 static const char *state_name(uint64_t state)
 {
-    static const char *const names[] = {"held", "released", "deleted"};
+    static const char *const names[] = {"held", "released", "deleted", "leaving"};
 
-    return state < 3 ? names[state] : "";
+    return state < 4 ? names[state] : "";
 }
 
 static void json_list(struct buf *out, const char *key, struct str joined, char by)

@@ -30,7 +30,7 @@ static void time_line(struct question *v, const char *name, uint64_t ms)
 
 static void show_holds(struct question *v, const struct hold_line *holds, size_t n)
 {
-    static const char *const states[] = {"held", "released", "deleted"};
+    static const char *const states[] = {"held", "released", "deleted", "leaving"};
 
     for (size_t i = 0; i < n; i++) {
         if (!holds[i].visible) {
@@ -40,7 +40,7 @@ static void show_holds(struct question *v, const struct hold_line *holds, size_t
         line(v, "Quarantine:", holds[i].name);
         line(v, "  Reason:", holds[i].reason);
         line(v, "  Rule:", holds[i].rule);
-        line(v, "  State:", str_c(states[holds[i].state < 3 ? holds[i].state : 0]));
+        line(v, "  State:", str_c(states[holds[i].state < 4 ? holds[i].state : 0]));
         time_line(v, "  Entered:", holds[i].entered);
         time_line(v, "  Exit:", holds[i].exit);
         line(v, "  Then:", holds[i].action == HOLD_RELEASE ? str_lit("release") : str_lit("delete"));

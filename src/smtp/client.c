@@ -96,7 +96,7 @@ struct step client_ready(struct conversation *c)
             return client_fail(cl, RC_NO_MEMORY, 0, str_lit("out of memory"));
         return client_begin(cl);
     }
-    if (cl->o->idle_ms == 0)
+    if (cl->o->idle_ms == 0 || cl->finish)
         return client_quit(cl);
     cl->idle = true;
     return step_idle(idle_over, cl->o->idle_ms);

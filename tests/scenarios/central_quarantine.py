@@ -271,25 +271,6 @@ def test_what_does_not_fit_is_set_aside(t):
     assert re.search(r'Refused Messages: +1', g.cli('hoststatus', 'the.cpq.host')), g.cli('hoststatus', 'the.cpq.host')
 
 
-def test_mail_is_held_here_while_the_manager_is_away(t):
-    """CPQ-64, central.md 11: with fallback on, mail is held locally under the same names when the manager is away for long; when it is back, new
-    mail goes there again."""
-    g, m = pair(t, gateway=['pvo.fallback_ms=1s'])
-    m.stop()
-    hold(g, 'the.cpq.host', 2)
-    g.cli('resumedel')
-    g.wait_log(r'Destination the\.cpq\.host is down')
-    time.sleep(2)
-    g.cli('delivernow', 'host', 'the.cpq.host')
-    wait_for('held here', lambda: len(found(g)) == 2, 30)
-    m.start()
-    wait_for('its port', lambda: listens(m.cpq))
-    time.sleep(11)
-    hold(g, 'the.cpq.host', 1)
-    g.cli('resumedel')
-    wait_for('held there', lambda: len(found(m)) == 1, 30)
-
-
 def test_weak_ciphers(t):
     """CPQ-50, CPQ-52 to CPQ-54: a list that leaves no cipher, or anonymous ones alone, ends in a clear line that names the cure; HIGH:MEDIUM:-aNULL is fine."""
     g, m = pair(t)
