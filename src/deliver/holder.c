@@ -12,7 +12,7 @@
 
 #include <openssl/evp.h>
 
-enum { DIGEST_CHUNK = 64 << 10, META_ARENA_MAX = 64 << 20 };
+enum { ASK_BYTES = 256 << 10, DIGEST_CHUNK = 64 << 10, META_ARENA_MAX = 64 << 20 };
 
 static const struct str LOCAL = {"127.0.0.1", 9};
 
@@ -95,6 +95,18 @@ static bool was_held_here(struct arena *a, const struct piece *p)
            json_is(json_get(root, "drained"), JSON_TRUE);
 }
 
+/* Where the last transfer broke off behind the dot the holder may have it. Asking costs a round trip and saves the content:
+ * worth it for a large one. The answer counts for the whole message, so one that goes in parts is sent again. */
+static void ask_first(struct piece *p, const struct cpq_facts *f)
+{
+    p->job.known.serial = STR_NONE;
+    if (!p->uncertain || p->to->release || f->size < ASK_BYTES || p->n_recipients != p->envelope.n_recipients)
+        return;
+    p->job.known.sha256 = arena_str(&p->arena, f->sha256);
+    p->job.known.mid = f->mid;
+    p->job.known.serial = arena_str(&p->arena, f->serial);
+}
+
 static enum rc complete(struct deliver *d, struct piece *p, const char *hex, struct err *e)
 {
     const struct conf *c = deliver_conf(d);
@@ -124,6 +136,8 @@ static enum rc complete(struct deliver *d, struct piece *p, const char *hex, str
         buf_clear(&p->meta);
         rc = cpq_meta_complete(&scratch, STR_NONE, &facts, &p->meta, e);
     }
+    if (rc == RC_OK)
+        ask_first(p, &facts);
     arena_done(&scratch);
     return rc;
 }

@@ -26,6 +26,12 @@ struct smtp_job {
     bool has_8bit, has_8bit_header;
     bool has_bare;   /* bare CR or LF, or NUL: BDAT with BINARYMIME or not at all */
     struct str meta; /* CPQ: the metadata (XMETA) */
+    /* CPQ: its last transfer ended without an answer: XCPQ QUERY asks first whether the peer has this key with this content.
+     * Empty serial = it is sent without asking. */
+    struct {
+        struct str serial, sha256;
+        uint64_t mid;
+    } known;
 };
 
 /* What the connection says of itself in XCPQ HELLO (central.md 7.2). */

@@ -1,5 +1,5 @@
 /*
- * SMTP client: what CPQ adds (central.md 7.2): XCPQ HELLO, XMETA, and all recipients or none.
+ * SMTP client: what CPQ adds (central.md 7.2): XCPQ HELLO, QUERY, XMETA, and all recipients or none.
  *
  * Called by the steps of the client when its options ask for CPQ. Owns nothing. A peer without XCPQ, or one that refuses
  * HELLO, fails the connection: nothing of a message was said. What is refused later is the result of every recipient.
@@ -63,6 +63,44 @@ struct step client_cpq_hello(struct smtp_client *cl)
     put_value(out, "class", q->class_name);
     buf_add(out, str_lit("\r\n"));
     return client_wait(cl, on_hello, cl->o->command_ms);
+}
+
+/* The value of a word key=value of the reply. */
+static struct str reply_value(struct str text, const char *key)
+{
+    struct str word, name;
+
+    while (str_word(&text, &word))
+        if (str_split(&word, '=', &name) && str_eqi(name, str_c(key)))
+            return word;
+    return STR_NONE;
+}
+
+/* Under that number with that content it has it, whatever became of it since. Any other answer: it is sent. */
+static struct step on_query(struct conversation *c)
+{
+    struct smtp_client *cl = client_of(c);
+    struct step step;
+
+    if (!client_reply_or(cl, on_query, cl->o->command_ms, &step))
+        return step;
+    if (cl->reply.code / 100 != 2 || !str_eqi(reply_value(cl->reply.text, "sha256"), cl->job->known.sha256))
+        return client_next_batch(cl);
+    cl->job_touched = true;
+    cl->batch_to = cl->job->n_recipients;
+    client_batch_set(cl, false, cl->reply.code, cl->reply.text, NULL);
+    client_job_done(cl);
+    return step_goto(client_ready);
+}
+
+struct step client_cpq_query(struct smtp_client *cl)
+{
+    struct buf *out = &cl->c.out;
+
+    buf_add(out, str_lit("XCPQ QUERY"));
+    put_value(out, "serial", cl->job->known.serial);
+    buf_addf(out, " mid=%llu\r\n", (unsigned long long)cl->job->known.mid);
+    return client_wait(cl, on_query, cl->o->command_ms);
 }
 
 void client_cpq_put_meta(struct smtp_client *cl)

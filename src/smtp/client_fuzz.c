@@ -151,6 +151,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 128) {
         o.cpq = &CPQ;
         s.job.meta = str_lit("{}");
+        if (data[0] & 16) {
+            s.job.known.serial = str_lit("S");
+            s.job.known.sha256 = str_lit("00");
+        }
     }
     rest = str_from(rest, 1);
     c = conversation_test_new(&smtp_client_kind, &setup);

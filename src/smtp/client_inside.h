@@ -107,6 +107,8 @@ struct step client_mail_ready(struct smtp_client *cl);
 /* client_cpq.c */
 /* EHLO (and TLS) are done: XCPQ HELLO, then as client_mail_ready(). */
 struct step client_cpq_hello(struct smtp_client *cl);
+/* Is it there already? Asks; then its results, or it is sent. */
+struct step client_cpq_query(struct smtp_client *cl);
 void client_cpq_put_meta(struct smtp_client *cl);
 /* One was refused: none is sent. */
 struct step client_cpq_refused(struct smtp_client *cl);

@@ -221,6 +221,8 @@ struct step client_begin(struct smtp_client *cl)
     judge(cl);
     cl->batch_from = cl->batch_to = 0;
     cl->h->begin(cl->ctx, cl, cl->job);
+    if (cl->o->cpq && cl->job->known.serial.n && !cl->need_rset)
+        return client_cpq_query(cl);
     return client_next_batch(cl);
 }
 

@@ -91,6 +91,48 @@ static void a_lost_answer_leaves_all_open(void **state)
     peer_free(p);
 }
 
+static struct peer *uncertain_job(void)
+{
+    struct peer *p = with_job(2, EHLO_CPQ);
+    struct job *j = peer_job(p, str_lit("two\r\n"), 1);
+
+    j->job.meta = str_lit("{}");
+    say(p, "250 2.0.0 XCPQ\r\n");
+    say(p, "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n");
+    j->job.known.serial = str_lit("S 1");
+    j->job.known.mid = 7;
+    j->job.known.sha256 = str_lit("00ff");
+    return p;
+}
+
+/* central.md 7.4: the final reply was lost: QUERY; what is there is not sent again, anything else is. */
+static void what_is_known_is_not_sent_again(void **state)
+{
+    struct peer *p = uncertain_job();
+
+    (void)state;
+    assert_string_equal(say(p, "250 ok:  Message 3 accepted\r\n"), "XCPQ QUERY serial=S+201 mid=7\r\n");
+    trace(p);
+    assert_string_equal(say(p, "250 2.0.0 known id=9 state=held sha256=00FF\r\n"), "");
+    assert_string_equal(trace(p), "0 delivered 250 [2.0.0] 2.0.0 known id=9 state=held sha256=00FF\n");
+    peer_free(p);
+}
+
+static void what_is_not_known_is_sent(void **state)
+{
+    static const char *const answers[] = {"550 5.1.1 unknown\r\n", "250 2.0.0 known id=9 state=held sha256=00fe\r\n",
+                                          "250 2.0.0 known\r\n", "504 5.5.4 what?\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct peer *p = uncertain_job();
+
+        say(p, "250 ok:  Message 3 accepted\r\n");
+        assert_string_equal(say(p, answers[i]), "MAIL FROM:<me@gw.example> SIZE=5\r\nRCPT TO:<a@x.test>\r\nXMETA 2\r\n{}");
+        peer_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +141,8 @@ int main(void)
         cmocka_unit_test(without_pipelining_metadata_comes_behind_the_recipients),
         cmocka_unit_test(a_peer_that_is_no_holder_gets_nothing),
         cmocka_unit_test(a_lost_answer_leaves_all_open),
+        cmocka_unit_test(what_is_known_is_not_sent_again),
+        cmocka_unit_test(what_is_not_known_is_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,50 +163,6 @@ def test_the_manager_is_asked_before_enabling(t):
     wait_for('the hidden listener', lambda: listens(g.base + 41))
 
 
-class Proxy:
-    """Between gateway and manager: cuts each connection after `limit` octets of one direction (0 = from the gateway), None = never."""
-
-    def __init__(self, to):
-        self.to, self.limit, self.way, self.cuts = to, None, 0, 0
-        self.s = socket.create_server(('127.0.0.1', 0))
-        self.port = self.s.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                c, _ = self.s.accept()
-                m = socket.create_connection(('127.0.0.1', self.to), 5)
-            except OSError:
-                return
-            for way, a, b in ((0, c, m), (1, m, c)):
-                threading.Thread(target=self.pump, args=(way, a, b), daemon=True).start()
-
-    def pump(self, way, a, b):
-        left = self.limit if way == self.way else None
-        try:
-            while True:
-                data = a.recv(65536 if left is None else max(1, left))
-                if not data:
-                    break
-                b.sendall(data)
-                if left is not None:
-                    left -= len(data)
-                    if left <= 0:
-                        self.cuts += 1
-                        break
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.s.close()
-
-
 def test_cut_at_any_octet(t):
     """CPQ-65, ST-32, central.md 7.4: the connection is cut at octets of the hello, the handshake, the metadata, the content and the last reply, in either
     direction: nothing is lost, nothing is there twice."""
@@ -231,6 +187,31 @@ def test_cut_at_any_octet(t):
     wait_for('all of them', lambda: re.search(r'Active Recipients +0', g.cli('hoststatus', 'the.cpq.host')), 60)
     assert sorted(x['mid'] for x in found(m)) == [1, 2, 3, 4], (found(m), p.cuts)
     assert p.cuts >= 8, p.cuts
+
+
+def test_a_large_message_is_not_sent_twice(t):
+    """CPQ-65, central.md 7.4: the connection ends behind the final dot and before the last reply: the gateway asks by XCPQ QUERY and does not send the
+    large message again; a small one is sent again and is a duplicate. Each is there once."""
+    g, m = pair(t)
+    p = Proxy(m.cpq)
+    t.things.append(p)
+    g.cli('settings', 'set', 'manager.sma.pvo_port=%d' % p.port)
+    for body, hush, again in ((b'large\r\n' + (b'y' * 70 + b'\r\n') * 10000, 600000, 20000), (b'small\r\n' + (b'x' * 70 + b'\r\n') * 400, 20000, None)):
+        before, seen = len(found(m)), p.cuts
+        p.hush = hush
+        hold(g, 'the.cpq.host', 1, LETTER + body)
+        g.cli('resumedel')
+        wait_for('the cut', lambda: p.cuts > seen, 30)
+        wait_for('it is stored', lambda: len(found(m)) == before + 1)
+        p.hush, sent = None, p.octets
+        g.cli('delivernow', 'host', 'the.cpq.host')
+        wait_for('an empty queue', lambda: re.search(r'Active Recipients +0', g.cli('hoststatus', 'the.cpq.host')), 40)
+        assert len(found(m)) == before + 1
+        if again:
+            assert p.octets - sent < again, p.octets - sent
+            g.wait_log(r"MID 1 RID \[0\] Response '2\.0\.0 known id=%d state=held sha256=[0-9a-f]{64}'" % found(m)[0]['id'])
+        else:
+            g.wait_log(r"MID 2 RID \[0\] Response 'ok:  Message %d accepted \(duplicate\)'" % found(m, 'order=received')[1]['id'])
 
 
 def test_either_side_is_killed_at_each_step(t):
