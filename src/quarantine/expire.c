@@ -163,9 +163,7 @@ bool expire_make_room(struct quarantine *q, enum cpq_class class, uint64_t bytes
 
     if (pool_bytes(q, class) + bytes <= limit || pool_used(q, class) + bytes <= limit)
         return true;
-    if (class == CPQ_SPAM && c->spam_quarantine.full)
-        return false;
-    if (overflow(q, class, limit, bytes))
+    if (!(class == CPQ_SPAM && c->spam_quarantine.full) && overflow(q, class, limit, bytes))
         return true;
     event(q->o.events, quarantine_full, .pool = pool_name(class));
     return false;

@@ -89,7 +89,7 @@ static enum smtp_next on_mail(struct smtp_server *s, const struct smtp_mail *m)
     (void)m;
     if (rc != RC_OK)
         smtp_refuse(s, rc, &e);
-    return SMTP_DONE;
+    return rc == RC_SUSPENDED ? SMTP_CLOSE : SMTP_DONE;
 }
 
 static enum smtp_next on_rcpt(struct smtp_server *s, const struct smtp_rcpt *r)
@@ -122,10 +122,14 @@ static enum smtp_next on_data_start(struct smtp_server *s)
 static enum rc on_data(struct smtp_server *s, struct str octets, struct err *e)
 {
     struct session *x = session_of(s);
+    enum rc rc;
 
     if (EVP_DigestUpdate(x->md, octets.p, octets.n) != 1)
         return err_set(e, RC_INTERNAL, "digest");
-    return incoming_add(x->q, x->in, octets, e);
+    rc = incoming_add(x->q, x->in, octets, e);
+    if (rc == RC_NO_SPACE || rc == RC_IO)
+        event(x->q->o.events, quarantine_write_failed, .why = str_c(err_text(e)));
+    return rc;
 }
 
 static void stored(void *ctx, struct incoming *in)

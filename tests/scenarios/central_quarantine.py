@@ -1,5 +1,6 @@
 """Central quarantines, gateway to manager: held mail goes to the manager over pinned TLS, waits when it is away, is refused for a reason."""
 import json, os, re, signal, socket, ssl, subprocess, threading, time
+from disks import grow, small_disk
 from lib import *
 from cpq_lab import *
 
@@ -212,6 +213,67 @@ def test_a_large_message_is_not_sent_twice(t):
             g.wait_log(r"MID 1 RID \[0\] Response '2\.0\.0 known id=%d state=held sha256=[0-9a-f]{64}'" % found(m)[0]['id'])
         else:
             g.wait_log(r"MID 2 RID \[0\] Response 'ok:  Message %d accepted \(duplicate\)'" % found(m, 'order=received')[1]['id'])
+
+
+def test_the_managers_disk_is_full(t):
+    """central.md 7.4, 11: no space on the manager's disk: 452 over 7025, the gateway keeps the mail and raises an alert; all of it is there once when
+    there is space again, and what was taken before is readable."""
+    g, m = pair(t)
+    m.stop()
+    path = small_disk(t, m, 12, 'quarantine')
+    m.start()
+    wait_for('its port', lambda: listens(m.cpq))
+    large = LETTER + (b'z' * 70 + b'\r\n') * 14000
+    hold(g, 'the.cpq.host', 25, large)
+    g.cli('resumedel')
+    g.wait_log(r'MID \d+ was not taken by the quarantine: 452 4\.3\.1 ', seconds=40)
+    wait_for('an alert', lambda: 'was not taken by the quarantine: 452' in g.cli('displayalerts'))
+    m.wait_log(r'Quarantine: cannot be written to: .*[Nn]o space')
+    waiting = int(re.search(r'Active Recipients +(\d+)', g.cli('hoststatus', 'the.cpq.host')).group(1))
+    assert 0 < waiting < 25 and len(found(m)) == 25 - waiting, (waiting, len(found(m)))
+    grow(path, 300)
+    wait_for('all of them', lambda: len(found(m)) == 25, 90)
+    assert sorted(x['mid'] for x in found(m)) == list(range(1, 26))
+    wait_for('an empty queue', lambda: re.search(r'Active Recipients +0', g.cli('hoststatus', 'the.cpq.host')))
+    for one in (found(m)[0], found(m)[-1]):
+        assert m.cli('quarantine', 'show', str(one['id']), '--message').count('z' * 70) == 14000
+
+
+test_the_managers_disk_is_full.needs_root = True
+
+
+def test_the_managers_spam_store_is_full(t):
+    """central.md 7.4, 10: the spam quarantine is set to refuse when full: STATUS says full, 452 over 6025, the gateway's queue grows and nothing is lost;
+    with space again all of it goes."""
+    g, m = pair(t, manager=['spam_quarantine.max_bytes=1M', 'spam_quarantine.full=refuse'])
+    hold(g, 'the.euq.queue', 5, LETTER + (b'z' * 70 + b'\r\n') * 4000)
+    g.cli('resumedel')
+    g.wait_log(r'MID \d+ was not taken by the quarantine: 452 4\.3\.1 the quarantine is full', seconds=30)
+    m.wait_log(r'Quarantine: the space for spam mail is used up')
+    assert len(found(m, verb='spamquarantine')) < 5
+    assert re.search(r'Active Recipients +[1-5]\b', g.cli('hoststatus', 'the.euq.queue'))
+    m.set('spam_quarantine.max_bytes=1G')
+    g.cli('delivernow', 'host', 'the.euq.queue')
+    wait_for('all of them', lambda: len(found(m, verb='spamquarantine')) == 5, 40)
+
+
+def test_suspended_transfers_refuse_new_mail(t):
+    """central.md 7.4, 4: while transfers are suspended on the manager an open session hears 421 4.3.2 and ends, no new one is taken; mail waits on the
+    gateway and goes when they are resumed."""
+    g, m = pair(t)
+    s = encrypted(m.cpq, g)
+    assert s.cmd('XCPQ HELLO proto=1 serial=%s role=gateway ver=1 class=pvo' % g.serial)[0] == 250
+    assert s.cmd('MAIL FROM:<a@s.test>')[0] == 250
+    m.cli('suspendtransfers', '0')
+    wait_for('refusal', lambda: not listens(m.cpq) and not listens(m.euq))
+    assert s.f.readline().startswith(b'421 4.3.2 ') and s.f.readline() == b''
+    hold(g, 'the.cpq.host', 2)
+    g.cli('resumedel')
+    g.wait_log(r'Destination the\.cpq\.host is down')
+    assert found(m) == []
+    m.cli('resumetransfers')
+    wait_for('its port', lambda: listens(m.cpq))
+    wait_for('the mail', lambda: len(found(m)) == 2, 40)
 
 
 def test_either_side_is_killed_at_each_step(t):

@@ -1,5 +1,6 @@
 """A full disk and damaged segments: mail is refused in time, what was accepted survives, the log says what happened."""
 import glob, os, re, signal, subprocess, threading, time
+from disks import fill, small_disk
 from lib import *
 
 RAT = 'listener.InboundMail.rat=ALL ACCEPT'
@@ -13,34 +14,6 @@ def keyed(key, octets=0):
 
 def arrived(sink):
     return [re.search(rb'Subject: (\S+)', m['data']).group(1).decode() for m in list(sink.messages)]
-
-
-def small_disk(t, g, megabytes):
-    """Mounts a file system of this size where the home's spool lies."""
-    spool = os.path.join(g.home, 'spool')
-    os.makedirs(spool, exist_ok=True)
-    st = os.stat(g.home)
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dM,mode=0700,uid=%d,gid=%d' % (megabytes, st.st_uid, st.st_gid), 'postern-test', spool],
-                   check=True)
-
-    class Mount:
-        def close(self):
-            g.close()
-            subprocess.run(['umount', '-l', spool], check=False)
-    t.things.append(Mount())
-    return spool
-
-
-def fill(path):
-    """Takes all the space there is."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-    block = 1 << 20
-    while block >= 512:
-        try:
-            os.write(fd, b'\0' * block)
-        except OSError:
-            block //= 2
-    os.close(fd)
 
 
 class Load:

@@ -1,6 +1,7 @@
 """The management account of a gateway, and a manager that fetches reporting and tracking through it. The settings that enrolment
 makes are set by hand here, so that each of them can be wrong."""
 import glob, json, os, shutil, subprocess, tempfile, time
+from disks import fill, small_disk
 from lib import *
 
 
@@ -327,3 +328,24 @@ def test_a_damaged_segment_waits_until_it_is_whole(t):
     for f, octets in sound.items():
         open(f, 'wb').write(octets)
     p.wait_found('damaged')
+
+
+def test_a_full_disk_pauses_fetching(t):
+    """central.md 5: no space on the manager's disk: transfers pause with an alert; with space again they go on, and nothing is missing."""
+    p = Pair(t)
+    p.mail('before')
+    p.wait_found('before')
+    p.m.stop()
+    path = small_disk(t, p.m, 1, 'central')
+    p.m.start()
+    fill(os.path.join(path, 'filler'))
+    p.mail('meanwhile')
+    p.wait_smad(r'Transfers pause: .*[Nn]o space')
+    assert p.found('meanwhile') == 0
+    wait_for('an alert', lambda: 'Transfers pause: ' in p.m.cli('displayalerts'))
+    os.unlink(os.path.join(path, 'filler'))
+    p.wait_found('meanwhile', seconds=60)
+    p.wait_smad(r'Transfers go on after \d+ seconds')
+
+
+test_a_full_disk_pauses_fetching.needs_root = True
