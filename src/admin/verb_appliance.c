@@ -174,8 +174,8 @@ void verb_appliance(struct verb_call *c)
         key(c);
     } else if (str_eq(what, str_lit("token")) && c->args.n == 2) {
         token(c);
-    } else if (str_eq(what, str_lit("contact")) && c->args.n == 1) {
-        verb_ask(c, ROLE_central, "contact", (struct strs){NULL, 0});
+    } else if (str_eq(what, str_lit("contact")) && c->args.n <= 2) {
+        verb_ask(c, ROLE_central, "contact", (struct strs){c->args.items + 1, c->args.n - 1});
         verb_wait(c);
     } else {
         verb_usage(c);

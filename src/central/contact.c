@@ -1,43 +1,21 @@
 /*
  * What is known of each gateway: is there contact, since when, why not; its last hello, its clock, what came from it last.
  *
- * Called by line.c when a job ends, by pull.c when a segment is imported, by control for the verb `contact`. Owns these
- * facts for the life of the process. Contact that is away for AWAY_MS is an alert, and so is a gateway that is somebody
- * else.
+ * Called by line.c when a job ends, by pull.c when a segment is imported. Shown by contact_show.c; record is told who is
+ * away. Owns these facts for the life of the process. Contact that is away for AWAY_MS is an alert, and so is a gateway that
+ * is somebody else.
  */
+#include "central/contact.h"
 #include "central/enrol.h"
-#include "central/inside.h"
 #include "central/slbl.h"
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/must.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { AWAY_MS = 300000, CLOCK_WARN_MS = 5000 };
-
-enum contact_state { CONTACT_NEVER, CONTACT_UP, CONTACT_DOWN, CONTACT_REFUSED };
-static const char *const state_names[] = {"never", "connected", "no contact", "refused"};
-
-struct contact {
-    struct contact *next;
-    struct central *central;
-    char *name;
-    enum contact_state state;
-    uint64_t since_ms; /* wall clock: of the state */
-    uint64_t heard_ms; /* last answer */
-    uint64_t bytes;
-    bool via_link, told_away, told_clock;
-    char error[ERR_TEXT_MAX];
-    struct greeting hello;
-    struct {
-        uint64_t last_ms, segments, bytes;
-    } service[CONTACT_SERVICES];
-    struct loop_timer away;
-};
 
 static struct contact *find(const struct central *c, struct str name)
 {
@@ -46,6 +24,11 @@ static struct contact *find(const struct central *c, struct str name)
     while (k && !str_eqi(str_c(k->name), name))
         k = k->next;
     return k;
+}
+
+const struct contact *contact_find(const struct central *c, struct str appliance)
+{
+    return find(c, appliance);
 }
 
 static struct contact *contact_of(struct central *c, struct str name)
@@ -70,12 +53,35 @@ static void on_away(void *ctx)
     event(k->central->o.events, gateway_away, .name = str_c(k->name), .since_ms = k->heard_ms, .why = str_c(k->error));
 }
 
+/* Record says it beside the data it has. */
+static void tell(const struct central *c, const struct conf_appliance *a, struct bus_peer *record)
+{
+    const struct contact *k = find(c, a->name);
+    bool away = k && (k->state == CONTACT_DOWN || k->state == CONTACT_REFUSED);
+
+    if (a->serial.n && k && c->o.bus)
+        bus_send(c->o.bus, record, BUS_gateway_contact,
+                 &(struct bus_gateway_contact){
+                     .serial = a->serial, .state = a->disconnected ? 2 : !away, .heard_ms = k->heard_ms});
+}
+
+void contacts_tell(const struct central *c, struct bus_peer *record)
+{
+    for (size_t i = 0; c->conf && i < c->conf->appliance.n; i++)
+        tell(c, &c->conf->appliance.items[i], record);
+}
+
 static void become(struct contact *k, enum contact_state state)
 {
+    const struct central *c = k->central;
+    const struct conf_appliance *a = appliance_find(c, str_c(k->name));
+
     if (k->state == state)
         return;
     k->state = state;
     k->since_ms = clock_wall_ms();
+    if (a && c->o.bus)
+        tell(c, a, bus_peer(c->o.bus, ROLE_record, 0));
 }
 
 /* --- what is told
@@ -161,75 +167,6 @@ const char *contact_hello(const struct central *c, struct str appliance)
     return k ? k->hello.json : NULL;
 }
 
-/* --- the verb `contact [NAME]`
- * ------------------------------------------------------------------------------------------------
- */
-
-static void put_number(struct buf *out, const char *key, uint64_t n)
-{
-    buf_addf(out, ",\"%s\":%" PRIu64, key, n);
-}
-
-static void put_text(struct buf *out, const char *key, struct str s)
-{
-    buf_addf(out, ",\"%s\":", key);
-    json_str(out, s);
-}
-
-static void put_one(const struct central *c, const struct conf_appliance *a, struct buf *out)
-{
-    static const struct contact none;
-    uint64_t segments, bytes;
-    const struct contact *k = find(c, a->name);
-
-    if (!k)
-        k = &none;
-    buf_add(out, str_lit("{\"name\":"));
-    json_str(out, a->name);
-    put_text(out, "serial", a->serial);
-    put_text(out, "state", str_c(a->disconnected ? "disconnected" : state_names[k->state]));
-    put_number(out, "since", k->since_ms);
-    put_number(out, "last_contact", k->heard_ms);
-    put_text(out, "error", str_c(k->state == CONTACT_UP ? "" : k->error));
-    put_text(out, "via", str_c(k->state != CONTACT_UP ? "" : k->via_link ? "link" : "ssh"));
-    put_number(out, "rtt_ms", k->hello.rtt_ms);
-    buf_addf(out, ",\"clock_ms\":%" PRId64, k->hello.clock_ms);
-    put_number(out, "bytes", k->bytes);
-    buf_add(out, str_lit(",\"services\":{"));
-    for (int s = 0; s < CONTACT_SERVICES; s++) {
-        pull_waiting(c, a->name, s == CONTACT_REPORTING ? SEGMENT_REPORTING : SEGMENT_TRACKING, &segments, &bytes);
-        buf_addf(out,
-                 "%s\"%s\":{\"on\":%s,\"last_transfer\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64
-                 ",\"waiting\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64 "}",
-                 s ? "," : "", s == CONTACT_REPORTING ? "reporting" : "tracking",
-                 (s == CONTACT_REPORTING ? a->reporting : a->tracking) ? "true" : "false", k->service[s].last_ms,
-                 k->service[s].segments, k->service[s].bytes, segments, bytes);
-    }
-    buf_addf(out, "},\"hello\":%s}", k->hello.json ? k->hello.json : "null");
-}
-
-/* JSON alone: a list with an object for each enrolled gateway, or for the one named. */
-void verb_contact(struct central_call *call)
-{
-    const struct central *c = call->central;
-    struct str name = STR_NONE;
-    size_t n = 0;
-
-    get_str(&call->args, &name);
-    buf_addc(&call->json, '[');
-    for (size_t i = 0; c->conf && i < c->conf->appliance.n; i++) {
-        const struct conf_appliance *a = &c->conf->appliance.items[i];
-
-        if (name.n && !str_eqi(name, a->name))
-            continue;
-        if (n++)
-            buf_addc(&call->json, ',');
-        put_one(c, a, &call->json);
-    }
-    buf_addc(&call->json, ']');
-    central_answer(call, name.n && !n ? RC_NOT_FOUND : RC_OK);
-}
-
 /* --- life
  * ---------------------------------------------------------------------------------------------------------------------
  */
@@ -246,6 +183,8 @@ void contacts_sweep(struct central *c)
 {
     struct contact **at = &c->contacts;
 
+    if (c->o.bus)
+        contacts_tell(c, bus_peer(c->o.bus, ROLE_record, 0)); /* whether contact is wanted at all is a setting */
     while (*at) {
         struct contact *k = *at;
         const struct conf_appliance *a = appliance_find(c, str_c(k->name));

@@ -86,6 +86,8 @@ enum contact_service { CONTACT_REPORTING, CONTACT_TRACKING, CONTACT_SERVICES };
 
 void contacts_sweep(struct central *c);
 void contacts_free(struct central *c);
+/* Tells record of each gateway whether there is contact. */
+void contacts_tell(const struct central *c, struct bus_peer *record);
 /* A connection is up and said hello (`via_link`: through the link). Takes g->json over. */
 void contact_up(struct central *c, struct str appliance, struct greeting *g, bool via_link);
 /* A verb was answered. */

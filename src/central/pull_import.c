@@ -75,6 +75,7 @@ static void on_record(void *ctx, struct bus_peer *peer)
 
     if (peer->role != ROLE_record)
         return;
+    contacts_tell(c, peer);
     for (struct site *s = c->sites; s; s = s->next)
         for (unsigned k = 0; k < SEGMENT_KINDS; k++) {
             struct pull *p = &s->pull[k];

@@ -213,8 +213,15 @@ static enum rc op_services(struct session *s, void *ctx)
     return RC_OK;
 }
 
+/* Of all, or of the one named. */
 static enum rc op_status(struct session *s, void *ctx)
 {
+    struct str name = arg(s, s->taken);
+
+    if (name.n && appliance_row(s, name)) {
+        ask_next(s);
+        return session_run(s, "appliance", "contact", arena_str(&s->arena, name).p, NULL);
+    }
     list(s, ctx);
     say(s, "Public key of this manager: ");
     say_flush(s);

@@ -4,6 +4,7 @@
 
 #include "event/merge.h"
 #include "record/alerts.h"
+#include "record/contacts.h"
 #include "record/dmarc_rows.h"
 #include "record/dmarc_send.h"
 #include "record/export_verbs.h"
@@ -52,6 +53,7 @@ struct record {
     struct exports exports;
     struct figures figures;
     struct imports *imports;
+    struct contacts contacts;
     struct report_call *reports;   /* verb report */
     struct export_waiter *waiters; /* parked list-exports */
     struct loop_timer wait_timer;

@@ -335,6 +335,7 @@ static void start_stores(struct record *r, const char *home)
 
     exports_init(&r->exports, home, r->events, conf, r->saved.exports);
     r->imports = imports_new(r, home);
+    contacts_begin(&r->contacts, r->bus);
     r->exports.added = on_own;
     r->exports.added_ctx = r;
     figures_init(&r->figures, r->exports.gateway ? imports_reporting(r->imports) : NULL, r->exports.epoch, r->saved.figures);
@@ -441,6 +442,7 @@ void record_free(struct record *r)
     report_verbs_done(r);
     figures_done(&r->figures);
     imports_done(r->imports);
+    contacts_done(&r->contacts);
     exports_done(&r->exports);
     track_done(r);
     buf_done(&r->save.content);

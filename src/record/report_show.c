@@ -195,12 +195,13 @@ void report_list(struct buf *text, struct buf *json)
 
 /* --- availability --------------------------------------------------------------------------------------------------- */
 
-static const char *name_of(const struct report_names *names, const char *serial)
+/* NULL: no appliance of now has that serial number. */
+static const struct report_name *name_of(const struct report_names *names, const char *serial)
 {
     for (size_t i = 0; i < names->n; i++)
         if (strcmp(names->items[i].serial, serial) == 0)
-            return names->items[i].name;
-    return "";
+            return &names->items[i];
+    return NULL;
 }
 
 static void gap_text(const struct gap *g, struct buf *out)
@@ -224,22 +225,32 @@ static void gap_json(const struct gap *g, struct buf *out)
              gap_cause_text(g->cause), g->epoch, g->seq, g->seq_to, g->first, g->last, g->start_ms, g->end_ms);
 }
 
-static void one_appliance(const struct availability *a, const char *name, struct buf *text, struct buf *json)
+static void one_appliance(const struct availability *a, const struct report_name *n, struct buf *text, struct buf *json)
 {
-    const char *state = !a->last_ms ? "no data" : a->backlog ? "receiving backlog" : "OK";
-    char first[40], last[40];
+    bool away = n && n->away;
+    const char *name = n ? n->name : "", *state = away          ? "no contact"
+                                                  : !a->last_ms ? "no data"
+                                                  : a->backlog  ? "receiving backlog"
+                                                                : "OK";
+    uint64_t since = !away ? 0 : n->heard_ms ? n->heard_ms : a->last_ms;
+    char first[40], last[40], heard[40];
 
     gmt(a->first_ms, "%Y-%m-%d %H:%M:%S", first);
     gmt(a->last_ms, "%Y-%m-%d %H:%M:%S", last);
-    buf_addf(text, "%s%s%s%s: %s\n", name, name[0] ? " (" : "", a->serial, name[0] ? ")" : "", state);
+    gmt(since, "%Y-%m-%d %H:%M:%S", heard);
+    buf_addf(text, "%s%s%s%s: %s%s%s%s\n", name, name[0] ? " (" : "", a->serial, name[0] ? ")" : "", state,
+             since ? " since " : "", since ? heard : "", since ? " GMT" : "");
     if (a->last_ms)
         buf_addf(text, "  Data from %s to %s GMT\n", first, last);
     buf_add(json, str_lit("{\"serial\":"));
     json_str(json, str_c(a->serial));
     buf_add(json, str_lit(",\"name\":"));
     json_str(json, str_c(name));
-    buf_addf(json, ",\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"backlog\":%" PRIu64 ",\"state\":\"%s\",\"gaps\":[",
-             a->first_ms, a->last_ms, a->backlog, state);
+    buf_addf(json, ",\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"backlog\":%" PRIu64 ",\"state\":\"%s\"", a->first_ms,
+             a->last_ms, a->backlog, state);
+    if (away)
+        buf_addf(json, ",\"no_contact_since\":%" PRIu64, since);
+    buf_add(json, str_lit(",\"gaps\":["));
     for (size_t i = 0; i < a->n_gaps; i++) {
         gap_text(&a->gaps[i], text);
         if (i)
@@ -247,6 +258,25 @@ static void one_appliance(const struct availability *a, const char *name, struct
         gap_json(&a->gaps[i], json);
     }
     buf_add(json, str_lit("]}"));
+}
+
+/* Gateways of which nothing ever came. */
+static void silent_appliances(const struct report_names *names, const struct availability *all, size_t n, struct buf *text,
+                              struct buf *json)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct availability none = {0};
+        bool known = !names->items[i].away;
+
+        for (size_t k = 0; k < n; k++)
+            known = known || strcmp(all[k].serial, names->items[i].serial) == 0;
+        if (known)
+            continue;
+        snprintf(none.serial, sizeof none.serial, "%s", names->items[i].serial);
+        if (json->p[json->n - 1] == '}')
+            buf_addc(json, ',');
+        one_appliance(&none, &names->items[i], text, json);
+    }
 }
 
 enum rc report_availability(struct reporting *db, enum segment_kind kind, const struct report_names *names, struct buf *text,
@@ -266,7 +296,8 @@ enum rc report_availability(struct reporting *db, enum segment_kind kind, const 
         from = all[i].first_ms > from ? all[i].first_ms : from;
         to = all[i].last_ms < to ? all[i].last_ms : to;
     }
-    if (!n)
+    silent_appliances(names, all, n, text, json);
+    if (!text->n)
         buf_add(text, str_lit("There is no data yet.\n"));
     if (!n || from > to)
         from = to = 0;

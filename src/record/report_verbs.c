@@ -144,6 +144,17 @@ static void add_name(struct report_names *names, struct str serial, struct str n
     snprintf(names->items[names->n++].name, sizeof names->items->name, "%.*s", STR(name));
 }
 
+/* Its present serial number: there is contact, or since when there is none. */
+static void add_contact(struct report_call *c, struct str serial)
+{
+    const struct contact_told *t = contacts_find(&c->r->contacts, serial);
+
+    if (!t || !c->names.n || !str_eqi(str_c(c->names.items[c->names.n - 1].serial), serial))
+        return;
+    c->names.items[c->names.n - 1].away = t->away;
+    c->names.items[c->names.n - 1].heard_ms = t->heard_ms;
+}
+
 static void take_names(struct report_call *c)
 {
     const struct conf *conf = c->r->conf ? conf_now(c->r->conf) : NULL;
@@ -151,8 +162,10 @@ static void take_names(struct report_call *c)
     if (!conf)
         return;
     add_name(&c->names, str_c(c->r->exports.serial), conf->system.hostname);
-    for (size_t i = 0; i < conf->appliance.n; i++)
+    for (size_t i = 0; i < conf->appliance.n; i++) {
         add_name(&c->names, conf->appliance.items[i].serial, conf->appliance.items[i].name);
+        add_contact(c, conf->appliance.items[i].serial);
+    }
     for (size_t i = 0; i < conf->appliance.n; i++)
         for (size_t k = 0; k < conf->appliance.items[i].former.n; k++)
             add_name(&c->names, conf->appliance.items[i].former.items[k], conf->appliance.items[i].name);

@@ -23,11 +23,14 @@ void report_verbs_saved(struct record *r);
 bool report_verbs_busy(const struct record *r);
 void report_verbs_done(struct record *r);
 
-/* report_show.c, in the thread pool. `names`: serial and display name by turns, NUL terminated. */
+/* report_show.c, in the thread pool. `names`: serial and display name, NUL terminated; contact, as known when it was asked.
+ */
 struct report_names {
     size_t n;
-    struct {
+    struct report_name {
         char serial[SEGMENT_SERIAL], name[64];
+        bool away;         /* a gateway without contact */
+        uint64_t heard_ms; /* since, 0 = not known */
     } items[200];
 };
 void report_list(struct buf *text, struct buf *json);

@@ -30,6 +30,17 @@ static void a_safelisted_sender_skips_anti_spam_alone(void **state)
     assert_int_equal(f->m.outcome.n_copies, 0);
 }
 
+static void lists_that_are_off_are_not_asked(void **state)
+{
+    struct fix *f = *state;
+
+    lists(f, "bob@example.org\tblock\texample.net\neve@example.org\tblock\texample.net\n");
+    given(f, "spam_quarantine.slbl=no\n", PLAIN);
+    stage_slbl(&f->world, &f->m);
+    assert_false(now_has(f, "X-SLBL-Result"));
+    assert_int_equal(f->m.outcome.spam_hold.n, 0);
+}
+
 static void a_blocklisted_sender_is_held_or_dropped(void **state)
 {
     struct fix *f = *state;
@@ -95,6 +106,7 @@ int main(void)
         SLBL_TEST(a_blocklisted_sender_is_held_or_dropped),
         SLBL_TEST(different_answers_split_the_message),
         SLBL_TEST(without_anti_spam_lists_mean_nothing),
+        SLBL_TEST(lists_that_are_off_are_not_asked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,8 +95,8 @@ void stage_slbl(struct scan_world *w, struct message *m)
     enum slbl_list *lists, which;
     struct str from;
 
-    if (!w->slbl || !m->conf->antispam.enabled || !action_stage_on(m, action_policy(m)->antispam, false) ||
-        message_skips(m, SKIP_ANTISPAM) || !m->n_recipients)
+    if (!w->slbl || !m->conf->antispam.enabled || !m->conf->spam_quarantine.slbl ||
+        !action_stage_on(m, action_policy(m)->antispam, false) || message_skips(m, SKIP_ANTISPAM) || !m->n_recipients)
         return;
     lists = arena_array(m->arena, enum slbl_list, m->n_recipients);
     if (!lists) {

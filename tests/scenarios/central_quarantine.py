@@ -257,6 +257,30 @@ def test_the_managers_spam_store_is_full(t):
     wait_for('all of them', lambda: len(found(m, verb='spamquarantine')) == 5, 40)
 
 
+def test_the_dialogue_of_the_spam_quarantine(t):
+    """central.md 10, cli.md 10: spamquarantineconfig: external with address, port, safelists on or off and what happens to blocklisted mail; a manager
+    that is not ready is a warning; local; on a manager the listener."""
+    g, m = pair(t, central=False)
+    new = free_port()
+    said = m.cli('spamquarantineconfig listener yes Management %d; commit -y' % new)
+    wait_for('the new port', lambda: listens(new) and not listens(m.euq))
+    said = g.cli('spamquarantineconfig external 127.0.0.1 %d yes delete; commit -y' % new)
+    assert 'Spam goes to the manager sma (127.0.0.1).' in said and 'Warning: the spam quarantine of 127.0.0.1 is not ready: port %d' % m.euq in said, said
+    assert [value(g, x) for x in ('spam_quarantine.central', 'spam_quarantine.slbl', 'mail_policy.DEFAULT.antispam_blocklist', 'manager.sma.spam_port')] == \
+        ['yes', 'yes', 'delete', str(new)]
+    said = g.cli('spamquarantineconfig', 'status')
+    assert 'Spam is held on the manager sma (127.0.0.1), port %d.' % new in said and 'is ready.' in said, said
+    hold(g, 'the.euq.queue', 1)
+    g.cli('resumedel')
+    wait_for('the spam there', lambda: len(found(m, verb='spamquarantine')) == 1)
+    g.cli('spamquarantineconfig local no; commit -y')
+    assert value(g, 'spam_quarantine.slbl') == 'no' and 'on this machine' in g.cli('spamquarantineconfig', 'status')
+    hold(g, 'the.euq.queue', 1)
+    g.cli('resumedel')
+    wait_for('the spam here', lambda: len(found(g, verb='spamquarantine')) == 1)
+    assert 'smaconfig' in t.home([]).cli('spamquarantineconfig external', check=False)
+
+
 def test_suspended_transfers_refuse_new_mail(t):
     """central.md 7.4, 4: while transfers are suspended on the manager an open session hears 421 4.3.2 and ends, no new one is taken; mail waits on the
     gateway and goes when they are resumed."""

@@ -330,6 +330,34 @@ def test_a_damaged_segment_waits_until_it_is_whole(t):
     p.wait_found('damaged')
 
 
+def test_a_gateway_without_contact_is_named(t):
+    """central.md 5, Data availability: tracking and reporting availability say *no contact since*, with what there is of its data; applianceconfig
+    status tells contact and transfers in words, of all or of one."""
+    p = Pair(t)
+    p.mail('before')
+    p.wait_found('before')
+
+    def state(verb, key='state'):
+        return [x.get(key) for x in json.loads(p.m.cli(verb, 'availability', '--json'))['appliances'] if x['serial'] == p.row['serial']][0]
+    wait_for('its data', lambda: state('tracking') == 'OK', 20)
+    shown = p.m.cli('applianceconfig', 'status', 'gw')
+    assert re.search(r'(?m)^gw: connected since .* by SSH$', shown), shown
+    assert re.search(r'(?m)^  Tracking: +last transfer .*, [1-9]\d* segments? of \d+ bytes so far', shown), shown
+    p.g.stop()
+    before = time.time() * 1000
+    wait_for('no contact', lambda: state('tracking') == 'no contact', 60)
+    assert before - 120000 < state('tracking', 'no_contact_since') < before + 60000
+    for verb in ('tracking', 'report'):
+        assert re.search(r'(?m)^gw \(%s\): no contact since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d GMT$' % re.escape(p.row["serial"]), p.m.cli(verb, 'availability'))
+    assert re.search(r'  Data from \d{4}-', p.m.cli('tracking', 'availability'))
+    assert re.search(r'(?m)^gw: no contact since \w{3} \w{3} .*: ', p.m.cli('applianceconfig', 'status'))
+    os.kill(p.m.roles()['central', 0], signal.SIGKILL)
+    time.sleep(3)
+    wait_for('no contact still', lambda: state('tracking') == 'no contact' and state('tracking', 'no_contact_since') < before + 60000, 30)
+    p.g.start()
+    wait_for('contact', lambda: state('tracking') == 'OK', 90)
+
+
 def test_a_full_disk_pauses_fetching(t):
     """central.md 5: no space on the manager's disk: transfers pause with an alert; with space again they go on, and nothing is missing."""
     p = Pair(t)
