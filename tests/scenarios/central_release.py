@@ -138,7 +138,7 @@ def test_release_goes_back_to_its_gateway(t):
     assert len(re.findall('get-config cpq', c.g.log('audit'))) == 1
     mid = one['id']
     log = c.m.wait_log(r'Message finished MID %d done' % mid) and c.m.log()
-    d = re.search(r'New SMTP DCID (\d+) interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % c.g.cpq, log).group(1)
+    d = re.findall(r'New SMTP DCID (\d+) interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % c.g.cpq, log)[-1]
     for line in (r'MID %d released from quarantine "Unclassified" \(manual\) t=\d+' % mid, r'MID %d released from all quarantines' % mid,
                  r'DCID %s TLS success protocol TLSv1\.3 cipher \S+' % d,
                  r'Delivery start DCID %s MID %d to RID \[0\] from centralized policy quarantine' % (d, mid),
