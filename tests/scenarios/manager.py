@@ -24,6 +24,27 @@ def test_factory_state(t):
     assert 'Online' in status, status
 
 
+def test_needs_of_the_quarantines(t):
+    """CPQ-03, CPQ-08, CPQ-12: 7025 is the factory port on both ends; once the service is on, firewallinfo of both names FW-46 and 22, and the manual does."""
+    rows = json.loads(subprocess.run([POSTERN, 'settings', '--json'], check=True, capture_output=True, text=True).stdout)
+    default = {x['path']: x['default'] for x in (rows if isinstance(rows, list) else next(iter(rows.values())))}
+    assert default['cpq_listener.port'] == '7025' and default['euq_listener.port'] == '6025', default['cpq_listener.port']
+    assert [v for k, v in default.items() if k.startswith('manager') and k.endswith('.pvo_port')] == ['7025']
+    m, g = t.manager(), t.home()
+    assert 'cpq_listener.port=%d' % (m.base + 7025) in m.cli('settings', 'show', 'cpq_listener.port')
+    fleet.manager_ready(m)
+    fleet.enrol(m, g, 'gw1')
+    fleet.centralize(m, g)
+    for h, mgmt in ((m, g.base + 22), (g, g.base + 22)):
+        rows = [r for r in json.loads(h.cli('firewallinfo --json'))['rows'] if r['state'] == 'on']
+        named = {(i, r['direction'], r['port']) for r in rows for i in r['ids']}
+        there = '7025' if h is m else str(m.base + 7025)  # a manager asks a gateway for its port each time, and shows the usual one
+        assert {('FW-46', 'in', str(h.base + 7025)), ('FW-46', 'out', there)} <= named, sorted(named)
+        assert any(i in ('FW-02', 'FW-03') and n == str(mgmt) for i, _, n in named), sorted(named)
+    manual = open(os.path.join(TOP, 'doc', 'manager.md')).read()
+    assert re.search(r'(?m)^\| 7025 \|', manual) and re.search(r'(?m)^\| 22 \|', manual)
+
+
 def test_commands_of_a_manager(t):
     """A manager answers to what managers have; filters, policies and listeners are unknown there, as a wrong word is."""
     m = t.manager()
