@@ -118,9 +118,13 @@ class Proxy:
         while True:
             try:
                 c, _ = self.s.accept()
-                m = socket.create_connection(('127.0.0.1', self.to), 5)
             except OSError:
                 return
+            try:
+                m = socket.create_connection(('127.0.0.1', self.to), 5)
+            except OSError:
+                c.close()
+                continue
             up = [0]
             for way, a, b in ((0, c, m), (1, m, c)):
                 threading.Thread(target=self.pump, args=(way, a, b, up), daemon=True).start()

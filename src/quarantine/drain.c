@@ -126,6 +126,16 @@ static void ask(struct quarantine *q, enum cpq_class class)
     }
 }
 
+static uint64_t waiting(struct quarantine *q, enum cpq_class class)
+{
+    return sql_number(&q->sql, Q_drain_count, 0, "i", (uint64_t) class);
+}
+
+uint64_t drain_waiting(struct quarantine *q)
+{
+    return waiting(q, CPQ_PVO) + waiting(q, CPQ_SPAM);
+}
+
 static void go_on(struct quarantine *q, enum cpq_class class)
 {
     struct drains *d = q->drains;
@@ -133,7 +143,7 @@ static void go_on(struct quarantine *q, enum cpq_class class)
     size_t n = leaving < PORTION ? drain_some(q, class, PORTION - (size_t)leaving) : 0;
 
     if (n && !d->of[class].begun)
-        event(q->o.events, fallback_drains, .messages = sql_number(&q->sql, Q_drain_count, 0, "i", (uint64_t) class));
+        event(q->o.events, fallback_drains, .messages = waiting(q, class));
     d->of[class].begun = d->of[class].begun || n;
 }
 

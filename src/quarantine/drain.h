@@ -19,6 +19,9 @@ void drain_back(struct quarantine *q, uint64_t id);
 /* Starts at most `most` messages of a class on their way; how many. */
 size_t drain_some(struct quarantine *q, enum cpq_class class, size_t most);
 
+/* Messages of both classes that wait here for the manager. */
+uint64_t drain_waiting(struct quarantine *q);
+
 /* drain_meta.c: appends the coded envelope of a message that leaves for the manager. */
 void drain_envelope(struct quarantine *q, struct arena *a, const struct cpq_meta *m, const struct held *h, struct buf *out);
 

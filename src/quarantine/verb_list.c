@@ -6,6 +6,7 @@
  */
 #include "base/json.h"
 #include "event/render.h"
+#include "quarantine/drain.h"
 #include "quarantine/verbs.h"
 
 enum { HOLDS = 100 };
@@ -146,6 +147,7 @@ static void status_pool(struct question *v, const char *what, enum cpq_class cla
 enum rc question_status(struct question *v)
 {
     const struct conf *c = quarantine_conf(v->q);
+    uint64_t drains = drain_waiting(v->q);
 
     if (v->n_args > 1 || (v->n_args == 1 && !str_eqi(v->args[0], str_lit("status"))))
         return RC_SYNTAX;
@@ -155,7 +157,9 @@ enum rc question_status(struct question *v)
     status_pool(v, "Spam:", CPQ_SPAM, c->spam_quarantine.max_bytes);
     buf_addf(&v->text, "Releases on their way:      %llu\n",
              (unsigned long long)sql_number(&v->q->sql, Q_leave_count, 0, ""));
-    buf_addc(&v->json, '}');
+    if (drains)
+        buf_addf(&v->text, "Held until the manager is back: %llu\n", (unsigned long long)drains);
+    buf_addf(&v->json, ",\"waiting_for_manager\":%llu}", (unsigned long long)drains);
     return RC_OK;
 }
 

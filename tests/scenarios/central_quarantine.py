@@ -94,6 +94,26 @@ def test_the_manager_is_away_and_comes_back(t):
     assert sorted(ids) == mids, ids
 
 
+def test_the_manager_is_away_for_seven_days(t):
+    """CPQ-64: seven days later (clocks moved) nothing has expired or bounced; all of it arrives, once."""
+    g, m = pair(t)
+    m.stop()
+    hold(g, 'the.cpq.host', 3)
+    g.cli('resumedel')
+    g.wait_log(r'Destination the\.cpq\.host is down')
+    week = {'POSTERN_CLOCK_OFFSET_MS': str(7 * 86400000 + 3600000)}
+    g.stop()
+    g.start(env=week)
+    g.cli('delivernow', 'all')
+    time.sleep(3)
+    assert re.search(r'Active Recipients +3', g.cli('hoststatus', 'the.cpq.host'))
+    assert not re.search(r'Bounced|Delivery expired', g.log())
+    m.start(env=week)
+    wait_for('all of it', lambda: len(found(m)) == 3, 60)
+    wait_for('an empty queue', lambda: re.search(r'Active Recipients +0', g.cli('hoststatus', 'the.cpq.host')))
+    assert sorted(x['mid'] for x in found(m)) == [1, 2, 3]
+
+
 def test_a_service_that_is_off_and_a_full_store(t):
     """CPQ-60, central.md 7.4: service off for this gateway: 550 at MAIL, the destination is down and an alert says why; full: 452, it waits."""
     g, m = pair(t)

@@ -92,6 +92,34 @@ def test_the_manager_goes_again_while_it_drains(t):
     wait_for('all on the manager', lambda: sorted(x['mid'] for x in found(m)) == mids and found(g) == [], 60)
 
 
+def test_what_the_manager_may_have_is_not_held_here(t):
+    """central.md 11: a message whose last transfer ended without a final reply waits in the queue while others are held here, until the manager is back and a
+    replay tells that it has it: it is there once."""
+    g, m = pair(t, gateway=[*FAST, HOLD])
+    p = Proxy(m.cpq)
+    t.things.append(p)
+    g.cli('settings', 'set', 'manager.sma.pvo_port=%d' % p.port)
+    p.hush = 2500
+    send(g, 0, 1)
+    wait_for('the cut', lambda: p.cuts)
+    wait_for('it is there', lambda: len(found(m)) == 1)
+    assert re.search(r'Active Recipients +1', g.cli('hoststatus', 'the.cpq.host'))
+    m.stop()
+    send(g, 1, 3)
+    for _ in range(4):
+        time.sleep(1.2)
+        g.cli('delivernow', 'host', 'the.cpq.host')
+    wait_for('the others here', lambda: len(found(g)) == 3, 40)
+    assert re.search(r'Active Recipients +1', g.cli('hoststatus', 'the.cpq.host')) and {x['mid'] for x in found(g)} == {2, 3, 4}
+    assert re.search(r'Held until the manager is back: 3', g.cli('pvoconfig', 'status'))
+    p.hush = None
+    back(m)
+    wait_for('all there', lambda: len(found(m)) == 4 and found(g) == [], 60)
+    g.cli('delivernow', 'host', 'the.cpq.host')
+    wait_for('an empty queue', lambda: re.search(r'Active Recipients +0', g.cli('hoststatus', 'the.cpq.host')), 60)
+    assert sorted(x['mid'] for x in found(m)) == [1, 2, 3, 4]
+
+
 def test_spam_drains_too(t):
     """CPQ-64, central.md 10: spam held here meanwhile goes to the manager's spam quarantine, but for recipients decided here."""
     g, m = pair(t, gateway=FAST)
