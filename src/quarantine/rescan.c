@@ -160,7 +160,7 @@ uint64_t rescan_all(struct quarantine *q)
     uint64_t n;
 
     r->rules = rules_of(quarantine_conf(q));
-    r->since_ms = clock_wall_ms();
+    r->since_ms = clock_wall_ms() + 1; /* later than any scan that has begun */
     r->local_done_ms = r->local_at = r->copy_at = 0;
     verdicts_forget(q);
     save(q);
@@ -415,6 +415,8 @@ void rescan_pump(struct quarantine *q)
     r->now.on = true;
     r->now.tries = 0;
     r->now.begun_ms = clock_wall_ms();
+    if (r->now.begun_ms < r->since_ms)
+        r->now.begun_ms = r->since_ms;
     ask_worker(q);
 }
 

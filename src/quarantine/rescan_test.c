@@ -1,0 +1,496 @@
+/* Outbreak copies and rescans as their neighbours see them: deliver gives copies and carries words, scan judges, a gateway
+ * says RESCAN. */
+#include "conf/snapshot.h"
+#include "quarantine/copies.h"
+#include "quarantine/quarantine_testing.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#define SETTINGS "system.serial=SER1\nsystem.hostname=gw.test\noutbreak.enabled=yes\n"
+#define IN_OUTBREAK \
+    "{\"quarantine\":\"Outbreak\",\"kind\":\"outbreak\",\"reason\":\"Outbreak " \
+    "rule:R1\",\"rule\":\"R1\",\"exit\":1999999999999}"
+
+static const char BODY[] = "From: a@out.test\r\nSubject: worm\r\n\r\nOpen.\r\n";
+
+/* The ends of scan and deliver. */
+struct ends {
+    struct place p;
+    struct bus *scan, *deliver;
+    struct bus_peer *from_deliver;
+    unsigned scans, says, kept;
+    uint64_t kept_rc;
+    char asked[1000]; /* "MID policy sender body|" of each scan */
+    char said[4000];  /* "destination: commands|" of each errand */
+    struct bus_outbreak_answer verdict;
+    bool mute;           /* scan gives no answer */
+    const char *answers; /* to the commands; NULL: nobody can be reached */
+};
+
+static void on_question(void *ctx, const struct bus_in *in)
+{
+    const struct bus_outbreak_question *m = in->msg;
+    struct ends *n = ctx;
+    char body[200] = "";
+    size_t at = strlen(n->asked);
+
+    assert_true(in->fd >= 0 && fcntl(in->fd, F_GET_SEALS) & F_SEAL_SHRINK);
+    assert_int_equal(pread(in->fd, body, sizeof body - 1, 0), (int)m->bytes);
+    close(in->fd);
+    snprintf(n->asked + at, sizeof n->asked - at, "%d %.*s %.*s %zu|", (int)m->mid, STR(m->policy), STR(m->sender),
+             strlen(body));
+    n->scans++;
+    if (!n->mute)
+        bus_reply(n->scan, in->from, in->call, BUS_outbreak_answer, &n->verdict);
+}
+
+static void on_commands(void *ctx, const struct bus_in *in)
+{
+    const struct bus_xcpq_commands *m = in->msg;
+    struct ends *n = ctx;
+    size_t at = strlen(n->said);
+
+    snprintf(n->said + at, sizeof n->said - at, "%.*s: %.*s|", STR(m->destination), STR(m->commands));
+    n->says++;
+    bus_reply(n->deliver, in->from, in->call, BUS_xcpq_answers,
+              &(struct bus_xcpq_answers){
+                  .rc = n->answers ? RC_OK : RC_UNAVAILABLE, .why = str_lit("no way"), .answers = str_c(n->answers)});
+}
+
+static struct bus *neighbour(struct place *p, enum role role, struct bus_peer **to)
+{
+    struct bus *b = bus_new(p->loop, role, 0);
+    struct bus_peer *peer;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    peer = bus_attach(b, fds[0], ROLE_quarantine, 0, 1);
+    bus_attach(p->bus, fds[1], role, 0, 1);
+    if (to)
+        *to = peer;
+    return b;
+}
+
+static void ends_open(struct ends *n)
+{
+    n->scan = neighbour(&n->p, ROLE_scan, NULL);
+    n->deliver = neighbour(&n->p, ROLE_deliver, &n->from_deliver);
+    bus_on(n->scan, BUS_outbreak_question, on_question, n);
+    bus_on(n->deliver, BUS_xcpq_commands, on_commands, n);
+    turns(&n->p, 5);
+}
+
+static void ends_start(struct ends *n, const char *settings)
+{
+    *n = (struct ends){.answers = "250 2.0.0 ok\n"};
+    place_start(&n->p, settings);
+    ends_open(n);
+}
+
+static void ends_close(struct ends *n)
+{
+    bus_free(n->scan);
+    bus_free(n->deliver);
+}
+
+static void ends_end(struct ends *n)
+{
+    ends_close(n);
+    place_end(&n->p);
+}
+
+static void ends_restart(struct ends *n)
+{
+    ends_close(n);
+    place_restart(&n->p);
+    ends_open(n);
+}
+
+static void wait_until(struct ends *n, const unsigned *counter, unsigned value)
+{
+    uint64_t until = clock_mono_ms() + 8000;
+
+    while (*counter < value && clock_mono_ms() < until)
+        loop_turn(n->p.loop, true);
+    assert_int_equal(*counter, value);
+    turns(&n->p, 10);
+}
+
+static void on_kept(void *ctx, enum rc rc, const void *msg)
+{
+    struct ends *n = ctx;
+
+    assert_int_equal(rc, RC_OK);
+    n->kept_rc = ((const struct bus_copy_kept *)msg)->rc;
+    n->kept++;
+}
+
+/* As deliver gives it. */
+static uint64_t give(struct ends *n, uint64_t mid, const char *holds, const char *body)
+{
+    struct letter l = {"pvo", "a@out.test", "b@in.test", body, holds, mid};
+    struct buf meta = BUF(1 << 20);
+    int fd = memfd_create("copy", MFD_CLOEXEC);
+    unsigned before = n->kept;
+
+    letter_meta(&l, &meta);
+    assert_int_equal(write(fd, body, strlen(body)), (int)strlen(body));
+    bus_call_fd(n->deliver, n->from_deliver, BUS_copy_new,
+                &(struct bus_copy_new){.bytes = strlen(body), .meta = buf_str(&meta)}, fd, 5000, on_kept, n);
+    close(fd);
+    buf_done(&meta);
+    wait_until(n, &n->kept, before + 1);
+    return n->kept_rc;
+}
+
+static size_t copies(struct ends *n)
+{
+    size_t count;
+
+    copies_all(n->p.q, &count);
+    return count;
+}
+
+static char *path_of_copy(struct ends *n, uint64_t mid)
+{
+    static char path[300];
+
+    snprintf(path, sizeof path, "%s/copies/%d", n->p.store, (int)mid);
+    return path;
+}
+
+/* ---- copies ----------------------------------------------------------------------------------------------------------- */
+
+/* Kept whole, once, over a restart; only of what outbreak filters hold. */
+static void test_copies_are_kept(void **state)
+{
+    struct ends n;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    assert_int_equal(give(&n, 5, HOLD(IN_OUTBREAK), BODY), RC_OK);
+    assert_int_equal(give(&n, 3, HOLD(IN_OUTBREAK), BODY), RC_OK);
+    assert_int_equal(give(&n, 5, HOLD(IN_OUTBREAK), BODY), RC_OK);
+    assert_int_equal(give(&n, 6, HOLD(IN_POLICY), BODY), RC_NOT_FOUND);
+    assert_int_equal(copies(&n), 2);
+    assert_int_equal(copies_bytes(n.p.q), 2 * strlen(BODY));
+    assert_int_equal(logged_times(&n.p, "a copy stays here until"), 2);
+    assert_int_equal(held_now(&n.p, CPQ_PVO), 0); /* a copy is no mail */
+    ends_restart(&n);
+    assert_int_equal(copies(&n), 2);
+    assert_non_null(copy_find(n.p.q, 3));
+    assert_int_equal(copy_find(n.p.q, 5)->exit_ms, 1999999999999);
+    ends_end(&n);
+}
+
+static void test_copies_leave(void **state)
+{
+    struct ends n;
+    struct bus *receive;
+    struct bus_peer *to;
+
+    (void)state;
+    ends_start(&n, SETTINGS "outbreak.copies_margin_ms=60s\n");
+    for (uint64_t mid = 1; mid <= 3; mid++)
+        give(&n, mid, HOLD(IN_OUTBREAK), BODY);
+    receive = neighbour(&n.p, ROLE_receive, &to);
+    bus_send(receive, to, BUS_copy_drop, &(struct bus_copy_drop){.mid = 2});
+    bus_send(receive, to, BUS_copy_drop, &(struct bus_copy_drop){.mid = 77});
+    turns(&n.p, 10);
+    assert_int_equal(copies(&n), 2);
+    assert_true(logged(&n.p, "MID 2 Outbreak Filters: copy removed (it left the quarantine)"));
+    copies_expire(n.p.q, 1999999999999 + 60000);
+    assert_int_equal(copies(&n), 2);
+    copies_expire(n.p.q, 1999999999999 + 60001);
+    assert_int_equal(copies(&n), 0);
+    assert_int_not_equal(access(path_of_copy(&n, 1), F_OK), 0);
+    assert_true(logged(&n.p, "MID 3 Outbreak Filters: copy removed (it is too old)"));
+    bus_free(receive);
+    ends_end(&n);
+}
+
+/* The oldest make room. */
+static void test_copies_have_a_limit(void **state)
+{
+    static char large[600000] = "Subject: x\r\n\r\n";
+    struct ends n;
+
+    (void)state;
+    memset(large + strlen(large), 'x', sizeof large - strlen(large) - 1);
+    ends_start(&n, SETTINGS "outbreak.copies_max_bytes=1M\n");
+    give(&n, 1, HOLD(IN_OUTBREAK), large);
+    give(&n, 2, HOLD(IN_OUTBREAK), large);
+    assert_int_equal(copies(&n), 1);
+    assert_null(copy_find(n.p.q, 1));
+    assert_true(logged(&n.p, "MID 1 Outbreak Filters: copy removed (no space)"));
+    ends_end(&n);
+}
+
+/* A torn or damaged file is no copy; what an unfinished write left goes at the start. */
+static void test_damaged_copies_go(void **state)
+{
+    struct ends n;
+    FILE *f;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    for (uint64_t mid = 1; mid <= 3; mid++)
+        give(&n, mid, HOLD(IN_OUTBREAK), BODY);
+    assert_int_equal(truncate(path_of_copy(&n, 1), 100), 0);
+    f = fopen(path_of_copy(&n, 2), "r+");
+    assert_int_equal(fseek(f, -3, SEEK_END), 0);
+    fputc('?', f);
+    fclose(f);
+    f = fopen(store_file(&n.p, "copies/9.new"), "w");
+    fclose(f);
+    ends_restart(&n);
+    assert_int_equal(copies(&n), 2);
+    assert_int_not_equal(access(store_file(&n.p, "copies/9.new"), F_OK), 0);
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_OK};
+    rescan_all(n.p.q);
+    wait_until(&n, &n.says, 1);
+    assert_string_equal(n.said, "the.cpq.host: XCPQ RESCAN mid=3 verdict=clean rule=|");
+    assert_true(logged(&n.p, "MID 2 Outbreak Filters: copy removed (damaged)"));
+    ends_end(&n);
+}
+
+/* ---- verdicts on copies ------------------------------------------------------------------------------------------------
+ */
+
+static void change_rules(struct ends *n, const char *rule)
+{
+    struct err e = ERR_NONE;
+    char settings[1000];
+    struct conf_source *to = n->p.conf;
+    struct conf_source *from;
+    struct buf blob = BUF(16 << 20);
+
+    snprintf(settings, sizeof settings, "%s%s", SETTINGS, rule);
+    from = conf_source_test(settings, &e);
+    assert_non_null(from);
+    conf_encode(conf_now(from), NULL, &blob);
+    assert_int_equal(conf_source_feed(to, conf_now(to)->version + 1, buf_str(&blob), &e), RC_OK);
+    conf_source_free(from);
+    buf_done(&blob);
+}
+
+/* A change of rules, and no other, has copies scanned; the manager hears the verdict, and hears it once. */
+static void test_new_rules_are_told(void **state)
+{
+    struct ends n;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    give(&n, 5, HOLD(IN_OUTBREAK), BODY);
+    change_rules(&n, "outbreak.copies_max_bytes=2G\nsystem.hostname=other.test\n");
+    turns(&n.p, 50);
+    assert_int_equal(n.scans, 0);
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_OK};
+    change_rules(&n, "outbreak_rule.R1.subjects=snake\n");
+    wait_until(&n, &n.says, 1);
+    assert_true(logged(&n.p, "Outbreak Filters: rules changed, 1 held messages are scanned again"));
+    assert_true(logged(&n.p, "MID 5 Outbreak Filters: scanned again, verdict negative\n"));
+    assert_string_equal(n.said, "the.cpq.host: XCPQ RESCAN mid=5 verdict=clean rule=|");
+    assert_non_null(copy_find(n.p.q, 5)); /* until DROP */
+    ends_restart(&n);
+    turns(&n.p, 100);
+    assert_int_equal(n.scans, 1);
+    ends_end(&n);
+}
+
+/* Held by another rule or for another time: the exit moves. Held as before: no word. */
+static void test_exits_are_told(void **state)
+{
+    struct ends n;
+    uint64_t received;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    give(&n, 5, HOLD(IN_OUTBREAK), BODY);
+    received = copy_find(n.p.q, 5)->received_ms;
+    n.verdict = (struct bus_outbreak_answer){
+        .rc = RC_OK, .held = 1, .level = 4, .rule = str_lit("R1"), .keep_ms = 1999999999999 - received + 30000};
+    rescan_all(n.p.q);
+    wait_until(&n, &n.scans, 1);
+    assert_string_equal(n.said, "");
+    n.verdict.rule = str_lit("R 2");
+    rescan_all(n.p.q);
+    wait_until(&n, &n.says, 1);
+    assert_string_equal(n.said, "the.cpq.host: XCPQ RESCAN mid=5 verdict=hold rule=R+202 exit=1999999999999|");
+    n.verdict.keep_ms = 3600000;
+    rescan_all(n.p.q);
+    wait_until(&n, &n.says, 2);
+    assert_int_equal(copy_find(n.p.q, 5)->exit_ms, received + 3600000);
+    rescan_all(n.p.q);
+    wait_until(&n, &n.scans, 4);
+    assert_int_equal(n.says, 2);
+    ends_restart(&n);
+    assert_int_equal(copy_find(n.p.q, 5)->exit_ms, received + 3600000);
+    ends_end(&n);
+}
+
+/* Nobody hears: it is said again, after a restart too; a manager that does not hold the message ends it. */
+static void test_words_are_repeated(void **state)
+{
+    struct ends n;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    give(&n, 5, HOLD(IN_OUTBREAK), BODY);
+    give(&n, 6, HOLD(IN_OUTBREAK), BODY);
+    n.answers = NULL;
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_OK};
+    rescan_all(n.p.q);
+    wait_until(&n, &n.says, 1);
+    wait_until(&n, &n.scans, 2);
+    assert_true(logged(&n.p, "new verdicts wait for the manager: no way"));
+    assert_non_null(strstr(verb(&n.p, "outbreakstatus"), "Verdicts that wait for the manager:   2"));
+    n.answers = "550 5.7.1 the service is off for this gateway\n550 5.1.1 unknown\n";
+    wait_until(&n, &n.says, 2);
+    assert_int_equal(copies(&n), 1);
+    assert_true(logged(&n.p, "MID 6 Outbreak Filters: copy removed (the manager does not hold it)"));
+    n.said[0] = '\0';
+    n.answers = "250 2.0.0 ok\n";
+    ends_restart(&n);
+    wait_until(&n, &n.says, 3);
+    assert_string_equal(n.said, "the.cpq.host: XCPQ RESCAN mid=5 verdict=clean rule=|");
+    ends_end(&n);
+}
+
+/* A worker that has the old settings is asked again; one that dies of it thrice leaves it held; filters that do not look say
+ * nothing. */
+static void test_workers_that_cannot(void **state)
+{
+    struct ends n;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    give(&n, 5, HOLD(IN_OUTBREAK), BODY);
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_UNAVAILABLE};
+    rescan_all(n.p.q);
+    wait_until(&n, &n.scans, 2);
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_NOT_IMPLEMENTED};
+    wait_until(&n, &n.scans, 3);
+    assert_string_equal(n.asked, "5  a@out.test 42|5  a@out.test 42|5  a@out.test 42|");
+    n.mute = true;
+    rescan_all(n.p.q);
+    for (unsigned i = 1; i <= 3; i++) {
+        wait_until(&n, &n.scans, 3 + i);
+        bus_free(n.scan);
+        n.scan = neighbour(&n.p, ROLE_scan, NULL);
+        bus_on(n.scan, BUS_outbreak_question, on_question, &n);
+        turns(&n.p, 10);
+    }
+    assert_true(logged(&n.p, "MID 5 Outbreak Filters: cannot be scanned again: "));
+    assert_int_equal(copies(&n), 1);
+    assert_string_equal(n.said, "");
+    ends_end(&n);
+}
+
+/* ---- what lies here ----------------------------------------------------------------------------------------------------
+ */
+
+static void test_local_mail(void **state)
+{
+    struct letter outbreak = {"pvo", "a@out.test", "b@in.test", BODY, HOLD(IN_OUTBREAK), 21};
+    struct letter policy = {"pvo", "a@out.test", "b@in.test", "Subject: other\r\n\r\n", HOLD(IN_POLICY), 22};
+    struct ends n;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    post(&n.p, &outbreak);
+    post(&n.p, &policy);
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_OK, .held = 1, .rule = str_lit("R2"), .keep_ms = 7200000};
+    assert_string_equal(verb(&n.p, "outbreakupdate"), "1 held message will be scanned again.\n");
+    wait_until(&n, &n.scans, 1);
+    assert_true(logged(&n.p, "MID 21 exit from quarantine \"Outbreak\" moved to "));
+    assert_non_null(strstr(verb(&n.p, "quarantine search --json"), "\"reason\":\"Outbreak rule:R2\""));
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_OK};
+    verb(&n.p, "outbreakupdate force");
+    wait_until(&n, &n.scans, 2);
+    turns(&n.p, 30);
+    assert_true(logged(&n.p, "MID 21 released from quarantine \"Outbreak\" (outbreak rule) t=0\n"));
+    assert_non_null(strstr(n.p.carried_release, "\"by\":\"rule\""));
+    assert_int_equal(held_now(&n.p, CPQ_PVO), 1);
+    assert_string_equal(n.said, "");
+    verb(&n.p, "outbreakupdate");
+    turns(&n.p, 30);
+    assert_int_equal(n.scans, 2);
+    assert_int_equal(verb(&n.p, "outbreakupdate now")[0], '\0');
+    assert_int_equal(n.p.reply_rc, RC_SYNTAX);
+    ends_end(&n);
+}
+
+/* It was judged by the rules before and comes when the round is over. */
+static void test_mail_that_comes_late(void **state)
+{
+    struct letter late = {"pvo", "a@out.test", "b@in.test", BODY, HOLD(IN_OUTBREAK), 21};
+    struct ends n;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    n.verdict = (struct bus_outbreak_answer){.rc = RC_OK};
+    rescan_all(n.p.q);
+    turns(&n.p, 30);
+    post(&n.p, &late);
+    wait_until(&n, &n.scans, 1);
+    give(&n, 7, HOLD(IN_OUTBREAK), BODY);
+    wait_until(&n, &n.says, 1);
+    assert_string_equal(n.said, "the.cpq.host: XCPQ RESCAN mid=7 verdict=clean rule=|");
+    ends_end(&n);
+}
+
+/* ---- a manager ----------------------------------------------------------------------------------------------------------
+ */
+
+/* RESCAN of its gateway moves the exit and releases; what has left is told to the gateway until it has heard. The socket
+ * file stands for the port: the serial number must be ours, and the mail counts as another's once ours has changed. */
+static void test_the_managers_side(void **state)
+{
+    struct letter one = {"pvo", "a@out.test", "b@in.test", BODY, HOLD(IN_OUTBREAK "," IN_POLICY), 31};
+    struct ends n;
+    int fd;
+
+    (void)state;
+    ends_start(&n, SETTINGS);
+    post(&n.p, &one);
+    fd = ready_client(&n.p, "pvo");
+    assert_string_equal(ask(&n.p, fd, "XCPQ RESCAN mid=31 verdict=hold rule=R+2B9 exit=1888888888888"), "250 2.0.0 ok\r\n");
+    assert_true(
+        logged(&n.p, "MID 31 exit from quarantine \"Outbreak\" moved to Fri Nov  9 03:21:28 2029 (Outbreak rule:R+9)"));
+    assert_string_equal(ask(&n.p, fd, "XCPQ RESCAN mid=32 verdict=clean rule="),
+                        "550 5.1.1 no such message in the Outbreak quarantine\r\n");
+    assert_int_equal(strncmp(ask(&n.p, fd, "XCPQ RESCAN mid=31 verdict=hold rule=x"), "501 ", 4), 0);
+    assert_int_equal(strncmp(ask(&n.p, fd, "XCPQ DROP mid=31"), "504 ", 4), 0);
+    change_rules(&n, "system.serial=SER9\n");
+    assert_string_equal(ask(&n.p, fd, "XCPQ RESCAN mid=31 verdict=clean rule="), "250 2.0.0 ok\r\n");
+    assert_true(logged(&n.p, "released from quarantine \"Outbreak\" (outbreak rule)"));
+    assert_int_equal(held_now(&n.p, CPQ_PVO), 1); /* Policy holds it still */
+    n.answers = NULL;
+    wait_until(&n, &n.says, 1);
+    assert_string_equal(n.said, "the.cpq.release.host/ser1: XCPQ DROP mid=31|");
+    assert_int_equal(strncmp(ask(&n.p, fd, "XCPQ RESCAN mid=31 verdict=clean rule="), "550 ", 4), 0);
+    close(fd);
+    n.answers = "250 2.0.0 ok\n";
+    ends_restart(&n);
+    wait_until(&n, &n.says, 2);
+    ends_restart(&n);
+    turns(&n.p, 100);
+    assert_int_equal(n.says, 2);
+    ends_end(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copies_are_kept),     cmocka_unit_test(test_copies_leave),
+        cmocka_unit_test(test_copies_have_a_limit), cmocka_unit_test(test_damaged_copies_go),
+        cmocka_unit_test(test_new_rules_are_told),  cmocka_unit_test(test_exits_are_told),
+        cmocka_unit_test(test_words_are_repeated),  cmocka_unit_test(test_workers_that_cannot),
+        cmocka_unit_test(test_local_mail),          cmocka_unit_test(test_mail_that_comes_late),
+        cmocka_unit_test(test_the_managers_side),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
