@@ -100,16 +100,15 @@ static void on_kept(void *ctx, enum rc rc, const void *msg)
     struct keeping *k = ctx;
 
     k->call = 0;
-    if (rc == RC_OK) {
-        if (m->rc != RC_OK)
-            say_failed(k->d, k->piece, rc_info(m->rc < RC_COUNT ? (enum rc)m->rc : RC_INTERNAL)->text);
-        end(k);
-    } else if (loop_now_ms(k->d->o.loop) >= k->until_ms) {
-        say_failed(k->d, k->piece, "the quarantine does not answer");
-        end(k);
-    } else {
+    if (rc == RC_OK)
+        rc = m->rc < RC_COUNT ? (enum rc)m->rc : RC_INTERNAL;
+    if ((rc == RC_UNAVAILABLE || rc == RC_TIMEOUT) && loop_now_ms(k->d->o.loop) < k->until_ms) {
         loop_timer_set(k->d->o.loop, &k->timer, AGAIN_MS, try_it, k);
+        return;
     }
+    if (rc != RC_OK && rc != RC_NOT_FOUND) /* not found: its words only look like it */
+        say_failed(k->d, k->piece, rc_info(rc)->text);
+    end(k);
 }
 
 static void try_it(void *ctx)

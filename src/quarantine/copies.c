@@ -226,16 +226,18 @@ static enum rc pour(const char *point, int from, uint64_t at, int to, uint64_t b
     return rc;
 }
 
-int sealed_part(int from, uint64_t at, uint64_t bytes, uint32_t *crc, struct err *e)
+enum rc sealed_part(int from, uint64_t at, uint64_t bytes, uint32_t *crc, int *fd_out, struct err *e)
 {
     int fd = memfd_create("postern-held", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    enum rc rc = fd < 0 ? err_errno(e, errno, "memory for a message") : pour("quarantine.scan", from, at, fd, bytes, crc, e);
 
-    if (fd >= 0 && pour("quarantine.scan", from, at, fd, bytes, crc, e) == RC_OK &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
-        return fd;
-    if (fd >= 0)
+    if (rc == RC_OK && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+        rc = err_errno(e, errno, "memory for a message");
+    if (rc == RC_OK)
+        *fd_out = fd;
+    else if (fd >= 0)
         close(fd);
-    return -1;
+    return rc;
 }
 
 static enum rc read_parts(int file, struct head *h, struct arena *a, struct copy_texts *out, int *fd_out, struct err *e)
@@ -249,11 +251,11 @@ static enum rc read_parts(int file, struct head *h, struct arena *a, struct copy
     if (crc32c(0, str_of(texts, h->texts_bytes)) != h->texts_crc || !texts_read(str_of(texts, h->texts_bytes), out))
         return err_set(e, RC_CORRUPT, "texts of a copy are damaged");
     out->outgoing = h->outgoing != 0;
-    *fd_out = sealed_part(file, HEAD + h->texts_bytes, h->copy.bytes, &crc, e);
-    if (*fd_out >= 0 && crc == h->body_crc)
+    TRY(sealed_part(file, HEAD + h->texts_bytes, h->copy.bytes, &crc, fd_out, e));
+    if (crc == h->body_crc)
         return RC_OK;
-    if (*fd_out >= 0)
-        close(*fd_out);
+    close(*fd_out);
+    *fd_out = -1;
     return err_set(e, RC_CORRUPT, "a copy is damaged");
 }
 

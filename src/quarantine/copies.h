@@ -38,8 +38,8 @@ uint64_t copies_bytes(const struct quarantine *q);
 /* A sealed memory descriptor of the message, to close; texts in the arena. RC_CORRUPT: it was damaged. */
 enum rc copy_read(struct quarantine *q, const struct copy *c, struct arena *a, struct copy_texts *out, int *fd_out,
                   struct err *e);
-/* Sealed memory with a part of a file, to close, and its CRC added to *crc; -1: e says why. */
-int sealed_part(int from, uint64_t at, uint64_t bytes, uint32_t *crc, struct err *e);
+/* Sealed memory with a part of a file, to close; its CRC is added to *crc. */
+enum rc sealed_part(int from, uint64_t at, uint64_t bytes, uint32_t *crc, int *fd_out, struct err *e);
 /* Writes exit, time of judgement and rule back. */
 void copy_update(struct quarantine *q, const struct copy *c);
 void copy_remove(struct quarantine *q, uint64_t mid, enum copy_gone how);

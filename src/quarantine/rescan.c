@@ -190,19 +190,25 @@ static bool next_copy(struct quarantine *q)
     struct rescan *r = q->rescan;
     struct err e = ERR_NONE;
     const struct copy *c;
+    enum rc rc;
 
     while (verdicts_room(q) && (c = copy_after(q, r->copy_at))) {
         r->copy_at = c->mid;
         if (!wants(r, c) || verdicts_has(q, c->mid))
             continue;
+        r->now.local = false;
         r->now.id = c->mid;
         r->now.exit_ms = c->exit_ms;
         r->now.received_ms = c->received_ms;
         r->now.rule = c->rule;
         r->now.bytes = c->bytes;
-        if (copy_read(q, c, &r->now.arena, &r->now.texts, &r->now.fd, &e) == RC_OK)
+        rc = copy_read(q, c, &r->now.arena, &r->now.texts, &r->now.fd, &e);
+        if (rc == RC_OK)
             return true;
-        copy_remove(q, r->now.id, COPY_DAMAGED);
+        if (rc == RC_CORRUPT || rc == RC_NOT_FOUND)
+            copy_remove(q, r->now.id, COPY_DAMAGED);
+        else /* it comes again with the next round */
+            event(q->o.events, outbreak_rescan_failed, .mid = r->now.id, .why = str_c(err_text(&e)));
         arena_reset(&r->now.arena);
     }
     return false;
@@ -229,8 +235,7 @@ static enum rc read_local(struct quarantine *q, struct scanning *s, struct err *
         s->texts = (struct copy_texts){.policy = arena_str(&s->arena, m.mail_policy),
                                        .sender = arena_str(&s->arena, m.envelope.sender),
                                        .outgoing = str_eq(m.direction, str_lit("out"))};
-        s->fd = sealed_part(file, offset, h.body_bytes, &crc, e);
-        rc = s->fd >= 0 ? RC_OK : RC_IO;
+        rc = sealed_part(file, offset, h.body_bytes, &crc, &s->fd, e);
     }
     if (file >= 0)
         close(file);
@@ -333,7 +338,7 @@ static void scan_over(struct rescan *r)
     if (r->now.fd >= 0)
         close(r->now.fd);
     r->now.fd = -1;
-    r->now.on = r->now.local = false;
+    r->now.on = false;
     arena_reset(&r->now.arena);
 }
 
@@ -432,7 +437,10 @@ void rescan_arrived(struct quarantine *q, const struct incoming *in)
         return;
     if (r->local_done_ms >= r->since_ms || in->id <= r->local_at)
         r->local_at = in->id - 1;
-    r->local_done_ms = 0;
+    if (r->local_done_ms) {
+        r->local_done_ms = 0;
+        save(q);
+    }
     rescan_pump(q);
 }
 
