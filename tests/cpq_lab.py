@@ -140,9 +140,13 @@ class Wall:
         while True:
             try:
                 a, _ = server.accept()
-                b = socket.create_connection(('127.0.0.1', self.to), 5)
             except OSError:
                 return
+            try:
+                b = socket.create_connection(('127.0.0.1', self.to), 5)
+            except OSError:  # nobody listens there now: he may later
+                a.close()
+                continue
             self.open_socks += [a, b]
             for x, y in ((a, b), (b, a)):
                 threading.Thread(target=self.pump, args=(x, y), daemon=True).start()
