@@ -169,7 +169,7 @@ static void no_copy_is_worth_a_message(void **state)
     n.copy_rc = RC_NO_SPACE;
     turn_until(&n.w, &n.w.done, 1);
     assert_int_equal(n.copies, 2);
-    assert_non_null(strstr(events_of(&n.w), "MID 1 Outbreak Filters: no copy is kept here: "));
+    assert_non_null(strstr(events_of(&n.w), "Outbreak Filters: no copy of MID 1 is kept here: "));
     n.mute = true; /* the process ends while one waits */
     assert_true(copy_keep(n.w.deliver, taken(&n, 2, META), &OK250));
     copies_done(n.w.deliver);
@@ -192,7 +192,7 @@ static void what_cannot_be_rescanned_is_not_copied(void **state)
     p->job.body_bytes = 600000; /* above outbreak.max_bytes */
     assert_false(copy_keep(n.w.deliver, p, &OK250));
     piece_free(n.w.deliver, p);
-    assert_non_null(strstr(events_of(&n.w), "MID 2 Outbreak Filters: no copy is kept here: it is too large"));
+    assert_non_null(strstr(events_of(&n.w), "Outbreak Filters: no copy of MID 2 is kept here: it is too large"));
     assert_int_equal(n.copies, 0);
     end(&n);
 }

@@ -175,7 +175,7 @@ static void test_copies_are_kept(void **state)
     assert_int_equal(give(&n, 6, HOLD(IN_POLICY), BODY), RC_NOT_FOUND);
     assert_int_equal(copies(&n), 2);
     assert_int_equal(copies_bytes(n.p.q), 2 * strlen(BODY));
-    assert_int_equal(logged_times(&n.p, "a copy stays here until"), 2);
+    assert_int_equal(logged_times(&n.p, "Outbreak Filters: a copy of MID "), 2);
     assert_int_equal(held_now(&n.p, CPQ_PVO), 0); /* a copy is no mail */
     ends_restart(&n);
     assert_int_equal(copies(&n), 2);
@@ -199,13 +199,13 @@ static void test_copies_leave(void **state)
     bus_send(receive, to, BUS_copy_drop, &(struct bus_copy_drop){.mid = 77});
     turns(&n.p, 10);
     assert_int_equal(copies(&n), 2);
-    assert_true(logged(&n.p, "MID 2 Outbreak Filters: copy removed (it left the quarantine)"));
+    assert_true(logged(&n.p, "Outbreak Filters: copy of MID 2 removed (it left the quarantine)"));
     copies_expire(n.p.q, 1999999999999 + 60000);
     assert_int_equal(copies(&n), 2);
     copies_expire(n.p.q, 1999999999999 + 60001);
     assert_int_equal(copies(&n), 0);
     assert_int_not_equal(access(path_of_copy(&n, 1), F_OK), 0);
-    assert_true(logged(&n.p, "MID 3 Outbreak Filters: copy removed (it is too old)"));
+    assert_true(logged(&n.p, "Outbreak Filters: copy of MID 3 removed (it is too old)"));
     bus_free(receive);
     ends_end(&n);
 }
@@ -223,7 +223,7 @@ static void test_copies_have_a_limit(void **state)
     give(&n, 2, HOLD(IN_OUTBREAK), large);
     assert_int_equal(copies(&n), 1);
     assert_null(copy_find(n.p.q, 1));
-    assert_true(logged(&n.p, "MID 1 Outbreak Filters: copy removed (no space)"));
+    assert_true(logged(&n.p, "Outbreak Filters: copy of MID 1 removed (no space)"));
     ends_end(&n);
 }
 
@@ -251,7 +251,7 @@ static void test_damaged_copies_go(void **state)
     rescan_all(n.p.q);
     wait_until(&n, &n.says, 1);
     assert_string_equal(n.said, "the.cpq.host: XCPQ RESCAN mid=3 verdict=clean rule=|");
-    assert_true(logged(&n.p, "MID 2 Outbreak Filters: copy removed (damaged)"));
+    assert_true(logged(&n.p, "Outbreak Filters: copy of MID 2 removed (damaged)"));
     ends_end(&n);
 }
 
@@ -290,7 +290,7 @@ static void test_new_rules_are_told(void **state)
     change_rules(&n, "outbreak_rule.R1.subjects=snake\n");
     wait_until(&n, &n.says, 1);
     assert_true(logged(&n.p, "Outbreak Filters: rules changed, 1 held messages are scanned again"));
-    assert_true(logged(&n.p, "MID 5 Outbreak Filters: scanned again, verdict negative\n"));
+    assert_true(logged(&n.p, "Outbreak Filters: MID 5 scanned again, verdict negative\n"));
     assert_string_equal(n.said, "the.cpq.host: XCPQ RESCAN mid=5 verdict=clean rule=|");
     assert_non_null(copy_find(n.p.q, 5)); /* until DROP */
     ends_restart(&n);
@@ -349,7 +349,7 @@ static void test_words_are_repeated(void **state)
     n.answers = "550 5.7.1 the service is off for this gateway\n550 5.1.1 unknown\n";
     wait_until(&n, &n.says, 2);
     assert_int_equal(copies(&n), 1);
-    assert_true(logged(&n.p, "MID 6 Outbreak Filters: copy removed (the manager does not hold it)"));
+    assert_true(logged(&n.p, "Outbreak Filters: copy of MID 6 removed (the manager does not hold it)"));
     n.said[0] = '\0';
     n.answers = "250 2.0.0 ok\n";
     ends_restart(&n);
@@ -382,7 +382,7 @@ static void test_workers_that_cannot(void **state)
         bus_on(n.scan, BUS_outbreak_question, on_question, &n);
         turns(&n.p, 10);
     }
-    assert_true(logged(&n.p, "MID 5 Outbreak Filters: cannot be scanned again: "));
+    assert_true(logged(&n.p, "Outbreak Filters: MID 5 cannot be scanned again: "));
     assert_int_equal(copies(&n), 1);
     assert_string_equal(n.said, "");
     ends_end(&n);
