@@ -35,7 +35,8 @@ struct drops {
 void drops_note(struct quarantine *q, const struct held *h, uint64_t quarantine)
 {
     if (!is_foreign(q, h->serial) || quarantine != outbreak_quarantine(q) ||
-        sql_number(&q->sql, Q_hold_of_key, 0, "iiii", h->serial_id, h->mid, quarantine, (uint64_t)1))
+        sql_number(&q->sql, Q_hold_of_key, 0, "iiiii", h->serial_id, h->mid, quarantine, (uint64_t)CPQ_OUTBREAK,
+                   (uint64_t)1))
         return;
     sql_run(&q->sql, Q_left_add, "iii", h->serial_id, h->mid, clock_wall_ms());
 }

@@ -449,6 +449,7 @@ static void test_mail_that_comes_late(void **state)
 static void test_the_managers_side(void **state)
 {
     struct letter one = {"pvo", "a@out.test", "b@in.test", BODY, HOLD(IN_OUTBREAK "," IN_POLICY), 31};
+    struct letter moved = {"pvo", "a@out.test", "b@in.test", BODY, HOLD(IN_POLICY), 33};
     struct ends n;
     int fd;
 
@@ -463,10 +464,14 @@ static void test_the_managers_side(void **state)
                         "550 5.1.1 no such message in the Outbreak quarantine\r\n");
     assert_int_equal(strncmp(ask(&n.p, fd, "XCPQ RESCAN mid=31 verdict=hold rule=x"), "501 ", 4), 0);
     assert_int_equal(strncmp(ask(&n.p, fd, "XCPQ DROP mid=31"), "504 ", 4), 0);
+    post(&n.p, &moved);
+    verb(&n.p, "quarantine move Outbreak 33 from=Policy"); /* by hand: no rule lets it out */
+    assert_non_null(strstr(verb(&n.p, "quarantine search quarantine=Outbreak"), "2 messages."));
+    assert_int_equal(strncmp(ask(&n.p, fd, "XCPQ RESCAN mid=33 verdict=clean rule="), "550 ", 4), 0);
     change_rules(&n, "system.serial=SER9\n");
     assert_string_equal(ask(&n.p, fd, "XCPQ RESCAN mid=31 verdict=clean rule="), "250 2.0.0 ok\r\n");
     assert_true(logged(&n.p, "released from quarantine \"Outbreak\" (outbreak rule)"));
-    assert_int_equal(held_now(&n.p, CPQ_PVO), 1); /* Policy holds it still */
+    assert_int_equal(held_now(&n.p, CPQ_PVO), 2); /* Policy holds it still */
     n.answers = NULL;
     wait_until(&n, &n.says, 1);
     assert_string_equal(n.said, "the.cpq.release.host/ser1: XCPQ DROP mid=31|");

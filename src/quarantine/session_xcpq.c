@@ -230,11 +230,12 @@ static enum rc rescan_words(const struct cpq_pairs *p, struct rescanned *out, st
     return RC_OK;
 }
 
-/* One number may stand for several messages: its recipients came in portions. */
+/* One number may stand for several messages: its recipients came in portions. What was moved there by hand stays. */
 static enum rc rescan_decide(struct quarantine *q, uint64_t serial, const struct rescanned *r, struct err *e)
 {
     uint64_t quarantine = outbreak_quarantine(q), ids[RESCAN_MESSAGES];
-    sqlite3_stmt *st = sql_bind(&q->sql, Q_hold_of_key, "iiii", serial, r->mid, quarantine, (uint64_t)RESCAN_MESSAGES);
+    sqlite3_stmt *st = sql_bind(&q->sql, Q_hold_of_key, "iiiii", serial, r->mid, quarantine, (uint64_t)CPQ_OUTBREAK,
+                                (uint64_t)RESCAN_MESSAGES);
     size_t n = 0;
 
     while (n < RESCAN_MESSAGES && sql_step(&q->sql, st))
@@ -263,4 +264,4 @@ static enum rc on_rescan(struct cpq_server *cs, const struct cpq_pairs *p, struc
 }
 
 const struct cpq_server_handler session_xcpq = {
-    .rescan = on_rescan, .hello = on_hello, .status = on_status, .query = on_query};
+    .hello = on_hello, .status = on_status, .query = on_query, .rescan = on_rescan};

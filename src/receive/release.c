@@ -79,7 +79,7 @@ static enum rc on_drop(struct cpq_server *cs, uint64_t mid, struct err *e)
     return RC_OK;
 }
 
-static const struct cpq_server_handler cpq_handler = {.drop = on_drop, .hello = on_hello, .status = on_status};
+static const struct cpq_server_handler cpq_handler = {.hello = on_hello, .status = on_status, .drop = on_drop};
 
 /* ---- connection --------------------------------------------------------------------------------------------------------
  */
