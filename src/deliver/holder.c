@@ -252,7 +252,8 @@ static void taken(struct link *l, struct piece *p, struct delivery_result *same)
     if (l->central) /* else it is taken here because the manager is away */
         l->to->away_since_ms = 0;
     l->to->failed = false;
-    tell_all(l, p, same);
+    if (!l->central || !copy_keep(l->to->d, p, same))
+        tell_all(l, p, same);
 }
 
 void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n)

@@ -50,7 +50,9 @@ static const char schema[] =
     "BLOB,copy INTEGER,"
     "made INTEGER);"
     "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);"
-    "CREATE TABLE IF NOT EXISTS drain(class INTEGER,message INTEGER,PRIMARY KEY(class,message)) WITHOUT ROWID;";
+    "CREATE TABLE IF NOT EXISTS drain(class INTEGER,message INTEGER,PRIMARY KEY(class,message)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS outbreak_left(serial INTEGER,mid INTEGER,made INTEGER,PRIMARY KEY(serial,mid)) WITHOUT "
+    "ROWID;";
 
 static const char *const texts[] = {
 #define STATEMENT(name, text) text,

@@ -1,12 +1,9 @@
 """The quarantines of this machine and those of the manager are one code: the same tests pass against both (CPQ-66). Beside them what only a
 manager has: several gateways, another one that takes releases, releases while SSH is away."""
-import json, os, re, sys, time
+import json, re, time
 from lib import *
-from cpq_lab import found, value
-import fleet
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import central_release
+from cpq_lab import found
+import cpq_lab, fleet
 
 FILTERS = ['message_filter.f1.text=f1: if (subject == "one") { quarantine("Policy"); }', 'message_filter.f2.text=f2: if (subject == "two") { quarantine("Policy"); }',
            'message_filter.f3.text=f3: if (subject == "two") { quarantine("Legal"); }']
@@ -30,7 +27,7 @@ class Central:
     """The holder is its manager."""
 
     def __init__(self, t):
-        c = central_release.Central(t, gateway=[*FILTERS, *QUARANTINES], manager=QUARANTINES)
+        c = cpq_lab.Central(t, gateway=[*FILTERS, *QUARANTINES], manager=QUARANTINES)
         self.sink, self.g, self.h, self.wall = c.sink, c.g, c.m, c.wall
         self.h.set('route[ALL].hosts=127.0.0.1:%d' % self.sink.port)
 
