@@ -81,6 +81,8 @@ void holder_hops(struct destination *to)
 {
     bool central = holder_is_central(to);
 
+    if (!central)
+        mover_back(to, "the quarantines are on this machine");
     if (!central && falls_back(to, deliver_conf(to->d)))
         keep_uncertain(to);
 
@@ -149,6 +151,7 @@ void holder_options(struct link *l, const struct conf *c)
                                       .serial = arena_str(&l->arena, c->system.serial),
                                       .role = l->to->release ? str_lit("manager") : str_lit("gateway"),
                                       .version = str_lit(PRODUCT_RELEASE),
+                                      .feat = l->to->probe ? probe_feat(l->to) : STR_NONE,
                                       .ask_status = l->to->probe};
     if (!l->cpq.serial.n)
         l->cpq.serial = str_lit("unknown");

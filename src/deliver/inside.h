@@ -56,7 +56,8 @@ struct piece {
     uint64_t content_bytes; /* of what follows them: job.body_bytes is both */
     uint32_t recipients[PIECE_RECIPIENTS];
     size_t n_recipients;
-    struct buf meta; /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
+    struct buf meta;     /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
+    struct moved *moved; /* of a message that was held here (mover.c); NULL = it comes from queue */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
     bool uncertain; /* its last transfer ended without an answer */
@@ -226,6 +227,16 @@ void holder_begin(struct link *l, const struct piece *p);
 void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
 void holder_failed(struct link *l, const struct piece *p, const struct smtp_client_failure *f);
 
+/* mover.c: pieces with `moved`: mail that was held here and moves to the manager. */
+void mover_init(struct deliver *d);
+enum rc mover_load(struct piece *p);
+enum rc mover_read(const struct piece *p, uint64_t at, char *out, size_t n, struct err *e);
+/* In place of deliver_done. */
+void mover_tell(struct deliver *d, const struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n);
+void mover_free(struct piece *p);
+/* Those that wait go back: they are for the manager and nobody else. */
+void mover_back(struct destination *to, const char *why);
+
 /* holder_way.c: where that is. */
 struct route;
 /* Is mail of this class for the manager now? */
@@ -245,6 +256,8 @@ void probe_status(struct link *l, struct str lines);
 void probe_failed(struct link *l, const struct smtp_client_failure *f);
 void probe_closed(struct destination *to);
 bool probe_is_silent(const struct destination *to);
+/* What its HELLO says of our migration. */
+struct str probe_feat(const struct destination *to);
 
 /* releaser.c: released mail on its way back to gateways. */
 bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_out);
@@ -273,6 +286,8 @@ enum rc piece_content(struct deliver *d, struct piece *p, uint64_t at, char *out
 
 /* destination.c */
 struct destination *destination_get(struct deliver *d, struct str name);
+/* Work came for it: it is looked at when this turn's has been read. */
+void destination_touch(struct destination *to);
 void destination_free(struct destination *to);
 /* Moves things on: resolves, wakes idle links, opens new ones. */
 void destination_pump(struct destination *to);

@@ -1,9 +1,10 @@
 /*
  * Asks the manager how its quarantines are: opens its port, XCPQ HELLO, XCPQ STATUS (central.md 9, Enabling).
  *
- * Asked by control (verb `pvo probe CLASS`) and, while mail waits because the manager does not answer, by itself every ten
- * seconds, so that it goes at once when contact returns. A probe is a destination without mail, with one link, of the same
- * addresses, pins and log lines as the mail would have. Owns the probes under way; each answers once.
+ * Asked by control (verb `pvo probe CLASS`), by quarantine (manager_question) and, while mail waits because the manager does
+ * not answer, by itself every ten seconds, so that it goes at once when contact returns. A probe is a destination without
+ * mail, with one link, of the same addresses, pins and log lines as the mail would have. Owns the probes under way; each
+ * answers once.
  */
 #include "deliver/inside.h"
 
@@ -20,7 +21,10 @@ struct probe {
     struct destination to; /* first */
     struct probe *next;
     struct bus_peer *from; /* who asked; NULL = we ourselves */
+    unsigned life;
     uint64_t call;
+    bool question; /* by quarantine, which wants the lines and no log */
+    char feat[40];
     bool answered;
     char why[300]; /* it did not */
     struct buf lines;
@@ -138,11 +142,20 @@ static void say(struct probe *p)
         event(ev, cpq_not_ready, .host = p->host, .ip = str_c(p->ip), .port = p->port, .why = why.n ? why : state_of(p));
 }
 
+static void tell_lines(struct probe *p)
+{
+    if (p->from->life == p->life)
+        bus_reply(p->to.d->o.bus, p->from, p->call, BUS_manager_status,
+                  &(struct bus_manager_status){.answered = p->answered, .lines = buf_str(&p->lines), .why = str_c(p->why)});
+}
+
 static void finish(struct probe *p)
 {
     struct deliver *d = p->to.d;
 
-    if (p->from) {
+    if (p->from && p->question) {
+        tell_lines(p);
+    } else if (p->from) {
         say(p);
         answer(p);
     }
@@ -204,7 +217,14 @@ void probe_failed(struct link *l, const struct smtp_client_failure *f)
 
 bool probe_is_silent(const struct destination *to)
 {
-    return to->probe && !((const struct probe *)(const void *)to)->from;
+    const struct probe *p = (const struct probe *)(const void *)to;
+
+    return to->probe && (!p->from || p->question);
+}
+
+struct str probe_feat(const struct destination *to)
+{
+    return str_c(((const struct probe *)(const void *)to)->feat);
 }
 
 void probe_closed(struct destination *to)
@@ -216,7 +236,7 @@ void probe_closed(struct destination *to)
     finish(p);
 }
 
-static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from, uint64_t call)
+static struct probe *new (struct deliver *d, enum cpq_class class)
 {
     struct probe *p = calloc(1, sizeof *p);
 
@@ -227,13 +247,26 @@ static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from
     p->to.quarantine = p->to.central = p->to.probe = true;
     p->to.limit = 1;
     arena_init(&p->to.arena, 1024, ARENA_MAX);
-    p->from = from;
-    p->call = call;
     p->lines = BUF(LINES_MAX);
+    return p;
+}
+
+static void begin(struct probe *p)
+{
+    struct deliver *d = p->to.d;
+
     p->next = d->probes;
     d->probes = p;
     p->to.state = DESTINATION_RESOLVING;
     resolve_start(&p->to);
+}
+
+static void begin_for(struct probe *p, const struct bus_in *in)
+{
+    p->from = in->from;
+    p->life = in->from->life;
+    p->call = in->call;
+    begin(p);
 }
 
 /* ---- who asks ----------------------------------------------------------------------------------------------------------
@@ -250,7 +283,24 @@ static void on_verb(void *ctx, const struct bus_in *in)
     if (!str_eqi(m->verb, str_lit("pvo")) || !str_eqi(word, str_lit("probe")) || d->stopping)
         bus_reply(d->o.bus, in->from, in->call, BUS_verb_reply, &(struct bus_verb_reply){.rc = RC_SYNTAX});
     else
-        begin(d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO, in->from, in->call);
+        begin_for(new (d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO), in);
+}
+
+static void on_question(void *ctx, const struct bus_in *in)
+{
+    const struct bus_manager_question *m = in->msg;
+    struct deliver *d = ctx;
+    struct probe *p;
+
+    if (d->stopping) {
+        bus_reply(d->o.bus, in->from, in->call, BUS_manager_status,
+                  &(struct bus_manager_status){.why = str_lit("stopping")});
+        return;
+    }
+    p = new (d, str_eqi(m->class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO);
+    p->question = true;
+    snprintf(p->feat, sizeof p->feat, "%.*s", STR(m->feat));
+    begin_for(p, in);
 }
 
 static bool under_way(const struct deliver *d, enum cpq_class class)
@@ -267,7 +317,7 @@ static void look_at(struct destination *to)
     bool central = to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central;
 
     if (to->quarantine && !to->release && central && to->away_since_ms && !to->n_links && !under_way(to->d, to->class))
-        begin(to->d, to->class, NULL, 0);
+        begin(new (to->d, to->class));
 }
 
 static void look(void *ctx)
@@ -281,8 +331,10 @@ static void look(void *ctx)
 
 void probe_init(struct deliver *d)
 {
-    if (d->o.bus)
+    if (d->o.bus) {
         bus_on(d->o.bus, BUS_verb_call, on_verb, d);
+        bus_on(d->o.bus, BUS_manager_question, on_question, d);
+    }
     loop_timer_set(d->o.loop, &d->probe_timer, LOOK_MS, look, d);
 }
 

@@ -49,7 +49,11 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS leave(id INTEGER PRIMARY KEY,message INTEGER,entry INTEGER,release TEXT,recipients "
     "BLOB,copy INTEGER,"
     "made INTEGER);"
-    "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);";
+    "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);"
+    "CREATE TABLE IF NOT EXISTS stay(quarantine INTEGER PRIMARY KEY);"
+    "CREATE TABLE IF NOT EXISTS moving(message INTEGER PRIMARY KEY,next INTEGER,doubtful INTEGER);"
+    "CREATE TABLE IF NOT EXISTS migration(class INTEGER,serial INTEGER,run INTEGER,state INTEGER,total INTEGER,moved INTEGER,"
+    "ever INTEGER,told INTEGER,PRIMARY KEY(class,serial)) WITHOUT ROWID;";
 
 static const char *const texts[] = {
 #define STATEMENT(name, text) text,

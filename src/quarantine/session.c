@@ -170,7 +170,8 @@ static enum rc take_meta(struct session *x, struct incoming *in, struct err *e)
     in->text = arena_str(&in->arena, x->cs.meta.raw);
     if (!in->text.p)
         return err_set(e, RC_NO_MEMORY, "out of memory");
-    return cpq_meta_read(&in->arena, in->text, &in->meta, e);
+    TRY(cpq_meta_read(&in->arena, in->text, &in->meta, e));
+    return map_holds(x->q, &in->arena, &in->meta, e);
 }
 
 static enum smtp_next on_data_end(struct smtp_server *s)

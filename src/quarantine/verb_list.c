@@ -155,6 +155,7 @@ enum rc question_status(struct question *v)
     status_pool(v, "Spam:", CPQ_SPAM, c->spam_quarantine.max_bytes);
     buf_addf(&v->text, "Releases on their way:      %llu\n",
              (unsigned long long)sql_number(&v->q->sql, Q_leave_count, 0, ""));
+    run_status(v->q, &v->text, &v->json);
     buf_addc(&v->json, '}');
     return RC_OK;
 }

@@ -32,6 +32,7 @@ struct smtp_job {
 struct smtp_client_cpq {
     struct str class_name; /* "pvo" ... */
     struct str serial, role, version;
+    struct str feat; /* feat=, empty = none */
     bool ask_status; /* XCPQ STATUS behind HELLO, told by status(), then QUIT */
 };
 
