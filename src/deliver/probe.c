@@ -71,14 +71,15 @@ static void put_number(struct buf *out, const char *key, struct str text)
     buf_addf(out, ",\"%s\":%llu", key, (unsigned long long)n);
 }
 
-static void put_quarantines(struct probe *p, struct buf *out)
+/* All values of a key. */
+static void put_list(struct probe *p, struct buf *out, const char *member, const char *key)
 {
     struct str rest = buf_str(&p->lines), line, name;
     bool any = false;
 
-    buf_add(out, str_lit(",\"quarantines\":["));
+    buf_addf(out, ",\"%s\":[", member);
     while (rest.n && str_split(&rest, '\n', &line))
-        if (str_split(&line, '=', &name) && str_eqi(name, str_lit("quarantine"))) {
+        if (str_split(&line, '=', &name) && str_eqi(name, str_c(key))) {
             buf_add(out, any ? str_lit(",") : STR_NONE);
             json_str(out, plain(&p->to.arena, line));
             any = true;
@@ -111,7 +112,10 @@ static void answer(struct probe *p)
     put_number(&json, "stored", value_of(p, "stored"));
     put_number(&json, "migrated", value_of(p, "migrated"));
     put_number(&json, "free", value_of(p, "free"));
-    put_quarantines(p, &json);
+    put_text(&json, "kind", value_of(p, "migration-kind"));
+    put_list(p, &json, "quarantines", "quarantine");
+    put_list(p, &json, "map", "migration-map");
+    put_list(p, &json, "settings", "quarantine-settings");
     buf_addc(&json, '}');
     bus_reply(p->to.d->o.bus, p->from, p->call, BUS_verb_reply,
               &(struct bus_verb_reply){.rc = RC_OK, .text = state_of(p), .json = buf_str(&json)});

@@ -36,9 +36,19 @@ def central(g, m):
     g.cli('pvoconfig', 'enable', 'Management', str(g.cpq), ';', 'commit', 'enabled')
 
 
-def runs(h):
-    """{(class): row} of the migrations that pvoconfig tells of."""
-    return json.loads(h.cli('pvoconfig', 'status', '--json'))
+def status(h):
+    """What pvoconfig tells of the only migration."""
+    said = h.cli('pvoconfig', 'status', check=False)
+    row = re.search(r'Migration (?:to|from) \S+(?: manager)?: (\w+), (\d+) of (\d+) messages', said)
+    return {'state': row and row.group(1), 'moved': row and int(row.group(2)), 'total': row and int(row.group(3))}
+
+
+def slow(m, ms, stop=True):
+    """The manager needs so long to store."""
+    if stop:
+        m.stop()
+    m.start(env={'POSTERN_FAULT': 'quarantine:quarantine.append:0:delay=%d' % ms})
+    wait_for('its port', lambda: listens(m.cpq))
 
 
 def holds(rows):
@@ -92,3 +102,77 @@ def test_custom(t):
     g.cli('settings', 'set', 'pvo.alert_messages=900')
     wait_for('the rest', lambda: len(found(m, 'quarantine=Beta')) == 2 and not found(g))
     assert holds(found(m, 'quarantine=Beta')) == before
+
+
+POINTS = [('g', 'deliver', 'bus.take.migrate_work', 'kill-before'), ('g', 'deliver', 'bus.send.migrate_done', 'kill-before'),
+          ('g', 'deliver', 'bus.send.migrate_done', 'kill-after'), ('g', 'quarantine', 'bus.send.migrate_work', 'kill-before'),
+          ('g', 'quarantine', 'bus.take.migrate_done', 'kill-before'), ('m', 'quarantine', 'quarantine.append', 'kill-before'),
+          ('m', 'quarantine', 'quarantine.append', 'kill-after'), ('m', 'quarantine', 'quarantine.index', 'kill-before')]
+
+
+def test_killed_at_each_step(t):
+    """CPQ-65, CPQ-66, central.md 9: deliver or quarantine of the gateway, or the manager's quarantine, is killed before or after each step of a migration:
+    at the end every message is on the manager once and the counts of both ends are equal."""
+    g, m = lab(t)
+    done = 0
+    for i, (side, role, point, action) in enumerate(POINTS):
+        fill(g, alpha=2, policy=3)
+        done += 5
+        h = {'g': g, 'm': m}[side]
+        h.stop()
+        mark = os.path.join(h.dir, 'fault.%d' % i)
+        h.start(env={'POSTERN_FAULT': '%s:%s:%d:%s' % (role, point, 3 if 'bus' in point else 1, action), 'POSTERN_FAULT_LOG': mark, 'POSTERN_FAULT_ONCE': '1'})
+        wait_for('its port', lambda: listens(m.cpq))
+        g.cli('settings', 'set', 'pvo.central=yes')
+        wait_for('the fault ' + point, lambda: os.path.exists(mark))
+        wait_moved(g, m, done)
+        wait_for('the count', lambda: status(g)['moved'] == 5 and status(g)['state'] == 'done')
+        wait_for('the count there', lambda: status(m)['moved'] == 5 and status(m)['state'] == 'done')
+        assert re.search(r'stored: +%d messages of this gateway, %d of them migrated' % (done, done), g.cli('pvoconfig', 'status')), point
+        g.cli('settings', 'set', 'pvo.central=no')
+
+
+def test_the_manager_is_away(t):
+    """CPQ-64, central.md 9: in the middle the manager goes away: the rest waits on the gateway, where nothing is lost, both say so, and goes on when it is back;
+    what may be there already is not decided here meanwhile."""
+    g, m = lab(t)
+    fill(g, alpha=40, beta=40)
+    slow(m, 100)
+    g.cli('settings', 'set', 'pvo.central=yes')
+    wait_for('some', lambda: len(found(m, 'limit=1000')) >= 10)
+    m.stop()
+    g.wait_log(r'Migration to sma waits, \d+ of 80 messages are there: ')
+    shown = g.cli('pvoconfig', 'status')
+    assert re.search(r'Migration to the manager: running, \d+ of 80 messages', shown), shown
+    assert status(g)['moved'] + len(found(g, 'limit=1000')) == 80
+    for x in found(g, 'limit=1000')[-3:]:
+        said = g.cli('quarantine', 'delete', str(x['id']), '-y', check=False)
+        assert '1 message deleted' in said or 'on its way to the manager' in said, said
+    m.start()
+    left = 80 - len(re.findall(r'deleted from quarantine', g.log()))
+    wait_moved(g, m, left, 90)
+    g.wait_log(r'Migration to sma: done, %d messages\n' % left)
+    m.wait_log(r'Migration from gw1: done, %d messages\n' % left)
+
+
+def test_settings_are_locked(t):
+    """central.md 9, Migration: while messages move, settings of quarantines stay as they are on both ends; taking the service away is the way out; afterwards they
+    may be changed."""
+    g, m = lab(t)
+    fill(g, alpha=3)
+    m.stop()
+    g.cli('settings', 'set', 'pvo.central=yes')
+    time.sleep(3)
+    g.cli('settings', 'set', 'quarantine.Alpha.retention_ms=20h')  # nothing has begun
+    slow(m, 4000, stop=False)
+    g.wait_log(r'Migration to sma: started, 3 messages')
+    m.wait_log(r'Migration from gw1: started, 3 messages')
+    for h in (g, m):
+        said = h.cli('settings', 'set', 'quarantine.Alpha.retention_ms=30h', check=False)
+        assert 'locked while a migration runs' in said, said
+        h.cli('settings', 'set', 'system.timezone=Europe/Berlin')
+    assert 'migration:  running' in g.cli('pvoconfig', 'status')
+    wait_moved(g, m, 3)
+    m.wait_log(r'Migration from gw1: done, 3 messages\n')
+    for h in (g, m):
+        h.cli('settings', 'set', 'quarantine.Alpha.retention_ms=30h')
