@@ -2,6 +2,7 @@
 import json, os, re, signal, time
 from lib import *
 from cpq_lab import *
+from fleet import enrol, manager_ready
 
 NAMES = ('Alpha', 'Beta', 'Policy')
 FILTERS = ['message_filter.to%s.text=to%s: if (subject == "%s") { quarantine("%s"); }' % (n, n, n.lower(), n) for n in NAMES]
@@ -176,3 +177,100 @@ def test_settings_are_locked(t):
     m.wait_log(r'Migration from gw1: done, 3 messages\n')
     for h in (g, m):
         h.cli('settings', 'set', 'quarantine.Alpha.retention_ms=30h')
+
+
+def test_chosen_by_dialogue(t):
+    """CPQ-58, CPQ-60, central.md 9, Enabling, Migration: the manager asks the gateway for its quarantines, makes those that are missing, lists settings that
+    differ, and asks for each where it moves; the gateway names what has no place and does not enable until all have one."""
+    m, sink = t.manager(), t.sink()
+    g = t.home(['listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT', *LOCAL, 'quarantine.Policy.retention_ms=72h'], sink_port=sink.port)
+    g.cpq, m.cpq = g.base + 7025, m.base + 7025
+    manager_ready(m)
+    enrol(m, g, 'gw1')
+    m.cli('settings', 'set', 'appliance.gw1.migration=automatic')
+    wait_for('its port', lambda: listens(m.cpq))
+    said = wait_for('an answer', lambda: (lambda x: 'has no place' in x and x)(g.cli('pvoconfig', 'enable', check=False)))
+    assert 'Quarantine Alpha has no place on the manager: Alpha is not there.' in said and 'Quarantine Beta has no place' in said, said
+    assert 'Quarantine Policy: retention_ms is 3d here, 10d on the manager.' in said, said
+    said = m.cli('pvoconfig migration gw1 2; commit -y')
+    assert 'Quarantine Alpha is made here, with the settings of the gateway.' in said, said
+    assert 'Quarantine Policy: retention_ms is 10d here, 3d on the gateway.' in said, said
+    assert value(m, 'quarantine.Beta.action') == 'release' and value(m, 'quarantine.Beta.retention_ms') == '3d'
+    said = m.cli('pvoconfig migration gw1 3 Policy Legal -; commit -y')
+    assert 'Quarantine Legal is made here' in said, said
+    assert value(m, 'appliance.gw1.migration_map') == 'Policy=Policy,Alpha=Legal,Beta='
+    g.cli('settings', 'set', 'quarantine.Gamma.kind=policy')
+    said = g.cli('pvoconfig', 'enable', check=False)
+    assert 'Quarantine Gamma has no place on the manager: Gamma is not in the map.' in said and 'Alpha' not in said, said
+    assert value(g, 'pvo.central') == 'no'
+    said = m.cli('pvoconfig migration gw1 3 Policy Legal Beta Alpha; commit -y')
+    fill(g, alpha=1, beta=1, both=1)
+    central(g, m)
+    wait_moved(g, m, 3)
+    assert sorted(n for _, n in holds(found(m))) == ['Beta', 'Legal', 'Legal', 'Policy']
+    row = [x for x in found(m) if x['quarantines'][0]['name'] == 'Beta'][0]
+    m.cli('quarantine', 'release', str(row['id']), '-y')
+    wait_for('the released one', lambda: sink.messages, 40)
+
+
+def test_disabling(t):
+    """central.md 9, Disabling: the gateway's quarantines return with their settings, those that filters name and that are not there with defaults; new mail is held on the
+    gateway; what is on the manager stays there; enabled again, what was held meanwhile moves too."""
+    g, m = lab(t, central=['quarantine.Gamma.kind=policy'])
+    fill(g, alpha=2)
+    central(g, m)
+    wait_moved(g, m, 2)
+    m.wait_log(r'Migration from gw1: done, 2 messages\n')
+    g.cli('settings', 'set', 'message_filter.gamma.text=gamma: if (subject == "gamma") { quarantine("Gamma"); }')
+    g.smtp().send('a@s.test', 'b@rcpt.test', letter('gamma'))
+    wait_for('the new one', lambda: len(found(m, 'quarantine=Gamma')) == 1)
+    said = g.cli('pvoconfig disable y; commit -y', check=False)
+    assert 'Quarantine Gamma returns, with the default settings.' in said, said
+    assert value(g, 'pvo.central') == 'no' and value(g, 'quarantine.Gamma.retention_ms') == '10d' and value(g, 'quarantine.Beta.retention_ms') == '3d'
+    fill(g, beta=1, gamma=1)
+    assert {n for _, n in holds(found(g))} == {'Beta', 'Gamma'} and len(found(m)) == 3
+    central(g, m)
+    wait_moved(g, m, 5)
+    assert status(m) == {'state': 'done', 'moved': 2, 'total': 2}, status(m)
+    assert '5 messages of this gateway, 4 of them migrated' in g.cli('pvoconfig', 'status'), g.cli('pvoconfig', 'status')
+
+
+def test_disabled_in_the_middle(t):
+    """central.md 9: disabled while messages move: what has not gone stays and can be decided here; both ends say so, and the manager's settings are free again."""
+    g, m = lab(t)
+    fill(g, alpha=40, beta=40)
+    slow(m, 150)
+    g.cli('settings', 'set', 'pvo.central=yes')
+    wait_for('some', lambda: len(found(m, 'limit=1000')) >= 5)
+    g.cli('settings', 'set', 'pvo.central=no')
+    g.wait_log(r'Migration to sma: stopped, \d+ of 80 messages\n')
+    m.wait_log(r'Migration from gw1: stopped, \d+ of 80 messages\n')
+    here, there = found(g, 'limit=1000'), found(m, 'limit=1000')
+    assert len(here) + len(there) == 80 and not {x['mid'] for x in here} & {x['mid'] for x in there}, (len(here), len(there))
+    g.cli('quarantine', 'delete', 'quarantine=Beta', '-y')
+    m.cli('settings', 'set', 'quarantine.Alpha.retention_ms=30h')
+    left = len(found(g, 'limit=1000'))
+    g.cli('settings', 'set', 'pvo.central=yes')
+    wait_moved(g, m, len(there) + left)
+
+
+def test_spam_that_was_held_here(t):
+    """central.md 10: spam that is held here when spam goes to the manager stays with its recipients until it expires; with spam_quarantine.migrate it moves as
+    well, with its exit, for those recipients who have not decided."""
+    g, m = pair(t, central=False)
+    hold(g, 'the.euq.queue', 3)
+    g.cli('resumedel')
+    wait_for('the spam here', lambda: len(found(g, verb='spamquarantine')) == 3)
+    g.cli('settings', 'set', 'spam_quarantine.central=yes')
+    hold(g, 'the.euq.queue', 1)
+    g.cli('resumedel')
+    wait_for('the spam there', lambda: len(found(m, verb='spamquarantine')) == 1)
+    time.sleep(3)
+    before = {x['mid']: x['exit'] for x in found(g, verb='spamquarantine')}
+    assert len(before) == 3
+    g.cli('settings', 'set', 'spam_quarantine.migrate=yes')
+    wait_for('all of it there', lambda: len(found(m, verb='spamquarantine')) == 4 and not found(g, verb='spamquarantine'))
+    g.wait_log(r'Migration to sma \(spam\): done, 3 messages\n')
+    m.wait_log(r'Migration from gw1 \(spam\): done, 3 messages\n')
+    after = {x['mid']: x['exit'] for x in found(m, verb='spamquarantine')}
+    assert all(after[k] == v for k, v in before.items()), (before, after)
