@@ -77,6 +77,19 @@ static void keep_uncertain(struct destination *to)
     }
 }
 
+/* Connections to where mail went before: they carry what they have and end. */
+static void finish_others(struct destination *to, bool central)
+{
+    for (struct link *l = to->links, *next; l; l = next) {
+        next = l->next;
+        if (l->central == central)
+            continue;
+        if (l->idle)
+            link_wake(l);
+        link_finish(l);
+    }
+}
+
 void holder_hops(struct destination *to)
 {
     bool central = holder_is_central(to);
@@ -87,6 +100,7 @@ void holder_hops(struct destination *to)
         keep_uncertain(to);
 
     if (central != to->central) {
+        finish_others(to, central);
         to->central = central;
         to->state = DESTINATION_NEW;
         to->n_hops = 0;

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REFUSED_MS = 3600000, SOON_MS = 1, SOURCES = 256, MAP_MS = 600000 };
+enum { REFUSED_MS = 3600000, SOON_MS = 1, SOURCES = 256, MAP_MS = 3600000 };
 
 static const uint64_t UNDER_WAY = 1ULL << 60; /* `next` of a message whose answer is awaited */
 
@@ -240,7 +240,9 @@ void mover_run(struct mover *m)
         mover_later(m, SOON_MS);
         return;
     }
-    if (r.state != RUN_RUNNING)
+    if (r.state == RUN_DONE && sql_number(&m->q->sql, Q_moving_refused, 0, "i", (uint64_t)m->class))
+        r.state = RUN_RUNNING; /* what was not taken is tried once more: it belongs to that run */
+    else if (r.state != RUN_RUNNING)
         r = (struct run){.class = m->class, .id = random_u64() >> 11 | 1, .state = RUN_RUNNING, .ever = r.ever};
     r.total = r.moved + left(m);
     m->n = r.moved;
@@ -307,7 +309,7 @@ static void idle(struct mover *m)
         mover_ask(m, "");
     else if (r.state == RUN_RUNNING)
         mover_end(m, mover_wanted(m) ? RUN_DONE_UNTOLD : RUN_STOPPED_UNTOLD);
-    else if (r.state == RUN_DONE_UNTOLD || r.state == RUN_STOPPED_UNTOLD)
+    else if ((r.state == RUN_DONE_UNTOLD || r.state == RUN_STOPPED_UNTOLD) && mover_manager(m).n)
         mover_ask(m, r.state == RUN_DONE_UNTOLD ? "migration-done" : "migration-stopped");
     else
         mover_later(m, MOVER_LOOK_MS);

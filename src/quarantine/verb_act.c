@@ -89,10 +89,14 @@ static bool act_on(struct question *v, struct action *x, uint64_t id)
     bool done = false;
     size_t n;
 
-    x->moving = x->moving || (!v->spam && mover_has(v->q, id));
-    if (v->spam)
-        return decide_entry(v->q, id, x->what == ACT_RELEASE ? HOLD_RELEASE : HOLD_DELETE, BY_HAND, v->user, x->safelist) ==
-               RC_OK;
+    if (v->spam) {
+        enum rc rc =
+            decide_entry(v->q, id, x->what == ACT_RELEASE ? HOLD_RELEASE : HOLD_DELETE, BY_HAND, v->user, x->safelist);
+
+        x->moving = x->moving || rc == RC_CONFLICT;
+        return rc == RC_OK;
+    }
+    x->moving = x->moving || mover_has(v->q, id);
     n = question_holds(v, id, holds, HOLDS);
     for (size_t i = 0; i < n; i++) {
         if (!chosen(v, x, &holds[i]))
@@ -111,7 +115,8 @@ static enum rc act_said(struct question *v, const struct action *x)
 
     buf_addf(&v->json, "{\"action\":\"%s\",\"messages\":%zu}", did[x->what], x->done);
     if (!x->done && x->moving)
-        return question_say(v, RC_CONFLICT, "It is on its way to the manager: nothing is decided here until that has answered.");
+        return question_say(v, RC_CONFLICT,
+                            "It is on its way to the manager: nothing is decided here until that has answered.");
     if (!x->done)
         return question_say(v, RC_NOT_FOUND, "No such message is held.");
     return question_say(v, RC_OK, "%zu message%s %s.", x->done, x->done == 1 ? "" : "s", did[x->what]);

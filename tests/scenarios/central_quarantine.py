@@ -228,8 +228,8 @@ def test_what_does_not_fit_is_set_aside(t):
 
 
 def test_mail_is_held_here_while_the_manager_is_away(t):
-    """CPQ-64, central.md 11: with fallback on, mail is held locally under the same names when the manager is away for long; when it is back, new
-    mail goes there again."""
+    """CPQ-64, central.md 11: with fallback on, mail is held locally under the same names when the manager is away for long; when it is back, all of it
+    goes there once, and new mail too."""
     g, m = pair(t, gateway=['pvo.fallback_ms=1s'])
     m.stop()
     hold(g, 'the.cpq.host', 2)
@@ -240,10 +240,11 @@ def test_mail_is_held_here_while_the_manager_is_away(t):
     wait_for('held here', lambda: len(found(g)) == 2, 30)
     m.start()
     wait_for('its port', lambda: listens(m.cpq))
-    time.sleep(11)
+    wait_for('handed over', lambda: len(found(m)) == 2 and not found(g), 40)
     hold(g, 'the.cpq.host', 1)
     g.cli('resumedel')
-    wait_for('held there', lambda: len(found(m)) == 1, 30)
+    wait_for('held there', lambda: len(found(m)) == 3, 30)
+    assert sorted(x['mid'] for x in found(m)) == [1, 2, 3] and not found(g)
 
 
 def test_weak_ciphers(t):
