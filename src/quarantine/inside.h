@@ -243,6 +243,8 @@ void mover_init(struct quarantine *q);
 void mover_done(struct quarantine *q);
 /* Settings changed: what waited is looked at now. */
 void mover_settings(struct quarantine *q);
+/* Why nothing goes now; empty = it goes, or nothing is to go. */
+struct str mover_why(const struct quarantine *q, uint64_t class);
 /* May it be on the manager already? */
 bool mover_has(struct quarantine *q, uint64_t message);
 

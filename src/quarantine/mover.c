@@ -26,6 +26,13 @@ bool mover_has(struct quarantine *q, uint64_t message)
     return sql_number(&q->sql, Q_moving_doubtful, 0, "i", message) != 0;
 }
 
+struct str mover_why(const struct quarantine *q, uint64_t class)
+{
+    const struct mover *m = class < POOLS ? q->movers[class] : NULL;
+
+    return m && m->state == MOVER_WAITING ? str_c(m->why) : STR_NONE;
+}
+
 struct str mover_manager(const struct mover *m)
 {
     const struct conf *c = quarantine_conf(m->q);
@@ -259,6 +266,8 @@ void mover_wait(struct mover *m, struct str why)
     struct run r = own_run(m);
 
     m->state = MOVER_WAITING;
+    if (why.p != m->why)
+        snprintf(m->why, sizeof m->why, "%.*s", STR(str_first(why, sizeof m->why - 1)));
     if (!m->told_why && r.state == RUN_RUNNING)
         event(m->q->o.events, migration_waits, .host = mover_manager(m), .spam = m->class == CPQ_SPAM, .moved = r.moved,
               .total = r.total, .why = why);

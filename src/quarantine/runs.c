@@ -134,17 +134,22 @@ static void status_row(struct quarantine *q, const struct run *r, struct str ser
     static const char *const states[] = {"none", "running", "done", "stopped", "done", "stopped"};
     const char *state = states[r->state <= RUN_STOPPED_UNTOLD ? r->state : 0];
     struct str host = r->serial ? host_of(q, serial, serial) : str_lit("the manager");
+    struct str why = r->serial || r->state != RUN_RUNNING ? STR_NONE : mover_why(q, r->class);
     uint64_t refused = r->serial ? 0 : sql_number(&q->sql, Q_moving_refused, 0, "i", r->class);
 
     buf_addf(text, "Migration %s %.*s%s: %s, %llu of %llu messages", r->serial ? "from" : "to", STR(host),
              r->class == CPQ_SPAM ? " (spam)" : "", state, (unsigned long long)r->moved, (unsigned long long)r->total);
     if (refused)
         buf_addf(text, ", %llu were not taken and stay here", (unsigned long long)refused);
+    if (why.n)
+        buf_addf(text, "; it waits: %.*s", STR(why));
     buf_addc(text, '\n');
     buf_addf(json, "%s{\"host\":", json->p[json->n - 1] == '[' ? "" : ",");
     json_str(json, host);
     buf_add(json, str_lit(",\"serial\":"));
     json_str(json, serial);
+    buf_add(json, str_lit(",\"waits\":"));
+    json_str(json, why);
     buf_addf(json, ",\"class\":\"%s\",\"state\":\"%s\",\"moved\":%llu,\"total\":%llu,\"refused\":%llu}",
              cpq_class_name((enum cpq_class)r->class), state, (unsigned long long)r->moved, (unsigned long long)r->total,
              (unsigned long long)refused);

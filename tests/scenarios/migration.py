@@ -144,7 +144,7 @@ def test_the_manager_is_away(t):
     m.stop()
     g.wait_log(r'Migration to sma waits, \d+ of 80 messages are there: ')
     shown = g.cli('pvoconfig', 'status')
-    assert re.search(r'Migration to the manager: running, \d+ of 80 messages', shown), shown
+    assert re.search(r'Migration to the manager: running, \d+ of 80 messages; it waits: \S', shown), shown
     assert status(g)['moved'] + len(found(g, 'limit=1000')) == 80
     for x in found(g, 'limit=1000')[-3:]:
         said = g.cli('quarantine', 'delete', str(x['id']), '-y', check=False)
@@ -274,3 +274,17 @@ def test_spam_that_was_held_here(t):
     m.wait_log(r'Migration from gw1 \(spam\): done, 3 messages\n')
     after = {x['mid']: x['exit'] for x in found(m, verb='spamquarantine')}
     assert all(after[k] == v for k, v in before.items()), (before, after)
+
+
+def test_many(t):
+    """central.md 9: thousands of messages move in the background, new mail is held on the manager meanwhile; a line for each tenth tells how far it is."""
+    g, m = lab(t)
+    fill(g, alpha=900)
+    g.cli('settings', 'set', 'pvo.central=yes')
+    g.wait_log(r'Migration to sma: started, 900 messages')
+    g.smtp().send('a@s.test', 'b@rcpt.test', letter('policy'))
+    wait_for('the new one', lambda: found(m, 'quarantine=Policy'), 30)
+    g.wait_log(r'Migration to sma: done, 900 messages', seconds=60)
+    for h, way in ((g, 'to sma'), (m, 'from gw1')):
+        assert len(re.findall(r'Migration %s: \d+ of 900 messages' % way, h.log())) >= 8, h.log()
+    assert len(found(m, 'limit=1000')) == 901 and not found(g)
