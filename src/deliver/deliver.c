@@ -131,7 +131,7 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
     d->rids = BUF(64 << 10);
     d->headers = BUF(64 << 10);
     probe_init(d);
-    mover_init(d);
+    moved_init(d);
     conf_on_change(o->conf, on_change, d);
     loop_at_end(o->loop, PHASE_STORE, pump_touched, d);
     if (o->bus) {

@@ -95,7 +95,7 @@ void holder_hops(struct destination *to)
     bool central = holder_is_central(to);
 
     if (!central)
-        mover_back(to, "the quarantines are on this machine");
+        moved_back(to, "the quarantines are on this machine");
     if (!central && falls_back(to, deliver_conf(to->d)))
         keep_uncertain(to);
 

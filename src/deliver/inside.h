@@ -57,7 +57,7 @@ struct piece {
     uint32_t recipients[PIECE_RECIPIENTS];
     size_t n_recipients;
     struct buf meta;     /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
-    struct moved *moved; /* of a message that was held here (mover.c); NULL = it comes from queue */
+    struct moved *moved; /* of a message that was held here (moved.c); NULL = it comes from queue */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
     bool uncertain; /* its last transfer ended without an answer */
@@ -227,15 +227,15 @@ void holder_begin(struct link *l, const struct piece *p);
 void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
 void holder_failed(struct link *l, const struct piece *p, const struct smtp_client_failure *f);
 
-/* mover.c: pieces with `moved`: mail that was held here and moves to the manager. */
-void mover_init(struct deliver *d);
-enum rc mover_load(struct piece *p);
-enum rc mover_read(const struct piece *p, uint64_t at, char *out, size_t n, struct err *e);
+/* moved.c: pieces with `moved`: mail that was held here and moves to the manager. */
+void moved_init(struct deliver *d);
+enum rc moved_load(struct piece *p);
+enum rc moved_read(const struct piece *p, uint64_t at, char *out, size_t n, struct err *e);
 /* In place of deliver_done. */
-void mover_tell(struct deliver *d, const struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n);
-void mover_free(struct piece *p);
+void moved_tell(struct deliver *d, const struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n);
+void moved_free(struct piece *p);
 /* Those that wait go back: they are for the manager and nobody else. */
-void mover_back(struct destination *to, const char *why);
+void moved_back(struct destination *to, const char *why);
 
 /* holder_way.c: where that is. */
 struct route;

@@ -88,7 +88,7 @@ void outcome_tell(struct deliver *d, struct piece *p, uint64_t outcome, const st
     struct board_slot *slot = slot_of(d, p);
 
     if (p->moved) {
-        mover_tell(d, p, outcome, r, n);
+        moved_tell(d, p, outcome, r, n);
         piece_free(d, p);
         return;
     }

@@ -106,7 +106,7 @@ static void seven_drop(struct deliver *d, struct piece *p)
 void piece_free(struct deliver *d, struct piece *p)
 {
     seven_drop(d, p);
-    mover_free(p);
+    moved_free(p);
     buf_clear(&p->carried_octets);
     buf_shrink(&p->carried_octets, CARRIED_KEEP);
     buf_clear(&p->signature);
@@ -226,7 +226,7 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
     struct str octets;
 
     if (p->moved)
-        return mover_load(p);
+        return moved_load(p);
     arena_reset(&p->arena);
     seven_drop(d, p);
     buf_clear(&p->signature);
@@ -269,7 +269,7 @@ static enum rc read_edited(struct deliver *d, struct piece *p, uint64_t at, char
 enum rc piece_content(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n, struct err *e)
 {
     if (p->moved)
-        return mover_read(p, at, out, n, e);
+        return moved_read(p, at, out, n, e);
     if (p->seven.n) {
         memcpy(out, p->seven.p + at, n);
         return RC_OK;

@@ -25,7 +25,7 @@ struct moved {
     struct cpq_meta meta;
 };
 
-void mover_free(struct piece *p)
+void moved_free(struct piece *p)
 {
     struct moved *m = p->moved;
 
@@ -38,7 +38,7 @@ void mover_free(struct piece *p)
     free(m);
 }
 
-enum rc mover_load(struct piece *p)
+enum rc moved_load(struct piece *p)
 {
     const struct cpq_meta *meta = &p->moved->meta;
 
@@ -50,7 +50,7 @@ enum rc mover_load(struct piece *p)
     return RC_OK;
 }
 
-enum rc mover_read(const struct piece *p, uint64_t at, char *out, size_t n, struct err *e)
+enum rc moved_read(const struct piece *p, uint64_t at, char *out, size_t n, struct err *e)
 {
     const struct moved *m = p->moved;
     size_t got = 0;
@@ -65,7 +65,7 @@ enum rc mover_read(const struct piece *p, uint64_t at, char *out, size_t n, stru
     return RC_OK;
 }
 
-void mover_tell(struct deliver *d, const struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n)
+void moved_tell(struct deliver *d, const struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n)
 {
     const struct moved *m = p->moved;
     struct bus_migrate_done done = {.outcome = outcome};
@@ -80,7 +80,7 @@ void mover_tell(struct deliver *d, const struct piece *p, uint64_t outcome, cons
         bus_reply(d->o.bus, m->from, m->call, BUS_migrate_done, &done);
 }
 
-void mover_back(struct destination *to, const char *why)
+void moved_back(struct destination *to, const char *why)
 {
     struct pieces all = to->pending;
 
@@ -139,10 +139,10 @@ static void on_work(void *ctx, const struct bus_in *in)
               &(struct bus_migrate_done){.outcome = d->stopping ? 1 : 2,
                                          .class = RESULT_DELAYED,
                                          .text = d->stopping ? STR_NONE : str_c(err_text(&e))});
-    mover_free(&(struct piece){.moved = m});
+    moved_free(&(struct piece){.moved = m});
 }
 
-void mover_init(struct deliver *d)
+void moved_init(struct deliver *d)
 {
     if (d->o.bus)
         bus_on(d->o.bus, BUS_migrate_work, on_work, d);
