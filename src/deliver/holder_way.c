@@ -82,7 +82,7 @@ static void finish_others(struct destination *to, bool central)
 {
     for (struct link *l = to->links, *next; l; l = next) {
         next = l->next;
-        if (l->central == central)
+        if (l->central == central || !l->client) /* one in the making takes no mail that is not for it (link.c) */
             continue;
         if (l->idle)
             link_wake(l);

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_MS = 10000, LINES_MAX = 64 << 10, ARENA_MAX = 1 << 20 };
+enum { LOOK_MS = 10000, LINES_MAX = 1 << 20, JSON_MAX = 4 << 20, ARENA_MAX = 1 << 20 };
 
 struct probe {
     struct destination to; /* first */
@@ -99,7 +99,7 @@ static struct str reason_of(struct probe *p)
 
 static void answer(struct probe *p)
 {
-    struct buf json = BUF(LINES_MAX);
+    struct buf json = BUF(JSON_MAX);
 
     buf_addf(&json, "{\"reachable\":%s", p->answered ? "true" : "false");
     put_text(&json, "class", str_c(cpq_class_name(p->to.class)));
@@ -240,7 +240,7 @@ void probe_closed(struct destination *to)
     finish(p);
 }
 
-static struct probe *new (struct deliver *d, enum cpq_class class)
+static struct probe *make(struct deliver *d, enum cpq_class class)
 {
     struct probe *p = calloc(1, sizeof *p);
 
@@ -287,7 +287,7 @@ static void on_verb(void *ctx, const struct bus_in *in)
     if (!str_eqi(m->verb, str_lit("pvo")) || !str_eqi(word, str_lit("probe")) || d->stopping)
         bus_reply(d->o.bus, in->from, in->call, BUS_verb_reply, &(struct bus_verb_reply){.rc = RC_SYNTAX});
     else
-        begin_for(new (d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO), in);
+        begin_for(make(d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO), in);
 }
 
 static void on_question(void *ctx, const struct bus_in *in)
@@ -301,7 +301,7 @@ static void on_question(void *ctx, const struct bus_in *in)
                   &(struct bus_manager_status){.why = str_lit("stopping")});
         return;
     }
-    p = new (d, str_eqi(m->class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO);
+    p = make(d, str_eqi(m->class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO);
     p->question = true;
     snprintf(p->feat, sizeof p->feat, "%.*s", STR(m->feat));
     begin_for(p, in);
@@ -321,7 +321,7 @@ static void look_at(struct destination *to)
     bool central = to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central;
 
     if (to->quarantine && !to->release && central && to->away_since_ms && !to->n_links && !under_way(to->d, to->class))
-        begin(new (to->d, to->class));
+        begin(make(to->d, to->class));
 }
 
 static void look(void *ctx)

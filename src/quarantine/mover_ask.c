@@ -68,7 +68,7 @@ static void heard(struct mover *m, const struct bus_manager_status *s)
     struct str state, why;
     struct arena a;
 
-    arena_init(&a, 4096, 1 << 20);
+    arena_init(&a, 4096, 16 << 20);
     state = value_of(&a, s->lines, "state");
     why = value_of(&a, s->lines, "reason");
     if (m->feat[0]) {

@@ -116,6 +116,13 @@ static void on_auth(void *ctx, struct smtp_client *cl, bool ok, struct str why)
     buf_addf(&((struct peer *)ctx)->trace, "auth %s %.*s\n", ok ? "ok" : "failed", STR(why));
 }
 
+static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
+{
+    (void)cl;
+    buf_addf(&((struct peer *)ctx)->trace, "status %zu octets, ends %.*s\n", lines.n,
+             STR(str_from(lines, lines.n > 9 ? lines.n - 9 : 0)));
+}
+
 static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_client_failure *f)
 {
     (void)cl;
@@ -131,7 +138,7 @@ static void on_closed(void *ctx, struct smtp_client *cl)
 
 static const struct smtp_client_handler HANDLER = {on_connected, on_ready,  on_next,  on_begin, on_read,
                                                    on_downgrade, on_dot,    on_done,  on_tls,   on_auth,
-                                                   NULL,         on_failed, on_closed};
+                                                   on_status,    on_failed, on_closed};
 
 SCRIPT static struct peer *peer_new(void)
 {
