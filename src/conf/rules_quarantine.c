@@ -6,6 +6,8 @@
  */
 #include "conf/rules.h"
 
+#include "conf/migration_map.h"
+
 enum { KIND_POLICY };
 
 static const char *const own[] = {NULL, "Virus", "Outbreak", "File Analysis", "Unclassified"};
@@ -74,25 +76,17 @@ static enum rc check_peers(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
-/* LOCAL of a line LOCAL=CENTRAL; what has no = has none. */
-static struct str local_of(struct str line)
-{
-    struct str local;
-
-    return str_find(line, '=') < line.n && str_split(&line, '=', &local) ? str_trim(local) : STR_NONE;
-}
-
 static const char *map_fault(struct strs map, size_t i)
 {
-    struct str local = local_of(map.items[i]);
+    struct str local, other, central;
 
-    if (!local.n)
+    if (!migration_map_line(map.items[i], &local, &central))
         return "is not LOCAL=CENTRAL";
     for (size_t k = 1; k < sizeof own / sizeof *own; k++)
         if (str_eqi(local, str_c(own[k])))
             return "names a quarantine that moves by itself";
     for (size_t k = 0; k < i; k++)
-        if (str_eqi(local, local_of(map.items[k])))
+        if (migration_map_line(map.items[k], &other, &central) && str_eqi(local, other))
             return "maps a quarantine twice";
     return NULL;
 }

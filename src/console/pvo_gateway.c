@@ -6,6 +6,8 @@
  */
 #include "console/pvo.h"
 
+#include "conf/migration_map.h"
+
 /* ---- enabling --------------------------------------------------------------------------------------------------------- */
 
 static bool has(const struct json *list, struct str name)
@@ -19,14 +21,11 @@ static bool has(const struct json *list, struct str name)
 /* What the map makes of a name; false: it does not know it. */
 static bool find_mapped(const struct json *map, struct str name, struct str *out)
 {
-    for (const struct json *m = map ? map->first : NULL; m; m = m->next) {
-        struct str line = json_str_of(m), local;
+    struct str local;
 
-        if (str_split(&line, '=', &local) && str_eqi(str_trim(local), name)) {
-            *out = str_trim(line);
+    for (const struct json *m = map ? map->first : NULL; m; m = m->next)
+        if (migration_map_line(json_str_of(m), &local, out) && str_eqi(local, name))
             return true;
-        }
-    }
     return false;
 }
 
@@ -36,8 +35,11 @@ static const char *place_of(const struct json *status, const struct conf_quarant
     bool policy = q->kind == 0;
 
     *to = q->name;
-    if (policy && str_eq(pvo_text(status, "kind"), str_lit("custom")) && !find_mapped(json_get(status, "map"), q->name, to))
+    if (policy && str_eq(pvo_text(status, "kind"), str_lit("custom")) &&
+        !find_mapped(json_get(status, "map"), q->name, to)) {
+        *to = q->name;
         return "is not in the map";
+    }
     if (to->n && !has(json_get(status, "quarantines"), *to))
         return "is not there";
     return NULL;

@@ -8,6 +8,8 @@
  */
 #include "console/pvo.h"
 
+#include "conf/migration_map.h"
+
 enum { NONE, AUTOMATIC, CUSTOM };
 
 struct str pvo_text(const struct json *j, const char *key)
@@ -70,13 +72,11 @@ static bool fits(struct session *s, void *ctx, struct str answer)
 
 static struct str mapped(const struct conf_appliance *a, struct str local)
 {
-    for (size_t i = 0; i < a->migration_map.n; i++) {
-        struct str line = a->migration_map.items[i], name;
+    struct str central;
 
-        if (str_split(&line, '=', &name) && str_eqi(str_trim(name), local))
-            return str_trim(line).n ? str_trim(line) : str_lit("-");
-    }
-    return local;
+    if (!migration_map_find(a->migration_map, local, &central))
+        return local;
+    return central.n ? central : str_lit("-");
 }
 
 static bool is_policy(const struct json *q)

@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "base/must.h"
-#include "mail/address.h"
+#include "smtp/cpq_status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,23 +38,9 @@ static struct probe *probe_of(struct destination *to)
     return (struct probe *)(void *)to;
 }
 
-/* Value of the first line key=value; views into the lines. Coded octets stay as they are: all of these are plain words. */
-static struct str value_of(const struct probe *p, const char *key)
+static struct str value_of(struct probe *p, const char *key)
 {
-    struct str rest = buf_str(&p->lines), line, name;
-
-    while (rest.n && str_split(&rest, '\n', &line))
-        if (str_split(&line, '=', &name) && str_eqi(name, str_c(key)))
-            return line;
-    return STR_NONE;
-}
-
-/* "+20" and the like. */
-static struct str plain(struct arena *a, struct str coded)
-{
-    struct str out = coded;
-
-    return address_xtext_decode(a, coded, &out, NULL) == RC_OK ? out : coded;
+    return cpq_status_value(&p->to.arena, buf_str(&p->lines), key);
 }
 
 static void put_text(struct buf *out, const char *key, struct str text)
@@ -74,27 +60,25 @@ static void put_number(struct buf *out, const char *key, struct str text)
 /* All values of a key. */
 static void put_list(struct probe *p, struct buf *out, const char *member, const char *key)
 {
-    struct str rest = buf_str(&p->lines), line, name;
+    struct str rest = buf_str(&p->lines), value;
     bool any = false;
 
     buf_addf(out, ",\"%s\":[", member);
-    while (rest.n && str_split(&rest, '\n', &line))
-        if (str_split(&line, '=', &name) && str_eqi(name, str_c(key))) {
-            buf_add(out, any ? str_lit(",") : STR_NONE);
-            json_str(out, plain(&p->to.arena, line));
-            any = true;
-        }
+    for (; cpq_status_next(&p->to.arena, &rest, key, &value); any = true) {
+        buf_add(out, any ? str_lit(",") : STR_NONE);
+        json_str(out, value);
+    }
     buf_addc(out, ']');
 }
 
-static struct str state_of(const struct probe *p)
+static struct str state_of(struct probe *p)
 {
     return p->answered ? value_of(p, "state") : str_lit("unreachable");
 }
 
 static struct str reason_of(struct probe *p)
 {
-    return p->answered ? plain(&p->to.arena, value_of(p, "reason")) : str_c(p->why);
+    return p->answered ? value_of(p, "reason") : str_c(p->why);
 }
 
 static void answer(struct probe *p)

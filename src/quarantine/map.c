@@ -6,6 +6,7 @@
  * naming its own quarantines. Owns nothing. A quarantine that the map does not name keeps its name; mail for one that is
  * left out goes to Unclassified.
  */
+#include "conf/migration_map.h"
 #include "conf/table.h"
 #include "conf/value.h"
 #include "quarantine/inside.h"
@@ -23,13 +24,11 @@ const struct conf_appliance *map_appliance(const struct conf *c, struct str seri
 
 static struct str name_here(const struct conf_appliance *row, struct str name)
 {
-    for (size_t i = 0; i < row->migration_map.n; i++) {
-        struct str line = row->migration_map.items[i], local;
+    struct str central;
 
-        if (str_split(&line, '=', &local) && str_eqi(str_trim(local), name))
-            return str_trim(line).n ? str_trim(line) : str_lit("Unclassified");
-    }
-    return name;
+    if (!migration_map_find(row->migration_map, name, &central))
+        return name;
+    return central.n ? central : str_lit("Unclassified");
 }
 
 enum rc map_holds(const struct quarantine *q, struct arena *a, struct cpq_meta *m, struct err *e)

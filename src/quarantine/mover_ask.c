@@ -7,46 +7,23 @@
  */
 #include "quarantine/mover.h"
 
-#include "mail/address.h"
+#include "conf/migration_map.h"
+#include "smtp/cpq_status.h"
 
 enum { QUESTION_MS = 90000 };
-
-/* The next line key=value, decoded; false at the end. */
-static bool next_line(struct arena *a, struct str *rest, struct str *key, struct str *value)
-{
-    struct str line = STR_NONE;
-
-    if (!rest->n || !str_split(rest, '\n', &line))
-        return false;
-    if (!str_split(&line, '=', key))
-        *key = STR_NONE;
-    *value = line;
-    address_xtext_decode(a, line, value, NULL);
-    return true;
-}
-
-static struct str value_of(struct arena *a, struct str lines, const char *key)
-{
-    struct str name, value;
-
-    while (next_line(a, &lines, &name, &value))
-        if (str_eqi(name, str_c(key)))
-            return value;
-    return STR_NONE;
-}
 
 /* Quarantines whose mail stays here: those that the map leaves out. */
 static void take_map(struct mover *m, struct arena *a, struct str lines)
 {
     struct quarantine *q = m->q;
-    struct str name, value, local;
+    struct str line, local, central;
     struct err e = ERR_NONE;
 
     sql_begin(&q->sql, false);
     sql_run(&q->sql, Q_stay_clear, "");
-    while (next_line(a, &lines, &name, &value))
-        if (str_eqi(name, str_lit("migration-map")) && str_split(&value, '=', &local) && !str_trim(value).n)
-            sql_run(&q->sql, Q_stay_add, "s", str_trim(local));
+    while (cpq_status_next(a, &lines, "migration-map", &line))
+        if (migration_map_line(line, &local, &central) && !central.n)
+            sql_run(&q->sql, Q_stay_add, "s", local);
     sql_commit(&q->sql, &e);
 }
 
@@ -69,8 +46,8 @@ static void heard(struct mover *m, const struct bus_manager_status *s)
     struct arena a;
 
     arena_init(&a, 4096, 16 << 20);
-    state = value_of(&a, s->lines, "state");
-    why = value_of(&a, s->lines, "reason");
+    state = cpq_status_value(&a, s->lines, "state");
+    why = cpq_status_value(&a, s->lines, "reason");
     if (m->feat[0]) {
         heard_end(m);
     } else if (!str_eq(state, str_lit("ready"))) {
