@@ -310,6 +310,12 @@ static bool map_is_old(struct mover *m)
            sql_number(&m->q->sql, Q_stay_count, 0, "");
 }
 
+/* Nothing is under way: what is marked so was sent in a life before, or its answer could not be written down. */
+static void awake(struct mover *m)
+{
+    sql_run(&m->q->sql, Q_moving_awake, "ii", UNDER_WAY, (uint64_t)m->class);
+}
+
 static void idle(struct mover *m)
 {
     struct run r = own_run(m);
@@ -347,6 +353,7 @@ static void running(struct mover *m)
 
 static void waiting(struct mover *m)
 {
+    awake(m);
     m->state = MOVER_IDLE;
     idle(m);
 }
@@ -388,7 +395,6 @@ void mover_init(struct quarantine *q)
     run_gauge(q);
     if (!q->o.bus)
         return;
-    sql_run(&q->sql, Q_moving_awake, "i", UNDER_WAY); /* sent in a life before, answered to nobody */
     for (size_t i = 0; i < POOLS; i++) {
         struct mover *m = calloc(1, sizeof *m);
 
@@ -399,6 +405,7 @@ void mover_init(struct quarantine *q)
         for (size_t k = 0; k < MOVES_AT_ONCE; k++)
             m->slots[k].mover = m;
         q->movers[i] = m;
+        awake(m);
         mover_later(m, MOVER_LOOK_MS);
     }
 }

@@ -280,7 +280,9 @@ static void take(struct place *p, uint64_t mid, const char *holds)
     in->icid = 1;
     memcpy(in->digest, &mid, sizeof mid);
     store_add(p->q, in);
-    turns(p, 100);
+    while (!store_idle(p->q))
+        loop_turn(p->loop, true);
+    turns(p, 5);
     buf_done(&text);
 }
 

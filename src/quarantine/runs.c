@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "conf/hidden.h"
 
+enum { ROWS = 1000 /* gateways that are shown */ };
+
 static struct run run_of(sqlite3_stmt *st, int from)
 {
     return (struct run){.id = sql_u64(st, from),
@@ -160,7 +162,7 @@ void run_status(struct quarantine *q, struct buf *text, struct buf *json)
     struct {
         struct run run;
         struct str serial;
-    } rows[200];
+    } rows[ROWS];
     sqlite3_stmt *st = sql_bind(&q->sql, Q_migration_list, "");
     struct arena a;
     size_t n = 0;
