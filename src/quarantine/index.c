@@ -52,7 +52,8 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);"
     "CREATE TABLE IF NOT EXISTS stay(quarantine INTEGER PRIMARY KEY);"
     "CREATE TABLE IF NOT EXISTS moving(message INTEGER PRIMARY KEY,next INTEGER,doubtful INTEGER);"
-    "CREATE TABLE IF NOT EXISTS migration(class INTEGER,serial INTEGER,run INTEGER,state INTEGER,total INTEGER,moved INTEGER,"
+    "CREATE TABLE IF NOT EXISTS migration(class INTEGER,serial INTEGER,run INTEGER,state INTEGER,total INTEGER,moved "
+    "INTEGER,"
     "ever INTEGER,told INTEGER,PRIMARY KEY(class,serial)) WITHOUT ROWID;";
 
 static const char *const texts[] = {
