@@ -46,7 +46,9 @@ enum rc moved_load(struct piece *p)
     p->job.body_bytes = p->content_bytes = meta->size;
     p->job.has_8bit = meta->envelope.body == BODY_8BITMIME;
     p->job.has_bare = meta->envelope.body == BODY_BINARYMIME;
-    p->job.meta = meta->raw;
+    buf_clear(&p->meta);
+    buf_add(&p->meta, meta->raw);
+    p->job.meta = buf_str(&p->meta);
     return RC_OK;
 }
 

@@ -1,9 +1,9 @@
 /*
  * Decisions on held mail: release, delete, delay, move, copy; and what they mean for a message in several quarantines.
  *
- * Called by verbs, expire.c, leave.c and mover.c. Owns nothing. Decisions are durable before anything of them is seen
- * (said.c). A message leaves when it is decided in all its quarantines: released from all, it goes to queue;
- * deleted in any, it is dropped (central.md 9).
+ * Called by verbs, expire.c, leave.c, rescan.c, mover.c and the XCPQ commands. Owns nothing. Decisions are durable before
+ * anything of them is seen (said.c). A message leaves when it is decided in all its quarantines: released from all, it goes
+ * to queue; deleted in any, it is dropped (central.md 9).
  */
 #include "quarantine/inside.h"
 
@@ -11,6 +11,30 @@
 #include "base/json.h"
 
 enum { NAMES_MAX = 64 << 10 };
+
+void decide_begin(struct quarantine *q)
+{
+    said_begin(q);
+    sql_begin(&q->sql, true);
+}
+
+enum rc decide_end(struct quarantine *q, struct err *e)
+{
+    enum rc rc = sql_commit(&q->sql, e);
+
+    if (rc == RC_OK)
+        said_tell(q);
+    else
+        event(q->o.events, quarantine_write_failed, .why = str_c(err_text(e)));
+    said_end(q);
+    if (rc == RC_OK && q->emptied)
+        store_drop_empty(q);
+    q->emptied = false;
+    leave_pump(q);
+    drops_pump(q);
+    expire_gauges(q);
+    return rc;
+}
 
 /* ---- messages --------------------------------------------------------------------------------------------------------- */
 
@@ -113,7 +137,7 @@ void decide_moved(struct quarantine *q, const struct held *h)
 
 static const char *by_name(enum decided_by by)
 {
-    static const char *const names[] = {"admin", "expired", "overflow", "rule"};
+    static const char *const names[] = {"admin", "expired", "overflow", "rule", "rule"};
 
     return names[by];
 }
@@ -198,6 +222,7 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
     sql_run(&q->sql, Q_hold_state, "iii", quarantine, message,
             (uint64_t)(action == HOLD_RELEASE ? HOLD_RELEASED : HOLD_DELETED));
     sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)(action == HOLD_DELETE));
+    drops_note(q, &h, quarantine);
     early = early_row(q, rows, n, by);
     said_add(q, (struct said){.what = action == HOLD_RELEASE ? SAID_RELEASED : SAID_DELETED,
                               .stripped = early && early->strip_attachments,
@@ -333,6 +358,26 @@ enum rc decide_delay(struct quarantine *q, uint64_t message, uint64_t quarantine
     return there ? RC_OK : RC_NOT_FOUND;
 }
 
+enum rc decide_exit(struct quarantine *q, uint64_t message, uint64_t quarantine, uint64_t exit_ms, struct str rule)
+{
+    struct hold_row row;
+    struct held h;
+    struct arena a;
+    bool there;
+
+    if (mover_has(q, message))
+        return RC_CONFLICT;
+    arena_init(&a, 4096, 1 << 20);
+    there = find_hold(q, message, quarantine, &a, &h, &row);
+    if (there && (row.exit != exit_ms || !str_eq(row.rule, rule))) {
+        sql_run(&q->sql, Q_hold_rule, "iiiss", quarantine, message, exit_ms, rule,
+                arena_printf(&a, "Outbreak rule:%.*s", STR(rule)));
+        said_add(q, (struct said){.what = SAID_EXIT, .mid = h.number, .name = row.name, .number = exit_ms, .text = rule});
+    }
+    arena_done(&a);
+    return there ? RC_OK : RC_NOT_FOUND;
+}
+
 /* Exit and reason go along, and overwrite those of a copy that is there already. */
 enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struct str to, struct str user)
 {
@@ -350,6 +395,7 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
         bool open = find_hold(q, message, target, &a, &h, &other);
 
         sql_run(&q->sql, Q_hold_drop, "ii", from, message);
+        drops_note(q, &h, from);
         sql_run(&q->sql, Q_quarantine_count, "iii", from, (uint64_t)-1, (uint64_t)0 - h.bytes);
         if (!sql_number(&q->sql, Q_hold_has, 0, "ii", target, message))
             sql_run(&q->sql, Q_quarantine_count, "iii", target, (uint64_t)1, h.bytes);

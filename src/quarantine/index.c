@@ -54,7 +54,9 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS moving(message INTEGER PRIMARY KEY,next INTEGER,doubtful INTEGER);"
     "CREATE TABLE IF NOT EXISTS migration(class INTEGER,serial INTEGER,run INTEGER,state INTEGER,total INTEGER,moved "
     "INTEGER,"
-    "ever INTEGER,told INTEGER,PRIMARY KEY(class,serial)) WITHOUT ROWID;";
+    "ever INTEGER,told INTEGER,PRIMARY KEY(class,serial)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS outbreak_left(serial INTEGER,mid INTEGER,made INTEGER,PRIMARY KEY(serial,mid)) WITHOUT "
+    "ROWID;";
 
 static const char *const texts[] = {
 #define STATEMENT(name, text) text,

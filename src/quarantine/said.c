@@ -1,13 +1,14 @@
 /*
- * A transaction of decisions, and what is said and done when it is on stable storage: log lines, files without mail.
+ * What is said of decisions once they are durable: log lines, and what is done to files behind the commit.
  *
- * Called by decide.c and mover.c, and by whoever opens such a transaction. Owns the lines that wait for their commit; a
- * commit that failed drops them.
+ * Called by decide.c; mover.c adds to it. Owns the list in struct quarantine; its texts are copies in an arena that lasts as
+ * long as the transaction.
  */
+#include "quarantine/inside.h"
+
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/must.h"
-#include "quarantine/inside.h"
 
 #include <stdlib.h>
 
@@ -42,7 +43,7 @@ static void unlink_big(struct quarantine *q, uint64_t id)
     io_unlink("quarantine.unlink", path, NULL);
 }
 
-static void say_now(struct quarantine *q, const struct said *s)
+static void tell(struct quarantine *q, const struct said *s)
 {
     struct events *ev = q->o.events;
 
@@ -65,6 +66,9 @@ static void say_now(struct quarantine *q, const struct said *s)
         return;
     case SAID_DELAYED:
         event(ev, quarantine_delayed, .mid = s->mid, .quarantine = s->name, .until_ms = s->number, .user = s->user);
+        return;
+    case SAID_EXIT:
+        event(ev, quarantine_exit_moved, .mid = s->mid, .quarantine = s->name, .until_ms = s->number, .rule = s->text);
         return;
     case SAID_SPAM_DELETED:
         event(ev, spam_deleted, .mid = s->mid, .recipient = s->name, .how = s->number);
@@ -93,28 +97,21 @@ static void say_now(struct quarantine *q, const struct said *s)
     }
 }
 
-void decide_begin(struct quarantine *q)
+void said_begin(struct quarantine *q)
 {
     q->n_said = 0;
     arena_done(&q->said_arena);
     arena_init(&q->said_arena, 4096, SAID_ARENA);
-    sql_begin(&q->sql, true);
 }
 
-enum rc decide_end(struct quarantine *q, struct err *e)
+void said_tell(struct quarantine *q)
 {
-    enum rc rc = sql_commit(&q->sql, e);
+    for (size_t i = 0; i < q->n_said; i++)
+        tell(q, &q->said[i]);
+}
 
-    for (size_t i = 0; rc == RC_OK && i < q->n_said; i++)
-        say_now(q, &q->said[i]);
-    if (rc != RC_OK)
-        event(q->o.events, quarantine_write_failed, .why = str_c(err_text(e)));
+void said_end(struct quarantine *q)
+{
     q->n_said = 0;
     arena_done(&q->said_arena);
-    if (rc == RC_OK && q->emptied)
-        store_drop_empty(q);
-    q->emptied = false;
-    leave_pump(q);
-    expire_gauges(q);
-    return rc;
 }

@@ -19,14 +19,14 @@ static bool line_code(struct str line, unsigned *code_out, bool *last_out, struc
     return true;
 }
 
-static bool is_status(const struct smtp_client *cl)
+static bool asks(const struct smtp_client *cl)
 {
-    return cl->o->cpq && cl->o->cpq->ask_status;
+    return cl->o->cpq && cl->o->cpq->commands.n;
 }
 
 static size_t reply_max(const struct smtp_client *cl)
 {
-    return is_status(cl) ? CLIENT_STATUS_MAX : CLIENT_REPLY_MAX;
+    return asks(cl) ? CLIENT_STATUS_MAX : CLIENT_REPLY_MAX;
 }
 
 static void gather_add(struct smtp_client *cl, struct str text)
@@ -68,7 +68,7 @@ enum rc client_reply_read(struct smtp_client *cl)
             cl->gather_lines = 0;
             return RC_OK;
         }
-        if (cl->gather_lines > (is_status(cl) ? CLIENT_STATUS_LINES : CLIENT_REPLY_LINES))
+        if (cl->gather_lines > (asks(cl) ? CLIENT_STATUS_LINES : CLIENT_REPLY_LINES))
             return RC_SYNTAX;
     }
 }

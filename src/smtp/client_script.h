@@ -116,13 +116,6 @@ static void on_auth(void *ctx, struct smtp_client *cl, bool ok, struct str why)
     buf_addf(&((struct peer *)ctx)->trace, "auth %s %.*s\n", ok ? "ok" : "failed", STR(why));
 }
 
-static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
-{
-    (void)cl;
-    buf_addf(&((struct peer *)ctx)->trace, "status %zu octets, ends %.*s\n", lines.n,
-             STR(str_from(lines, lines.n > 9 ? lines.n - 9 : 0)));
-}
-
 static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_client_failure *f)
 {
     (void)cl;
@@ -136,9 +129,15 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     buf_add(&((struct peer *)ctx)->trace, str_lit("closed\n"));
 }
 
+static void on_answered(void *ctx, struct smtp_client *cl, unsigned code, struct str lines)
+{
+    (void)cl;
+    buf_addf(&((struct peer *)ctx)->trace, "answered %u %.*s\n", code, STR(lines));
+}
+
 static const struct smtp_client_handler HANDLER = {on_connected, on_ready,  on_next,  on_begin, on_read,
                                                    on_downgrade, on_dot,    on_done,  on_tls,   on_auth,
-                                                   on_status,    on_failed, on_closed};
+                                                   on_answered,  on_failed, on_closed};
 
 SCRIPT static struct peer *peer_new(void)
 {
