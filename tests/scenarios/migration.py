@@ -288,3 +288,20 @@ def test_many(t):
     for h, way in ((g, 'to sma'), (m, 'from gw1')):
         assert len(re.findall(r'Migration %s: \d+ of 900 messages' % way, h.log())) >= 8, h.log()
     assert len(found(m, 'limit=1000')) == 901 and not found(g)
+
+
+def test_outbreak_mail_gets_its_copy(t):
+    """central.md 9, Outbreak copy, Migration: of outbreak mail that moves the gateway keeps a copy as of new mail; a rule update releases it from the manager, and it
+    is delivered once."""
+    c = Central(t, gateway=['outbreak.enabled=yes', 'outbreak.adaptive=no', 'outbreak_rule.R1.subjects=worm', 'outbreak_rule.R1.kind=viral'])
+    c.g.cli('settings', 'set', 'pvo.central=no')
+    c.g.smtp().send('a@s.test', 'b@rcpt.test', letter('the worm'))
+    mid = wait_for('it is held here', lambda: found(c.g, 'quarantine=Outbreak'))[0]['mid']
+    before = holds(found(c.g))
+    c.g.cli('settings', 'set', 'pvo.central=yes')
+    wait_moved(c.g, c.m, 1)
+    assert holds(found(c.m)) == before, (holds(found(c.m)), before)
+    assert str(mid) in os.listdir(os.path.join(c.g.home, 'quarantine', 'copies'))
+    c.g.cli('settings', 'set', 'outbreak_rule.R1.subjects=snake')
+    c.delivered(1)
+    assert not found(c.m) and not found(c.g)
