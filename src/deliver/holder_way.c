@@ -89,6 +89,19 @@ static void keep_uncertain(struct destination *to)
     }
 }
 
+/* Connections to where mail went before: they carry what they have and end. */
+static void finish_others(struct destination *to, bool central)
+{
+    for (struct link *l = to->links, *next; l; l = next) {
+        next = l->next;
+        if (l->central == central || !l->client) /* one in the making takes no mail that is not for it (link.c) */
+            continue;
+        if (l->idle)
+            link_wake(l);
+        link_finish(l);
+    }
+}
+
 /* From now on the other way: links of the way before take nothing more. */
 static void turn(struct destination *to, bool central)
 {
@@ -97,20 +110,18 @@ static void turn(struct destination *to, bool central)
     if (!central && to->away_since_ms)
         event(d->o.events, fallback_begins, .domain = to->name,
               .seconds = (loop_now_ms(d->o.loop) - to->away_since_ms) / 1000);
+    finish_others(to, central);
     to->central = central;
     to->state = DESTINATION_NEW;
     to->n_hops = 0;
-    for (struct link *l = to->links; l; l = l->next)
-        if (l->idle) {
-            link_wake(l);
-            link_finish(l);
-        }
 }
 
 void holder_hops(struct destination *to)
 {
     bool central = holder_is_central(to);
 
+    if (!central)
+        moved_back(to, "the quarantines are on this machine");
     if (!central && falls_back(to, deliver_conf(to->d)))
         keep_uncertain(to);
 
@@ -176,6 +187,7 @@ void holder_options(struct link *l, const struct conf *c)
                                       .serial = arena_str(&l->arena, c->system.serial),
                                       .role = l->to->release ? str_lit("manager") : str_lit("gateway"),
                                       .version = str_lit(PRODUCT_RELEASE),
+                                      .feat = l->to->feat,
                                       .commands = l->to->commands};
     if (!l->cpq.serial.n)
         l->cpq.serial = str_lit("unknown");

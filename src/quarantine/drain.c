@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "smtp/cpq_status.h"
 
 #include <stdlib.h>
 
@@ -92,16 +93,26 @@ void drain_back(struct quarantine *q, uint64_t id)
  * ------------------------------------------------------------------------------------------
  */
 
+static bool is_ready(const struct bus_manager_status *m)
+{
+    struct arena a;
+    bool ready;
+
+    arena_init(&a, 1024, 1 << 20);
+    ready = m->answered && str_eq(cpq_status_value(&a, m->lines, "state"), str_lit("ready"));
+    arena_done(&a);
+    return ready;
+}
+
 static void answered(void *ctx, enum rc rc, const void *msg)
 {
     struct drain_ask *a = ctx;
-    const struct bus_drain_answer *m = msg;
     struct quarantine *q = a->q;
     uint64_t now = loop_now_ms(q->o.loop);
 
     a->call = 0;
     q->drains->of[a->class].open--;
-    if (rc != RC_OK || !m->ready)
+    if (rc != RC_OK || !is_ready(msg))
         q->drains->of[a->class].all = false;
     if (!q->drains->of[a->class].open && q->drains->of[a->class].all)
         q->drains->of[a->class].until_ms = now + ASK_EVERY_MS;
@@ -120,9 +131,9 @@ static void ask(struct quarantine *q, enum cpq_class class)
             continue;
         d->of[class].asks[i] = (struct drain_ask){q, class, 0};
         d->of[class].open++;
-        d->of[class].asks[i].call =
-            bus_call(q->o.bus, p, BUS_drain_question, &(struct bus_drain_question){.class = (uint64_t) class}, ASK_MS,
-                     answered, &d->of[class].asks[i]);
+        d->of[class].asks[i].call = bus_call(q->o.bus, p, BUS_manager_question,
+                                             &(struct bus_manager_question){.class = str_c(cpq_class_name(class))}, ASK_MS,
+                                             answered, &d->of[class].asks[i]);
     }
 }
 

@@ -28,6 +28,7 @@ static void on_change(void *ctx, const struct conf *now, const struct conf *old)
     if (sql_commit(&q->sql, &e) != RC_OK)
         event(q->o.events, quarantine_write_failed, .why = str_c(err_text(&e)));
     expire_gauges(q);
+    mover_settings(q);
 }
 
 enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **out, struct err *e)
@@ -56,6 +57,7 @@ enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **o
     leave_init(q);
     expire_init(q);
     drain_init(q);
+    mover_init(q);
     drops_open(q);
     quarantine_verbs_init(q);
     *out = q;
@@ -84,6 +86,7 @@ void quarantine_free(struct quarantine *q)
     loop_timer_cancel(q->o.loop, &q->clock_timer);
     leave_done(q);
     drain_done(q);
+    mover_done(q);
     drops_close(q);
     rescan_close(q);
     copies_close(q);

@@ -161,6 +161,19 @@ def test_the_port_changes(t):
     s.quit()
 
 
+def test_bound_to_its_interface(t):
+    """CPQ-06: the manager listens on the interface that is set and on no other; mail comes by it."""
+    g, m = pair(t)
+    m.cli('settings', 'set', 'interface.Data.address=127.0.0.9', 'cpq_listener.interface=Data')
+    wait_for('the other interface', lambda: not listens(m.cpq))
+    socket.create_connection(('127.0.0.9', m.cpq), 5).close()
+    g.cli('settings', 'set', 'manager.sma.address=127.0.0.9')
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    wait_for('the message', lambda: len(found(m)) == 1)
+    g.wait_log(r'New SMTP DCID \d+ interface \S+ address 127\.0\.0\.9 port %d' % m.cpq)
+
+
 def test_the_manager_is_asked_before_enabling(t):
     """CPQ-59 to CPQ-61, CPQ-58: pvoconfig opens 7025 and asks for STATUS; enable is refused with the reason until the manager is ready; the log shows the
     port."""

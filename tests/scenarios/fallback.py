@@ -8,7 +8,7 @@ FAST = ['pvo.fallback_ms=1s', 'roles.deliver=1']
 
 
 def held_letter(n):
-    return b'From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: hold me\r\nMessage-ID: <f%d@s.test>\r\n\r\nNumber %d.\r\n' % (n, n)
+    return b'From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: hold me\r\nMessage-ID: <f%d@s.test>\r\n\r\nNumber %d.\r\n' % (n, n) + (b'x' * 70 + b'\r\n') * 100
 
 
 def send(g, first, n):
@@ -104,7 +104,7 @@ def test_what_the_manager_may_have_is_not_held_here(t):
     p = Proxy(m.cpq)
     t.things.append(p)
     g.cli('settings', 'set', 'manager.sma.pvo_port=%d' % p.port)
-    p.hush = 2500
+    p.hush = 7000
     send(g, 0, 1)
     wait_for('the cut', lambda: p.cuts)
     wait_for('it is there', lambda: len(found(m)) == 1)
