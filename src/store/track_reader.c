@@ -1,8 +1,9 @@
 /*
  * Connections of searches: at most so many are kept open, by partition.
  *
- * Called by searches in any thread. The store owns them; one that is lent is busy. With all of them busy a search gets one
- * of its own, which is closed when it is given back.
+ * Called by searches in any thread. The store owns them; one that is lent is busy. Opening one costs more than most searches
+ * in it, and a search goes through all partitions: so those of the newest days stay open, which every search needs, rather
+ * than those that were used last, of which none would be left when the next one comes.
  */
 #include "store/tracking_inside.h"
 
@@ -63,7 +64,6 @@ void reader_give(struct tracking *t, struct track_reader *r)
     r->sql.rc = RC_OK;
     pthread_mutex_lock(&t->lock);
     r->busy = false;
-    r->used = ++t->reads;
     for (size_t i = 0; i < READERS_MOST; i++)
         if (t->readers[i] == r)
             at = i;
@@ -77,9 +77,9 @@ void reader_give(struct tracking *t, struct track_reader *r)
     for (size_t i = 0; i < READERS_MOST && at == READERS_MOST; i++)
         if (!t->readers[i])
             at = i;
-    if (at == READERS_MOST) { /* in place of the one that was idle longest */
+    if (at == READERS_MOST) { /* in place of that of the oldest day; names are dates */
         for (size_t i = 0; i < READERS_MOST; i++)
-            if (!t->readers[i]->busy && (at == READERS_MOST || t->readers[i]->used < t->readers[at]->used))
+            if (!t->readers[i]->busy && strcmp(t->readers[i]->name, at < READERS_MOST ? t->readers[at]->name : r->name) < 0)
                 at = i;
         if (at < READERS_MOST)
             reader_free(t->readers[at]);

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-enum { HASH_SLOTS = 1 << 14, READERS_MOST = 16, WRITERS_KEPT = 4, PARTITION_ROWS = 1000000 };
+enum { HASH_SLOTS = 1 << 14, READERS_MOST = 128, WRITERS_KEPT = 4, PARTITION_ROWS = 1000000 };
 
 enum catalog_statement {
 #define STATEMENT(name, text) C_##name,
@@ -46,7 +46,6 @@ struct batch_conn {
 struct track_reader {
     struct sql sql;
     char name[PART_NAME];
-    uint64_t used;
     bool busy;
 };
 
@@ -61,7 +60,7 @@ struct tracking {
     struct track_part **parts;
     size_t n_parts; /* by name */
     struct track_reader *readers[READERS_MOST];
-    uint64_t uses, reads;
+    uint64_t uses;
 
     /* the batch */
     bool batch;
