@@ -2,8 +2,8 @@
  * What is known of each gateway: is there contact, since when, why not; its last hello, its clock, what came from it last.
  *
  * Called by line.c when a job ends, by pull.c when a segment is imported, by control for the verb `contact`. Owns these
- * facts for the life of the process. Contact that is away for AWAY_MS is an alert, and so is a gateway that is somebody
- * else.
+ * facts for the life of the process. Contact that is away for central.away_alert_ms is an alert, and so is a gateway that is
+ * somebody else.
  */
 #include "central/enrol.h"
 #include "central/inside.h"
@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { AWAY_MS = 300000, CLOCK_WARN_MS = 5000 };
+enum { CLOCK_WARN_MS = 5000 };
 
 enum contact_state { CONTACT_NEVER, CONTACT_UP, CONTACT_DOWN, CONTACT_REFUSED };
 static const char *const state_names[] = {"never", "connected", "no contact", "refused"};
@@ -142,7 +142,7 @@ void contact_down(struct central *c, struct str appliance, enum rc rc, const cha
     else if (news)
         event(c->o.events, gateway_lost, .name = appliance, .why = str_c(why));
     if (!k->away.slot && !k->told_away)
-        loop_timer_set(c->o.loop, &k->away, AWAY_MS, on_away, k);
+        loop_timer_set(c->o.loop, &k->away, c->conf->central.away_alert_ms, on_away, k);
 }
 
 void contact_transfer(struct central *c, struct str appliance, enum contact_service s, uint64_t bytes)
