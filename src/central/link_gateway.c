@@ -131,6 +131,9 @@ static void went_up(struct near_link *k)
     k->told_lost = false;
     loop_timer_cancel(c->o.loop, &k->lost);
     make_files(k);
+    if (k->files && c->o.bus) /* what waits for the manager goes at once */
+        bus_send(c->o.bus, bus_peer(c->o.bus, ROLE_queue, 0), BUS_manager_contact,
+                 &(struct bus_manager_contact){.serial = j->serial});
     event(c->o.events, link_up, .name = str_c(k->name), .serial = j->serial, .peer_ip = ip_text(&j->peer, peer),
           .carrier = str_c(link_carrier_name(k->good.carrier)), .port = k->good.port);
 }

@@ -188,7 +188,9 @@ static void service(struct connectivity *c, const struct trial *t, struct line l
         l.text = on ? str_lit("fetching is stopped for this gateway") : str_lit("not chosen for this gateway");
     } else if (t->login.n && manager) {
         l.result = result_of(t->login);
-        l.text = arena_printf(&s->arena, "SSH to %.*s:%" PRIu64 ": %.*s", STR(t->a->address), t->a->port, STR(t->login));
+        l.text = t->a->link == LINK_ONLY ? t->login
+                                         : arena_printf(&s->arena, "SSH to %.*s:%" PRIu64 ": %.*s", STR(t->a->address),
+                                                        t->a->port, STR(t->login));
     } else if (t->login.n) {
         l.result = RESULT_PEER;
         l.text = str_lit("refused as long as SSH from the manager does not work");

@@ -153,9 +153,11 @@ def test_blocked_ports_stop_their_service_alone(t):
     site.unblock()
     wait_for('the released one', lambda: site.delivered('hold me in between') == 1, 60)
     # 22: tracking stops and releases wait, the error names SSH; quarantines go on
-    site.block('ip daddr %s tcp dport 22' % site.address['gw1'])
+    site.block('ip daddr %s tcp dport 22' % site.address['gw1'], 'reject with tcp reset')
     site.send(g, 'hold me at last')
     wait_for('held without SSH', lambda: len(fleet.held(m, 'subject=hold me at last')) == 1)
+    # a connection that is open needs no SSH
+    wait_for('the end of the connection', lambda: len(re.findall(r'New SMTP DCID', m.log())) <= len(re.findall(r'DCID \d+ close', m.log())), 20)
     m.cli('quarantine', 'release', 'subject=hold me at last')
     wait_for('a reason that names SSH', lambda: 'SSH' in m.cli('hoststatus', 'the.cpq.release.host'), 60)
     site.unblock()
@@ -237,15 +239,15 @@ def test_link_in_t1(t):
 
 
 def test_link_in_t1_preferred(t):
-    """ST-31, FW-54: T1, enrolled by SSH, then the link is preferred on both ends: what did not work works, and SSH from the manager is used no
-    more. With the link's ports closed both ends notice; the manager comes by SSH again, quarantined mail waits and goes when the link is back."""
+    """ST-31, FW-54: T1, enrolled by SSH, then the manager prefers the link, the gateway uses nothing else: what did not work works, and SSH from the
+    manager is used no more. With the link's ports closed both ends notice; the manager comes by SSH again, quarantined mail waits and goes when the link is back."""
     site = site_with_link(t, 'T1', 'smtp:25', settings=['central.link_keepalive_ms=1s'], manager=['central.link_keepalive_ms=1s'])
     m, g = site.manager, site.gateway
     enrol(site)
     assert not fleet.services(m)['gw1', PVO]['works']
     name = manager_name(g)
     m.set('appliance.gw1.link=prefer')
-    g.set('manager[%s].link=prefer' % name, 'manager[%s].link_ports=smtp:25' % name)
+    g.set('manager[%s].link=only' % name, 'manager[%s].link_ports=smtp:25' % name)
     linked_by(site, 'smtp', 25)
     fleet.centralize(m, g)
     site.opened(anew=True)
@@ -256,7 +258,7 @@ def test_link_in_t1_preferred(t):
     assert ('sma', 'gw1', 22) in between(site)
     site.send(g, 'hold me meanwhile')
     line = fleet.services(g)[name, PVO]
-    assert not line['works'] and 'mail stays in the.cpq.host' in line['text'] and '7025' in line['text'], line
+    assert not line['works'] and 'the link is down' in line['text'] and 'mail stays in the.cpq.host' in line['text'], line
     site.unblock()
     wait_for('the held one', lambda: len(fleet.held(m, 'subject=hold me meanwhile')) == 1, 60)
     linked_by(site, 'smtp', 25)
