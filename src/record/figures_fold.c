@@ -167,6 +167,8 @@ static void ready(const struct at *a, const struct event_record *ev)
         return;
     count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_incoming_messages, 1);
     count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_bytes_in, e->bytes);
+    if (m && m->flags & FOLD_RELEASED)
+        return;
     count(a, REPORT_mail_security_summary, STR_NONE, FIGURE_received_total, 1);
     count(a, REPORT_mail_env_sender_stats, e->sender, FIGURE_num_msgs, 1);
 }
@@ -320,6 +322,11 @@ static void dlp(const struct at *a, const struct event_record *ev)
     count(a, REPORT_mail_dlp_outgoing_policy_detail, e->policy, severity, 1);
 }
 
+static void released(const struct at *a, const struct event_record *ev)
+{
+    found(a, event_as(ev, cpq_released)->mid, FOLD_RELEASED);
+}
+
 /* --- the end of the work queue ------------------------------------------------------------------------------------- */
 
 static void judged(const struct at *a, uint64_t mid)
@@ -328,7 +335,7 @@ static void judged(const struct at *a, uint64_t mid)
 
     if (!m)
         return;
-    if (m->flags & FOLD_READY)
+    if ((m->flags & (FOLD_READY | FOLD_RELEASED)) == FOLD_READY)
         fold_count(a->f, a->slot_ms, m);
     fold_remove(&a->f->messages, mid);
 }
@@ -450,6 +457,7 @@ static void (*const rules[EVENT_TYPE_COUNT])(const struct at *a, const struct ev
     [EVENT_message_filters_done] = filters,
     [EVENT_content_filters_done] = filters,
     [EVENT_dlp_violation] = dlp,
+    [EVENT_cpq_released] = released,
     [EVENT_message_queued] = queued,
     [EVENT_message_finished] = queued,
     [EVENT_message_dropped] = dropped,

@@ -16,7 +16,8 @@ enum fold_flag {
     FOLD_SOCIAL = 128,
     FOLD_BULK = 256,
     FOLD_DLP = 512,
-    FOLD_READY = 1024
+    FOLD_READY = 1024,
+    FOLD_RELEASED = 2048 /* back from a quarantine of the manager: it was counted when it came first */
 };
 
 struct fold_item {
