@@ -46,6 +46,28 @@ static void put_services(const struct conf *conf, struct buf *out)
              yes(conf->tracking.enabled), yes(conf->spam_quarantine.central), yes(conf->pvo.central));
 }
 
+/* Tokens: what the protocol may use, then what judges mail here: a manager compares them with those of an alternate release
+ * appliance. */
+static void put_features(const struct conf *conf, struct buf *out)
+{
+    const struct {
+        const char *token;
+        bool on;
+    } rows[] = {{"cut", true},
+                {"resume", true},
+                {"anti-spam", conf->antispam.enabled},
+                {"anti-virus", conf->antivirus.enabled},
+                {"graymail", conf->graymail.enabled},
+                {"outbreak", conf->outbreak.enabled},
+                {"dlp", conf->dlp_policy.n > 0}};
+
+    buf_add(out, str_lit(",\"features\":["));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].on)
+            buf_addf(out, "%s\"%s\"", i ? "," : "", rows[i].token);
+    buf_addc(out, ']');
+}
+
 /* "epoch" and "exports" as record gave them; without record there is nothing to fetch now. */
 static void put_exports(struct verb_call *c, const struct hello *h, struct buf *out)
 {
@@ -79,8 +101,8 @@ static void answer(struct verb_call *c)
     put_exports(c, h, &out);
     buf_add(&out, str_lit(",\"reach\":"));
     mgmt_reach_put(c->admin, m, &out);
-    buf_addf(&out, ",\"slbl_version\":%" PRIu64 ",\"features\":[\"cut\",\"resume\"],\"time\":%" PRIu64,
-             slbl_version(c->admin), clock_wall_ms());
+    put_features(conf, &out);
+    buf_addf(&out, ",\"slbl_version\":%" PRIu64 ",\"time\":%" PRIu64, slbl_version(c->admin), clock_wall_ms());
     buf_add(&out, h->card);
     buf_addc(&out, '}');
     mgmt_ok(c, buf_str(&out), STR_NONE);

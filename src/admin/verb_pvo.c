@@ -5,6 +5,7 @@
  * and what is held here; on a manager what each gateway may. `probe [spam]` asks the manager alone: sessions ask so before
  * they enable the service. Owns nothing beyond its call. What is asked of the manager is in the log, whatever it answers.
  */
+#include "admin/alternate.h"
 #include "admin/verbs.h"
 #include "base/json.h"
 #include "base/json_read.h"
@@ -140,6 +141,13 @@ static void say_gateways(struct verb_call *c, const struct conf *now)
     }
 }
 
+static void take_contacts(struct verb_call *c, const struct bus_verb_reply *r)
+{
+    c->take = NULL;
+    alternate_say(c, r->json);
+    verb_ask(c, ROLE_quarantine, "pvoconfig", (struct strs){0});
+}
+
 static void status(struct verb_call *c)
 {
     const struct conf *now = &c->admin->current->conf;
@@ -149,7 +157,12 @@ static void status(struct verb_call *c)
         buf_addf(&c->text, "Central quarantines: %s\n", now->pvo.enabled ? "enabled" : "not enabled");
         listener(c);
         say_gateways(c, now);
-        verb_ask(c, ROLE_quarantine, "pvoconfig", (struct strs){0});
+        if (now->pvo.alternate.n) {
+            c->take = take_contacts;
+            verb_ask(c, ROLE_central, "contact", (struct strs){0});
+        } else {
+            verb_ask(c, ROLE_quarantine, "pvoconfig", (struct strs){0});
+        }
     } else if (m && m->serial.n) {
         buf_addf(&c->text, "Policy, virus and outbreak quarantines are on %s.\n",
                  now->pvo.central ? "the manager" : "this machine");

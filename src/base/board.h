@@ -85,7 +85,8 @@ struct board {
     uint64_t slots_high[BOARD_DELIVERERS]; /* queue: slots from this one on were never used */
     struct board_slot slots[BOARD_DELIVERERS][BOARD_SLOTS];
     struct board_rate rates[BOARD_RECEIVERS][BOARD_RATES];
-    uint64_t born_ms; /* wall clock at board_create(): the start of this run of the whole program */
+    uint64_t born_ms;      /* wall clock at board_create(): the start of this run of the whole program */
+    uint64_t engines_away; /* a bit an engine: some scan worker has said that it is away */
 };
 
 /* A new board in a memfd: returns the fd (>= 0), or -1. */
@@ -102,6 +103,16 @@ void board_raise(struct board *b, enum board_number which, uint64_t v);
 void board_gauge_set(struct board *b, unsigned column, enum board_gauge g, uint64_t v);
 void board_gauge_add(struct board *b, unsigned column, enum board_gauge g, int64_t v);
 uint64_t board_gauge(const struct board *b, enum board_gauge g); /* over all columns */
+
+/* Sets or takes away one bit; true when that changed it, for one caller of all processes. */
+static inline bool board_flag(uint64_t *p, uint64_t bit, bool on)
+{
+    if (((__atomic_load_n(p, __ATOMIC_ACQUIRE) & bit) != 0) == on)
+        return false; /* no write where nothing changes: it is asked often */
+    if (on)
+        return !(__atomic_fetch_or(p, bit, __ATOMIC_ACQ_REL) & bit);
+    return __atomic_fetch_and(p, ~bit, __ATOMIC_ACQ_REL) & bit;
+}
 
 static inline uint64_t board_load(const uint64_t *p)
 {

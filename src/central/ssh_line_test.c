@@ -147,7 +147,7 @@ static void a_reply_that_is_none_or_is_cut_is_an_error(void **state)
     (void)state;
     begin(&w, (struct gateway_testing_options){0});
     assert_open(&w);
-    assert_int_equal(refused(&w, "ls", 0, "a reply that is none"), RC_CONNECT);
+    assert_int_equal(refused(&w, "ls", 0, "a reply that is none: welcome to a shell"), RC_CONNECT);
     assert_int_equal(refused(&w, "nothing", 0, "without a reply"), RC_CONNECT);
     assert_int_equal(refused(&w, "short", 0, "cut short"), RC_CONNECT);
     assert_int_equal(refused(&w, "cut", 0, ""), RC_CONNECT);

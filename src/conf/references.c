@@ -33,6 +33,7 @@ static const struct conf_reference references[] = {
     {"spam_quarantine", "users", "user", ""},
     {"cpq_listener", "interface", "interface", ""},
     {"euq_listener", "interface", "interface", ""},
+    {"pvo", "alternate", "appliance", ""},
     {"http", "certificate", "certificate", ""},
     {"domain_profile", "key", "signing_key", ""},
     {"domain_profile", "second_key", "signing_key", ""},

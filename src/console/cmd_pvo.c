@@ -126,6 +126,26 @@ static enum rc op_setup_gateway(struct session *s, void *ctx)
 /* ---- manager
  * ---------------------------------------------------------------------------------------------------------------- */
 
+static bool is_appliance(struct session *s, void *ctx, struct str answer)
+{
+    (void)ctx;
+    if (str_eqi(answer, str_lit("NONE")) || conf_find(&session_conf(s)->appliance, answer))
+        return true;
+    say(s, "There is no appliance %.*s.\n", STR(answer));
+    return false;
+}
+
+/* Which appliance takes released mail of a gateway that is away. */
+static enum rc op_alternate(struct session *s, void *ctx)
+{
+    struct str now = session_conf(s)->pvo.alternate;
+
+    (void)ctx;
+    now = ask_value(s, "Enter the alternate release appliance, NONE to have none",
+                    arena_printf(&s->arena, "%.*s", STR(now.n ? now : str_lit("NONE"))).p, is_appliance, NULL);
+    return session_set(s, "pvo.alternate", str_eqi(now, str_lit("NONE")) ? STR_NONE : now) ? RC_OK : RC_INVALID;
+}
+
 static enum rc op_setup_manager(struct session *s, void *ctx)
 {
     bool on;
@@ -169,6 +189,7 @@ enum rc cmd_pvoconfig(struct session *s)
     static const struct op manager[] = {
         {"SETUP", "Enable the service, choose interface and port", false, op_setup_manager},
         {"MIGRATION", "Choose how quarantines of a gateway move here", false, op_migration},
+        {"ALTERNATE", "Choose the appliance that takes released mail of one that is away", false, op_alternate},
         {"STATUS", "Show the service and its gateways", false, op_status},
     };
     static const struct ops of_gateway = {gateway, sizeof gateway / sizeof *gateway, NULL, NULL};

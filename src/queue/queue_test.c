@@ -43,7 +43,7 @@ static void retries_double_and_end_after_72_hours(void **state)
     while (!fix_log_has(f, "Message finished") && clock_mono_ms() < begun + 80 * 3600 * 1000ull) {
         size_t n = f->n_work;
 
-        clock_test_advance(5000);
+        clock_test_advance(f->n_work < 10 ? 5000 : 60000);
         fix_pump(f, 3);
         if (f->n_work == n)
             continue;
@@ -52,7 +52,7 @@ static void retries_double_and_end_after_72_hours(void **state)
         if (f->n_work == 3)
             assert_in_range(gap, 120000, 126000);
     }
-    assert_in_range(gap, 3600000, 3606000);
+    assert_in_range(gap, 3600000, 3661000);
     assert_in_range(last - begun, 70 * 3600 * 1000ull, 73 * 3600 * 1000ull);
     assert_in_range(f->n_work, 70, 100);
     assert_true(fix_log_has(f, "5.4.7 - Delivery expired (message too old)"));

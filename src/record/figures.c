@@ -11,18 +11,28 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-enum { ASIDE_MS = 10000, ASIDE_ROWS = 3000, GRACE_MS = 3000 };
+enum { ASIDE_MS = 10000, ASIDE_ROWS = 3000, GRACE_MS = 3000, FORM = 2 }; /* FORM: of what is saved; 1 had no pauses */
+
+/* Counting goes on: the stretch without goes into the next segment. More of them in a quarter than fit are told as one. */
+static void pause_ended(struct figures *f)
+{
+    uint64_t now_ms = clock_wall_ms();
+
+    if (f->n_pauses < FIGURES_PAUSES)
+        f->pauses[f->n_pauses++].from_ms = f->off_since_ms;
+    f->pauses[f->n_pauses - 1].to_ms = now_ms;
+    f->off_since_ms = 0;
+}
 
 void figures_apply(struct figures *f, const struct conf *conf)
 {
-    bool on = !conf || conf->reporting.enabled;
-
-    if (on == f->on)
-        return;
-    f->on = on;
-    if (!on)
+    f->on = !conf || conf->reporting.enabled;
+    if (!f->on && !f->off_since_ms)
         f->off_since_ms = clock_wall_ms();
+    else if (f->on && f->off_since_ms)
+        pause_ended(f);
 }
 
 void figures_take(struct figures *f, const struct event_record *ev)
@@ -78,7 +88,18 @@ static void close_quarter(struct figures *f)
         .kind = SEGMENT_REPORTING, .epoch = f->epoch, .seq = f->seq++, .start_ms = f->open_ms, .end_ms = next};
     f->closing = true;
     f->closed = false;
+    f->n_leaving = f->n_pauses;
     f->open_ms = f->fold.slot_ms = next;
+}
+
+static void save_pauses(const struct figures *f, struct buf *out)
+{
+    buf_put_varint(out, f->n_pauses);
+    buf_put_varint(out, f->n_leaving);
+    for (size_t i = 0; i < f->n_pauses; i++) {
+        buf_put_varint(out, f->pauses[i].from_ms);
+        buf_put_varint(out, f->pauses[i].to_ms);
+    }
 }
 
 void figures_save(struct figures *f, struct buf *out)
@@ -90,7 +111,7 @@ void figures_save(struct figures *f, struct buf *out)
         if (quarter_over(f))
             close_quarter(f);
     }
-    buf_put_varint(out, 1); /* form */
+    buf_put_varint(out, FORM);
     buf_put_varint(out, f->batch_number);
     buf_put_varint(out, f->have_batch);
     if (f->have_batch)
@@ -105,6 +126,7 @@ void figures_save(struct figures *f, struct buf *out)
         buf_put_varint(out, f->leaving.start_ms);
         buf_put_varint(out, f->leaving.end_ms);
     }
+    save_pauses(f, out);
     sums_save(&f->fold.sums, out);
     fold_save(&f->fold, out);
 }
@@ -124,6 +146,10 @@ static enum rc make_segment(struct figures *f, const struct exports *x, struct e
     f->leaving.first = before.last + 1;
     snprintf(f->leaving.serial, sizeof f->leaving.serial, "%s", x->serial);
     rc = segment_begin(&w, x->dir, &f->leaving, e);
+    for (size_t i = 0; rc == RC_OK && i < f->n_leaving; i++) {
+        reporting_write_pause(&w, f->leaving.start_ms, f->pauses[i].from_ms, f->pauses[i].to_ms);
+        rc = ledger_paused(f->db, str_c(x->serial), SEGMENT_REPORTING, f->pauses[i].from_ms, f->pauses[i].to_ms, e);
+    }
     for (uint64_t slot = f->leaving.start_ms; rc == RC_OK && slot < f->leaving.end_ms; slot += SLOT_MS)
         rc = reporting_write(f->db, str_c(x->serial), slot, &w, e);
     f->leaving.last = w.head.last;
@@ -160,18 +186,33 @@ bool figures_saved(struct figures *f)
         sums_clear(&f->batch);
         f->have_batch = f->added = false;
     }
-    if (listed)
+    if (listed) {
         f->closing = f->closed = false;
+        memmove(f->pauses, f->pauses + f->n_leaving, (f->n_pauses - f->n_leaving) * sizeof *f->pauses);
+        f->n_pauses -= f->n_leaving;
+        f->n_leaving = 0;
+    }
     return listed;
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
+static bool restore_pauses(struct figures *f, struct str *in)
+{
+    if (!get_varint(in, &f->n_pauses) || f->n_pauses > FIGURES_PAUSES || !get_varint(in, &f->n_leaving) ||
+        f->n_leaving > f->n_pauses)
+        return false;
+    for (size_t i = 0; i < f->n_pauses; i++)
+        if (!get_varint(in, &f->pauses[i].from_ms) || !get_varint(in, &f->pauses[i].to_ms))
+            return false;
+    return true;
+}
+
 static bool restore(struct figures *f, struct str in)
 {
     uint64_t form, have, closing;
 
-    if (!get_varint(&in, &form) || form != 1 || !get_varint(&in, &f->batch_number) || !get_varint(&in, &have))
+    if (!get_varint(&in, &form) || form < 1 || form > FORM || !get_varint(&in, &f->batch_number) || !get_varint(&in, &have))
         return false;
     f->have_batch = have;
     if ((have && !sums_restore(&f->batch, &in)) || !get_varint(&in, &f->epoch) || !get_varint(&in, &f->seq) ||
@@ -181,6 +222,8 @@ static bool restore(struct figures *f, struct str in)
     f->leaving = (struct segment_header){.kind = SEGMENT_REPORTING, .epoch = f->epoch};
     if (closing && (!get_varint(&in, &f->leaving.seq) || !get_varint(&in, &f->leaving.start_ms) ||
                     !get_varint(&in, &f->leaving.end_ms)))
+        return false;
+    if (form > 1 && !restore_pauses(f, &in))
         return false;
     return sums_restore(&f->fold.sums, &in) && fold_restore(&f->fold, &in);
 }

@@ -14,6 +14,8 @@
 #include "record/figures_fold.h"
 #include "store/ledger.h"
 
+enum { FIGURES_PAUSES = 8 };
+
 struct figures {
     bool on;
     struct figures_fold fold;
@@ -25,8 +27,12 @@ struct figures {
     uint64_t open_ms;         /* the open quarter begins */
     bool closing, closed;     /* a segment is made: `leaving` */
     struct segment_header leaving;
-    uint64_t aside_ms; /* monotonic: when sums were set aside */
-    uint64_t off_since_ms;
+    uint64_t aside_ms;     /* monotonic: when sums were set aside */
+    uint64_t off_since_ms; /* not counted since then; 0: counting */
+    struct figures_pause {
+        uint64_t from_ms, to_ms;
+    } pauses[FIGURES_PAUSES]; /* ended, and in no segment yet; the first n_leaving go into `leaving` */
+    uint64_t n_pauses, n_leaving;
     struct reporting *db;
     char error[200]; /* of the last addition */
 };

@@ -94,7 +94,7 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     io_init("session");
-    if (!o.local && rights_session(o.home, &e) != RC_OK) {
+    if (!o.local && rights_session(o.home, strcmp(o.what, "mgmt") == 0, &e) != RC_OK) {
         fprintf(stderr, "postern: %s\n", err_text(&e));
         return 1;
     }

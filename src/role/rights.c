@@ -286,32 +286,37 @@ enum rc rights_drop(enum role role, const char *home, const struct str *files, s
 /* --- sessions -----------------------------------------------------------------------------------------------------------
  */
 
-static enum rc allow_session(const struct ruleset *rules, const char *home, struct err *e)
+static enum rc allow_session(const struct ruleset *rules, const char *home, bool manager, struct err *e)
 {
-    static const struct system_right rows[] = {{"log", 'r'},
-                                               {"configuration", 'w'},
-                                               {"captures", 'w'},
-                                               {"keys/ca", 'r'},  /* authorities are no secret */
-                                               {"exports", 'r'}}; /* managers */
+    static const struct {
+        struct system_right right;
+        bool manager;
+    } rows[] = {{{"log", 'r'}, false},
+                {{"configuration", 'w'}, false},
+                {{"captures", 'w'}, false},
+                {{"keys/ca", 'r'}, false}, /* authorities are no secret */
+                {{"exports", 'r'}, true}};
     static const struct system_right of_system[] = {{"/usr", 'r'},         {"/etc", 'r'},  {"/lib", 'r'},
                                                     {"/lib64", 'r'},       {"/proc", 'r'}, {"/dev/null", 'w'},
                                                     {"/dev/urandom", 'r'}, {"/sys", 'r'}};
     char path[PATH_MAX];
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        snprintf(path, sizeof path, "%s/%s", home, rows[i].path);
-        TRY(allow(rules, path, rows[i].access, e));
+        if (rows[i].manager != manager)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", home, rows[i].right.path);
+        TRY(allow(rules, path, rows[i].right.access, e));
     }
     for (size_t i = 0; i < sizeof of_system / sizeof *of_system; i++)
         TRY(allow(rules, of_system[i].path, of_system[i].access, e));
     return RC_OK;
 }
 
-enum rc rights_session(const char *home, struct err *e)
+enum rc rights_session(const char *home, bool manager, struct err *e)
 {
 #ifdef __SANITIZE_ADDRESS__
     (void)allow_session;
-    (void)home, (void)e;
+    (void)home, (void)manager, (void)e;
     return RC_OK;
 #else
     struct ruleset rules;
@@ -320,7 +325,7 @@ enum rc rights_session(const char *home, struct err *e)
     prctl(PR_SET_DUMPABLE, 0);
     TRY(rules_begin("session", &rules, e));
     if (rules.fd >= 0)
-        TRY(rules_end(&rules, allow_session(&rules, home, e), e));
+        TRY(rules_end(&rules, allow_session(&rules, home, manager, e), e));
     return rights_drop_session_calls(e);
 #endif
 }

@@ -13,8 +13,8 @@ void rights_begin(void);
 enum rc rights_drop(enum role role, const char *home, const struct str *files, size_t n, struct err *e);
 
 /* A session that came over the network: logs to read, /configuration and /captures to write; no keys, no programs; sockets
- * of the network for its tools. */
-enum rc rights_session(const char *home, struct err *e);
+ * of the network for its tools. That of a manager reads exports and nothing else. */
+enum rc rights_session(const char *home, bool manager, struct err *e);
 /* Does the role start programs? */
 bool rights_may_exec(enum role role);
 

@@ -6,6 +6,7 @@
  */
 #include "scan/engine.h"
 
+#include "base/board.h"
 #include "base/clock.h"
 #include "base/must.h"
 #include "scan/engines.h"
@@ -26,6 +27,8 @@ struct engines {
     struct engine_dialer dialer;
     void (*state)(void *ctx, enum engine_kind kind, bool up, struct str why);
     void *ctx;
+    uint64_t *away; /* shared by all workers: a bit a kind; what one finds out another may see end */
+    uint64_t own;   /* where `away` points while nobody shares */
     struct engine of[ENGINE_KINDS];
     /* Messages that an engine failed at, newest overwrites oldest. */
     struct {
@@ -59,7 +62,13 @@ struct engines *engines_new(const struct engine_dialer *dialer,
     all->dialer = *dialer;
     all->state = state;
     all->ctx = ctx;
+    all->away = &all->own;
     return all;
+}
+
+void engines_share(struct engines *all, uint64_t *away)
+{
+    all->away = away;
 }
 
 void engines_free(struct engines *all)
@@ -70,11 +79,10 @@ void engines_free(struct engines *all)
 static void mark(struct engines *all, enum engine_kind kind, bool away, const char *why)
 {
     struct engine *g = &all->of[kind];
-    bool change = g->away != away;
 
     g->away = away;
     snprintf(g->why, sizeof g->why, "%s", why);
-    if (change && all->state)
+    if (board_flag(all->away, 1ULL << kind, away) && all->state)
         all->state(all->ctx, kind, !away, str_c(g->why));
 }
 
@@ -149,6 +157,7 @@ enum rc engine_ask(struct engines *all, enum engine_kind kind, const struct engi
         enum rc rc = once(all, kind, how, how->timeout_ms, talk, ctx, &mine);
 
         if (rc == RC_OK) {
+            mark(all, kind, false, ""); /* another worker may have said that it is away */
             if (all->dialer.ahead)
                 all->dialer.ahead(all->dialer.ctx, kind, how->address);
             return RC_OK;

@@ -40,9 +40,12 @@ typedef enum rc engine_talk(void *ctx, const struct engine_io *io, struct err *e
 
 struct engines;
 
-/* `state(ctx, kind, up, why)` is told when an engine goes away and comes back; may be NULL. */
+/* `state(ctx, kind, up, why)` is told when an engine goes away and comes back, once for all workers that share; may be NULL.
+ */
 struct engines *engines_new(const struct engine_dialer *dialer,
                             void (*state)(void *ctx, enum engine_kind kind, bool up, struct str why), void *ctx);
+/* Which engines are away is known to all whose `away` (board) this is. */
+void engines_share(struct engines *all, uint64_t *away);
 void engines_free(struct engines *all);
 
 /* RC_OK; RC_UNAVAILABLE: the engine is away; RC_CORRUPT: this message cannot be scanned by it. `mid` 0: a probe or a verb.

@@ -299,6 +299,28 @@ static void learning_says_whether_it_was_taken(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Two workers: one finds the engine away, the other sees that it is back: each is told once. */
+static void workers_share_what_they_know(void **state)
+{
+    struct fix *f = *state;
+    struct engines *other = engines_new(&(struct engine_dialer){.open = test_open, .ctx = f}, on_state, f);
+    uint64_t away = 0;
+
+    engines_share(f->engines, &away);
+    engines_share(other, &away);
+    f->refuses = true;
+    assert_false(engine_probe(f->engines, ENGINE_RSPAMD, &HOW));
+    assert_false(engine_probe(other, ENGINE_RSPAMD, &HOW));
+    assert_int_equal(f->downs, 1);
+    f->refuses = false;
+    SAYS(f, PONG);
+    assert_true(engine_probe(other, ENGINE_RSPAMD, &HOW));
+    assert_int_equal(f->ups, 1);
+    assert_true(engine_probe(f->engines, ENGINE_RSPAMD, &HOW));
+    assert_int_equal(f->ups, 1);
+    engines_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +330,7 @@ int main(void)
         TEST(nonsense_marks_the_engine_failed),
         TEST(a_message_that_fails_twice_while_the_engine_lives_is_at_fault),
         TEST(a_refused_connection_is_an_engine_away),
+        TEST(workers_share_what_they_know),
         TEST(answers_find_their_items_in_any_order),
         TEST(answers_nobody_asked_for_are_nonsense),
         TEST(learning_says_whether_it_was_taken),

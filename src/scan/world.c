@@ -95,6 +95,8 @@ void world_init(struct scan_world *w)
     w->dial = engine_dial_new(w->bus);
     dialer = engine_dial_dialer(w->dial);
     w->engines = engines_new(&dialer, engine_changed, w);
+    if (w->board)
+        engines_share(w->engines, &w->board->engines_away);
     w->calls.ctx = w;
     w->calls.in_group = in_group;
     w->calls.content = content;

@@ -222,6 +222,13 @@ static void put_line(struct segment_writer *w, uint64_t slot_ms, struct str repo
     segment_added(w);
 }
 
+void reporting_write_pause(struct segment_writer *w, uint64_t slot_ms, uint64_t from_ms, uint64_t to_ms)
+{
+    buf_addf(segment_line(w), "{\"n\":%" PRIu64 ",\"s\":%" PRIu64 ",\"paused\":{\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}}\n",
+             segment_next(w), slot_ms, from_ms, to_ms);
+    segment_added(w);
+}
+
 enum rc reporting_write(struct reporting *r, struct str serial, uint64_t slot_ms, struct segment_writer *w, struct err *e)
 {
     sqlite3_stmt *st;
@@ -261,13 +268,11 @@ static bool read_parts(const struct json *c, struct figure *f)
 }
 
 /* RC_NOT_FOUND: a report we do not know. */
-static enum rc read_line(struct arena *a, struct str line, struct figure *f)
+static enum rc read_figure(const struct json *v, struct figure *f)
 {
-    const struct json *v;
-
     *f = (struct figure){0};
-    if (json_read(a, line, &v, NULL) != RC_OK || !json_u64(json_get(v, "s"), &f->slot_ms) || f->slot_ms % SLOT_MS != 0 ||
-        !json_is(json_get(v, "k"), JSON_STRING) || !read_parts(json_get(v, "c"), f))
+    if (!json_u64(json_get(v, "s"), &f->slot_ms) || f->slot_ms % SLOT_MS != 0 || !json_is(json_get(v, "k"), JSON_STRING) ||
+        !read_parts(json_get(v, "c"), f))
         return RC_CORRUPT;
     f->key = json_str_of(json_get(v, "k"));
     if (f->key.n > FIGURE_KEY_MOST)
@@ -275,20 +280,42 @@ static enum rc read_line(struct arena *a, struct str line, struct figure *f)
     return report_named(json_str_of(json_get(v, "r")), &f->report) ? RC_OK : RC_NOT_FOUND;
 }
 
+static enum rc import_pause(struct reporting *r, uint64_t id, const struct json *v)
+{
+    uint64_t from_ms, to_ms;
+
+    if (!json_u64(json_get(v, "from"), &from_ms) || !json_u64(json_get(v, "to"), &to_ms) || to_ms < from_ms)
+        return RC_CORRUPT;
+    sql_run(&r->sql, LG_PAUSE_ADD, "iiii", id, (uint64_t)SEGMENT_REPORTING, from_ms, to_ms);
+    return RC_OK;
+}
+
+static enum rc import_line(struct reporting *r, uint64_t id, struct arena *a, struct str line)
+{
+    const struct json *v, *pause;
+    struct figure f;
+
+    if (json_read(a, line, &v, NULL) != RC_OK)
+        return RC_CORRUPT;
+    pause = json_get(v, "paused");
+    if (pause)
+        return import_pause(r, id, pause);
+    TRY(read_figure(v, &f));
+    reporting_put(r, id, LEVEL_QUARTER, &f);
+    return RC_OK;
+}
+
 static enum rc import_lines(struct reporting *r, uint64_t id, struct segment_reader *in, struct err *e)
 {
     struct arena a;
-    struct figure f;
     struct str line;
     enum rc rc;
 
     arena_init(&a, 4096, 1 << 20);
     while ((rc = segment_read(in, &line, e)) == RC_OK && r->sql.rc == RC_OK) {
-        rc = read_line(&a, line, &f);
+        rc = import_line(r, id, &a, line);
         if (rc == RC_CORRUPT)
             break;
-        if (rc == RC_OK)
-            reporting_put(r, id, LEVEL_QUARTER, &f);
         arena_reset(&a);
     }
     arena_done(&a);

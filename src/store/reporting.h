@@ -59,6 +59,8 @@ enum rc reporting_add(struct reporting *r, struct str serial, uint64_t batch, fi
 
 /* The figures of one slot as lines of a reporting segment, numbered from w's next; in the order of report and key. */
 enum rc reporting_write(struct reporting *r, struct str serial, uint64_t slot_ms, struct segment_writer *w, struct err *e);
+/* The line that says that nothing was counted from .. to; slot_ms: a slot of the segment. */
+void reporting_write_pause(struct segment_writer *w, uint64_t slot_ms, uint64_t from_ms, uint64_t to_ms);
 /* All lines of a reporting segment: added, and the segment noted in the ledger, in one transaction. RC_EXISTS: it was there.
  */
 enum rc reporting_import(struct reporting *r, struct segment_reader *in, struct err *e);

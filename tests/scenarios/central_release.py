@@ -1,6 +1,7 @@
 """Released mail goes back from the manager to its gateway: asked for by SSH at each connection, once, and never lost."""
 import json, os, re, signal, socket, threading, time
 from lib import *
+import fleet
 from cpq_lab import *
 
 
@@ -138,7 +139,7 @@ def test_release_goes_back_to_its_gateway(t):
     assert len(re.findall('get-config cpq', c.g.log('audit'))) == 1
     mid = one['id']
     log = c.m.wait_log(r'Message finished MID %d done' % mid) and c.m.log()
-    d = re.search(r'New SMTP DCID (\d+) interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % c.g.cpq, log).group(1)
+    d = re.findall(r'New SMTP DCID (\d+) interface 127\.0\.0\.1 address 127\.0\.0\.1 port %d' % c.g.cpq, log)[-1]
     for line in (r'MID %d released from quarantine "Unclassified" \(manual\) t=\d+' % mid, r'MID %d released from all quarantines' % mid,
                  r'DCID %s TLS success protocol TLSv1\.3 cipher \S+' % d,
                  r'Delivery start DCID %s MID %d to RID \[0\] from centralized policy quarantine' % (d, mid),
@@ -253,3 +254,22 @@ def test_spam_goes_back_by_its_own_class(t):
     c.release(held[1]['id'], verb='spamquarantine')
     wait_for('the other host', lambda: len(other.messages) == 1, 40)
     assert len(c.arrived()) == 1
+
+
+def test_an_alternate_is_compared(t):
+    """central.md 9: the alternate release appliance must have central quarantines; what judges mail on one and not on the other is shown."""
+    m, one, two = t.manager(), t.home(), t.home(['antivirus.enabled=yes', 'outbreak.enabled=no'])
+    fleet.manager_ready(m)
+    for g, name in ((one, 'gw1'), (two, 'gw2')):
+        fleet.enrol(m, g, name)
+    one.set('outbreak.enabled=yes')
+    assert 'There is no appliance gw3' in m.cli('pvoconfig alternate gw3', check=False)
+    m.cli('pvoconfig alternate gw2; commit -y')
+    shown = lambda: m.cli('pvoconfig', 'status', check=False)
+    wait_for('it is not ready', lambda: 'Alternate release appliance gw2: takes nothing, its central quarantines are not enabled' in shown(), 30)
+    fleet.centralize(m, two)
+    os.kill(m.roles()['central', 0], signal.SIGKILL)                       # hello is said each minute, and by a new connection
+    wait_for('it is', lambda: 'Alternate release appliance gw2: ready' in shown(), 30)
+    wait_for('the differences', lambda: '  gw1: anti-virus is off there, on here; outbreak is on there, off here\n' in shown(), 30)
+    said = m.cli('applianceconfig delete gw2; commit -y', check=False, answers='Y\nY\n')
+    assert 'pvo.alternate: appliance "gw2" does not exist' in said, said

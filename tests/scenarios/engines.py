@@ -93,7 +93,7 @@ def test_real_engines_judge_every_message(t):
     t.things += engines
     rspamd, clamd, spamd = [e.wait() for e in engines]
     sink = t.sink()
-    g = t.home([RAT, 'roles.scan=1', 'antispam.enabled=yes', 'antispam.rspamd_address=' + rspamd.address, 'antispam.spamd_address=' + spamd.address,
+    g = t.home([RAT, 'antispam.enabled=yes', 'antispam.rspamd_address=' + rspamd.address, 'antispam.spamd_address=' + spamd.address,
                 'antispam.rspamd_controller=127.0.0.1:%d' % (rspamd.port + 1), 'antispam.rspamd_password=' + rspamd.password(),
                 'antivirus.enabled=yes', 'antivirus.clamd_address=' + clamd.address, 'graymail.enabled=yes', 'outbreak.enabled=yes',
                 'antispam.probe_ms=200', 'antivirus.probe_ms=200',
