@@ -5,7 +5,7 @@ import collections, concurrent.futures, json, random, threading
 import fake_rspamd, fleet
 from lib import *
 
-TOTAL = int(os.environ.get('POSTERN_NUMBERS', '600'))
+TOTAL, AWAY = int(os.environ.get('POSTERN_NUMBERS', '600')), int(os.environ.get('POSTERN_AWAY', '60'))      # AWAY: in each three hours
 FILTERS = ['message_filter.hold.text=hold: if (subject == "hold me") { quarantine("Policy"); }',
            'message_filter.drop.text=drop: if (subject == "drop me") { drop(); }']
 #        kind     share  recipients
@@ -55,12 +55,13 @@ def send_all(gateways, kinds):
     return refused
 
 
-def next_quarter(homes, quarters):
-    """The clock of all goes on by so many quarters of an hour, at once: each is stopped and started with it."""
+def later(homes, minutes):
+    """The clock of all is so much before the real one, at once: each is stopped and started with it."""
     for h in homes:
-        h.stop()
+        if h.proc:
+            h.stop()
     for h in homes:
-        h.env['POSTERN_CLOCK_OFFSET_MS'] = str(quarters * 900000)
+        h.env['POSTERN_CLOCK_OFFSET_MS'] = str(minutes * 60000)
         h.start()
 
 
@@ -79,29 +80,28 @@ def states(h, *words):
     return collections.Counter(x['state'] for x in fleet.rows(fleet.tracked(h, 'sender:is=a@sender.test', 'limit=100000', *words)))
 
 
-def machines(t, sink, engine):
-    """A manager and two gateways: enrolled, quarantines central."""
+def world(t, n, *gateway_settings):
+    """A sink that knows not everybody, an engine, a manager and n gateways: enrolled, quarantines central."""
+    def answer(line, state):
+        return '550 5.1.1 unknown here' if line.startswith('RCPT TO:<unknown@') else None
+    sink, engine = t.sink(script=answer), fake_rspamd.Server()
+    t.things.append(engine)
     quick = ['tracking.max_results=100000']
     m = t.manager(quick + ['central.pull_every_ms=1s'])
-    gateways = [t.home(FILTERS + quick + engine.settings() + ['listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT',
-                                                              'mail_flow_policy.ACCEPTED.max_messages=10000'], sink_port=sink.port) for _ in range(2)]
+    gateways = [t.home(FILTERS + quick + engine.settings() + list(gateway_settings) + ['listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT',
+                                                              'mail_flow_policy.ACCEPTED.max_messages=10000'], sink_port=sink.port) for _ in range(n)]
     fleet.manager_ready(m)
     for i, g in enumerate(gateways):
         fleet.enrol(m, g, 'gw%d' % (i + 1))
         fleet.centralize(m, g)
         g.serial = fleet.serial(g)
-    return m, gateways
+    return sink, m, gateways
 
 
 def test_numbers_agree(t):
     """ST-15, ST-16, ST-33, CPQ-29, CPQ-65: the same sums everywhere after a mixed load from two gateways, then after all held mail was
     released on the manager. The quarter of an hour ends by the clock of all three being set on."""
-    def answer(line, state):
-        return '550 5.1.1 unknown here' if line.startswith('RCPT TO:<unknown@') else None
-    sink = t.sink(script=answer)
-    engine = fake_rspamd.Server()
-    t.things.append(engine)
-    m, gateways = machines(t, sink, engine)
+    sink, m, gateways = world(t, 2)
     begun, quarter = time.monotonic(), int(time.time()) // 900 * 900
     kinds = [load(TOTAL // 2, seed) for seed in (1, 2)]
     refused = send_all(gateways, kinds)
@@ -138,7 +138,7 @@ def test_numbers_agree(t):
     assert len(set(ids)) == len(ids), 'delivered twice'
     # counters: those of both gateways together are those of the manager
     span = 'range=%d..%d' % (quarter, int(time.time()) // 900 * 900 + 900)
-    next_quarter([m] + gateways, 1)
+    later([m] + gateways, 15)
     tell('the quarter is over', begun)
     names = [r['name'] for r in json.loads(m.cli('report', 'list', '--json')) if r['name'] != CAPACITY]
 
@@ -173,8 +173,55 @@ def sums(h, names, span):
     return +out
 
 
+def each(h, spans):
+    """The summary of each of these ranges."""
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        return list(pool.map(lambda x: sums(h, [SUMMARY], x), spans))
+
+
 def tell(what, begun):
     print('  numbers: %d messages: %s after %.1f s' % (TOTAL, what, time.monotonic() - begun))
 
 
-test_numbers_agree.alone = True
+def test_thirty_hours_away(t):
+    """CPQ-64, ST-33, ST-15, ST-16: the manager is off for 30 hours, by the clock of both ends, while mail of all kinds comes in. Alerts are
+    raised, nothing is lost, nothing expires; when it is back all of it is there, each message once, no gap, the figures of each stretch of three
+    hours are equal on both ends, and it took less than a twentieth of the time."""
+    sink, m, (g,) = world(t, 1, 'pvo.alert_away_ms=1s')
+    m.stop()
+    start, stretches, every, refused = int(time.time()) // 900 * 900, 10, [], 0
+    for i in range(stretches):
+        later([g], 180 * i) if i else None
+        kinds = load(AWAY, i)
+        refused += send(g, kinds, i * AWAY)
+        every += kinds
+    number = {kind: sum(k == kind for k, _ in every) for kind, _, _ in MIX}
+    recipients = sum(r for kind, r in every if kind in ('plain', 'many'))
+    count = lambda: sum(len(x['rcpts']) for x in sink.messages if x['sender'])
+    wait_for('the rest at the sink', lambda: count() == recipients, 60)
+    waits = lambda name: int(re.search(r'Active Recipients +([\d,]+)', g.cli('hoststatus', name)).group(1).replace(',', ''))
+    wait_for('what waits', lambda: (waits('the.cpq.host'), waits('the.euq.queue')) == (number['hold'], number['spam']))
+    g.wait_log(r'The manager has not taken mail of the\.cpq\.host', 'system_logs', 20)
+    later([g], 1800)
+    m.env['POSTERN_CLOCK_OFFSET_MS'] = str(1800 * 60000)
+    m.start()
+    begun = time.monotonic()
+    wait_for('tracking', lambda: sum(states(m).values()) == len(every) + refused, 120 + len(every) / 50)
+    wait_for('the held', lambda: len(fleet.held(m, 'limit=10000')) == number['hold'], 120)
+    wait_for('the spam', lambda: len(fleet.held(m, 'limit=10000', verb='spamquarantine')) == number['spam'], 120)
+    spans = ['range=%d..%d' % (start + i * 10800, start + i * 10800 + 10800) for i in range(stretches)]
+    wait_for('the figures', lambda: each(m, spans) == each(g, spans), 60)
+    took = time.monotonic() - begun
+    print('  away: 30 hours, %d messages in %.1f s: %.0f times real time, %.0f messages/s' % (len(every), took, 108000 / took, len(every) / took))
+    assert took * 20 < 30 * 3600
+    wait_for('the same rows', lambda: states(m) == states(g))
+    assert states(m) == {'Delivered': number['plain'] + number['many'], 'Quarantined by Policy': number['hold'], 'Quarantined as Spam': number['spam'],
+                         'Dropped By Message Filters': number['drop'], 'Hard Bounced': number['bounce'], 'Aborted': refused}, states(m)
+    for kind in ('tracking', 'report'):
+        gaps = [a['gaps'] for a in json.loads(m.cli(kind, 'availability', '--json'))['appliances'] if a['name'] == 'gw1']
+        assert gaps == [[]], (kind, gaps)
+    assert all(each(m, spans))
+    assert count() == recipients and sum(not x['sender'] for x in sink.messages) == number['bounce']    # nothing else came back
+
+
+test_numbers_agree.alone = test_thirty_hours_away.alone = True

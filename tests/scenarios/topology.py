@@ -320,6 +320,7 @@ def test_the_link_is_unplugged(t):
     for h, text in ((m, r'Link: no link with gw1'), (g, r'Link: no link with sma'), (m, r'Gateway gw1: no contact since'),
                     (g, r'The manager has not taken mail of the\.cpq\.host')):
         h.wait_log(text, 'system_logs', 20)
+        assert re.search(text, h.cli('displayalerts')), text
     site.unblock()
     wait_for('what was held', lambda: len(fleet.held(m, 'subject=hold me meanwhile')) == 1, 60)
     wait_for('what was offered', lambda: len(fleet.held(m, 'subject=offer meanwhile', verb='spamquarantine')) == 1, 60)
