@@ -1,7 +1,7 @@
 /*
  * A tracking store of very many messages: how fast they come in with every index live and searches beside it, what one costs
- * on disk, how long searches take; the same searches in one plain SQLite table. bench/tracking [MESSAGES] builds and runs
- * it.
+ * on disk, how long searches take; the same searches in one plain SQLite table. bench/tracking [MESSAGES [DIR]] builds and
+ * runs it; a DIR is kept, and when it has a store its searches alone are measured again.
  *
  * The mail is made up but shaped like mail: senders, recipients, hosts and words by Zipf's law, a tenth of the senders seen
  * once, Message-IDs and queue ids random, about 17 events a message.
@@ -11,12 +11,14 @@
 #include "base/clock.h"
 #include "base/must.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WORDS = 8000, BATCH = 1000, PER_DAY = 1000000, PEER_MOST = 1000000, ROUNDS = 15 };
@@ -346,6 +348,14 @@ static double cpu_s(void)
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
+static void remember(const struct mail *m, uint64_t i, uint64_t messages)
+{
+    if (i % (messages / 1000 + 1) != 0 || n_remembered >= 1000)
+        return;
+    remembered[n_remembered] = *m;
+    __atomic_store_n(&n_remembered, n_remembered + 1, __ATOMIC_RELEASE);
+}
+
 static void import(uint64_t messages)
 {
     double begin = now_ms(), mark = begin, cpu = cpu_s(), worst = 0;
@@ -359,10 +369,7 @@ static void import(uint64_t messages)
         for (uint64_t end = i + BATCH; i < messages && i < end; i++) {
             make(&m, i);
             tell(&m, i);
-            if (i % (messages / 1000 + 1) == 0 && n_remembered < 1000) {
-                remembered[n_remembered] = m;
-                __atomic_store_n(&n_remembered, n_remembered + 1, __ATOMIC_RELEASE);
-            }
+            remember(&m, i, messages);
         }
         if (tracking_commit(t, first, number, &e) != RC_OK)
             die("commit");
@@ -383,31 +390,49 @@ static void import(uint64_t messages)
            (double)messages / (now_ms() - begin) * 1000 >= 5000 ? "ok" : "MISSED");
 }
 
-int main(int argc, char **argv)
+static void open_store(const char *dir)
 {
-    uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    const char *base = argc > 2 ? argv[2] : "/tmp";
-    char dir[200], command[400];
-    pthread_t thread;
-    double begin;
+    char path[400];
 
-    if (messages < 1000)
-        messages = 1000;
-    snprintf(dir, sizeof dir, "%s/postern-bench-tracking-XXXXXX", base);
-    must(mkdtemp(dir));
-    must((remembered = calloc(1001, sizeof *remembered)));
-    snprintf(command, sizeof command, "%s/store", dir);
-    if (tracking_open(command, &(struct tracking_options){0}, &t, &e) != RC_OK)
+    snprintf(path, sizeof path, "%s/store", dir);
+    if (tracking_open(path, &(struct tracking_options){0}, &t, &e) != RC_OK)
         die("open");
+}
+
+static void import_with_searches(uint64_t messages)
+{
+    pthread_t thread;
+
     printf("tracking of %" PRIu64 " messages\n", messages);
     must(pthread_create(&thread, NULL, searcher, NULL) == 0);
     import(messages);
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    char dir[200], command[400];
+    struct mail m;
+    double begin;
+
+    if (messages < 1000)
+        messages = 1000;
+    snprintf(dir, sizeof dir, "%s", argc > 2 ? argv[2] : "/tmp/postern-bench-tracking-XXXXXX");
+    must(argc > 2 ? mkdir(dir, 0755) == 0 || errno == EEXIST : mkdtemp(dir) != NULL);
+    must((remembered = calloc(1001, sizeof *remembered)));
+    open_store(dir);
+    if (tracking_bytes(t) < messages * 100)
+        import_with_searches(messages);
+    else
+        for (uint64_t i = 0; i < messages; i++) {
+            make(&m, i);
+            remember(&m, i, messages);
+        }
     tracking_close(t);
     begin = now_ms();
-    if (tracking_open(command, &(struct tracking_options){0}, &t, &e) != RC_OK)
-        die("open");
+    open_store(dir);
     printf("open %.0f ms; on disk %.0f bytes a message, goal 450 %s\n", now_ms() - begin,
            (double)tracking_bytes(t) / (double)messages, tracking_bytes(t) <= messages * 450 ? "ok" : "MISSED");
     show("MID", 10, q_mid, messages);
@@ -428,6 +453,8 @@ int main(int argc, char **argv)
     show("event, newest 100", 50, q_events, messages);
     show("newest 100", 50, q_newest, messages);
     tracking_close(t);
+    if (argc > 2)
+        return 0;
     peer(dir, messages);
     snprintf(command, sizeof command, "rm -rf %s", dir);
     return system(command) == 0 ? 0 : 1;

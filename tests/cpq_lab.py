@@ -1,6 +1,6 @@
 """For scenarios of gateway and manager: identities made by the test, and partners pinned to each other by hand."""
-import hashlib, json, os, re, socket, ssl, subprocess
-from lib import Smtp, wait_for
+import hashlib, json, os, re, socket, ssl, subprocess, threading
+from lib import Smtp, free_port, wait_for
 
 LETTER = b"From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: Invoice 7\r\nMessage-ID: <q7@s.test>\r\n\r\nPay soon.\r\n"
 
@@ -102,3 +102,120 @@ def encrypted(port, home):
     s.f = s.s.makefile('rb')
     s.cmd('EHLO gw1.test')
     return s
+
+
+def ssh_up(g):
+    def answers():
+        try:
+            with socket.create_connection(('127.0.0.1', g.base + 22), 5) as s:
+                return s.recv(8).startswith(b'SSH-2.0')
+        except OSError:
+            return False
+    wait_for('the SSH port', answers, 30)
+
+
+class Wall:
+    """A port of its own in front of another: what comes passes on while it is open, and is refused else."""
+
+    def __init__(self, t, to):
+        t.things.append(self)
+        self.to, self.port, self.server, self.open_socks = to, free_port(), None, []
+        self.open()
+
+    def open(self):
+        self.server = socket.create_server(('127.0.0.1', self.port))
+        threading.Thread(target=self.accept, args=(self.server,), daemon=True).start()
+
+    def shut(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for s in self.open_socks:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.open_socks = []
+
+    def accept(self, server):
+        while True:
+            try:
+                a, _ = server.accept()
+            except OSError:
+                return
+            try:
+                b = socket.create_connection(('127.0.0.1', self.to), 5)
+            except OSError:  # nobody listens there now: he may later
+                a.close()
+                continue
+            self.open_socks += [a, b]
+            for x, y in ((a, b), (b, a)):
+                threading.Thread(target=self.pump, args=(x, y), daemon=True).start()
+
+    def pump(self, x, y):
+        try:
+            while True:
+                data = x.recv(65536)
+                if not data:
+                    break
+                y.sendall(data)
+        except OSError:
+            pass
+        for s in (x, y):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        try:
+            self.shut()
+        except OSError:
+            pass
+
+
+class Central:
+    """A gateway with a sink and its manager: both quarantines are central, SSH goes through a wall."""
+
+    def __init__(self, t, gateway=(), manager=(), **kw):
+        self.sink = t.sink()
+        self.m = t.manager(['system.serial=SMA-1', *manager], **kw)
+        public = self.m.cli('settings', 'show', 'ssh_identity.public_key').split('=', 1)[1].strip()
+        self.g = t.home(['system.serial=GW-1', 'system.hostname=gw1.test', 'log.audit.type=audit', 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT',
+                         'cpq_listener.enabled=yes', *gateway], sink_port=self.sink.port)
+        g, m = self.g, self.m
+        g.serial, m.serial = 'GW-1', 'SMA-1'
+        m.cpq, m.euq, g.cpq = m.base + 7025, m.base + 6025, g.base + 7025
+        for h in (g, m):
+            identify(h)
+        public = m.cli('settings', 'show', 'ssh_identity.public_key').split('=', 1)[1].strip()
+        ssh_up(g)
+        host = ' '.join(open(os.path.join(g.home, 'keys', 'ssh_host_ed25519_key.pub')).read().split()[:2])
+        self.wall = Wall(t, g.base + 22)
+        m.cli('settings', 'set', 'appliance.gw1.address=127.0.0.1', 'appliance.gw1.port=%d' % self.wall.port, 'appliance.gw1.serial=GW-1', 'appliance.gw1.host_key=' + host,
+              'appliance.gw1.pvo=yes', 'appliance.gw1.spam=yes', 'appliance.gw1.migration=automatic', 'cpq_peer.gw.serial=GW-1', 'cpq_peer.gw.role=gateway',
+              'cpq_peer.gw.fingerprint=' + g.pin, 'pvo.enabled=yes', 'euq_listener.enabled=yes')
+        g.cli('settings', 'set', 'manager.sma.address=127.0.0.1', 'manager.sma.serial=SMA-1', 'manager.sma.ssh_key=' + public, 'manager.sma.destination=yes',
+              'manager.sma.pvo_port=%d' % m.cpq, 'manager.sma.spam_port=%d' % m.euq, 'cpq_peer.sma.serial=SMA-1', 'cpq_peer.sma.role=manager',
+              'cpq_peer.sma.fingerprint=' + m.pin, 'pvo.central=yes', 'spam_quarantine.central=yes')
+        wait_for("the manager's ports", lambda: listens(m.cpq) and listens(m.euq))
+        wait_for("the gateway's port", lambda: listens(g.cpq))
+
+    def hold(self, n=1, destination='the.cpq.host'):
+        """Holds n messages on the manager; what the search says of them."""
+        verb = 'quarantine' if destination == 'the.cpq.host' else 'spamquarantine'
+        before = len(found(self.m, verb=verb))
+        hold(self.g, destination, n)
+        self.g.cli('resumedel')
+        wait_for('held mail', lambda: len(found(self.m, verb=verb)) == before + n, 30)
+        return found(self.m, 'order=received', verb=verb)
+
+    def release(self, *ids, verb='quarantine'):
+        return ''.join(self.m.cli(verb, 'release', str(i), check=False) for i in ids)  # of more than one it asks whether that is sure
+
+    def delivered(self, n, seconds=30):
+        wait_for('%d messages at the sink' % n, lambda: len(self.arrived()) >= n, seconds)
+        assert len(self.arrived()) == n, len(self.arrived())
+
+    def arrived(self):
+        """What came for the recipient: not the alerts."""
+        return [x for x in self.sink.messages if x['rcpts'] == ['b@rcpt.test']]

@@ -17,6 +17,13 @@ void verb_learn(struct verb_call *c)
     verb_wait(c);
 }
 
+/* Who holds mail scans it again. */
+void verb_outbreak(struct verb_call *c)
+{
+    verb_ask_one(c, ROLE_quarantine, 0, c->verb->name, c->args);
+    verb_wait(c);
+}
+
 void verb_engines(struct verb_call *c)
 {
     c->ask_ms = 120000;

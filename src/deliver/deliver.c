@@ -135,6 +135,7 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
     d->rids = BUF(64 << 10);
     d->headers = BUF(64 << 10);
     probe_init(d);
+    errands_init(d);
     conf_on_change(o->conf, on_change, d);
     loop_at_end(o->loop, PHASE_STORE, pump_touched, d);
     if (o->bus) {
@@ -150,6 +151,8 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
 void deliver_stop(struct deliver *d, void (*done)(void *ctx), void *ctx)
 {
     d->stopping = true;
+    copies_done(d);
+    errands_done(d);
     d->stopped = done;
     d->stopped_ctx = ctx;
     if (d->n_links == 0) {
@@ -167,6 +170,8 @@ void deliver_free(struct deliver *d)
     d->stopped = NULL;
     loop_at_end_cancel(d->o.loop, PHASE_STORE, pump_touched, d);
     probe_done(d);
+    errands_done(d);
+    copies_done(d);
     destination_each(d, link_abort_all);
     destination_each(d, destination_free);
     for (struct piece *p; (p = d->free_pieces);) {

@@ -17,7 +17,7 @@ enum { ROUTE_ARENA = 1 << 20, DESTINATIONS_KEPT = 10000 };
 
 static bool unused(const struct destination *to)
 {
-    return !to->pending.n && !to->links && !to->resolve && !to->ask;
+    return !to->pending.n && !to->links && !to->resolve && !to->ask && !to->quarantine; /* copy.c has pieces of those */
 }
 
 static void sweep(struct deliver *d)
@@ -132,8 +132,8 @@ static void all_dropped(struct destination *to)
 
 void destination_resolved(struct destination *to, const struct no_hop *none)
 {
-    if (to->probe) {
-        probe_resolved(to, none);
+    if (to->asks) {
+        to->asks->resolved(to, none);
         return;
     }
     if (none) {

@@ -226,7 +226,8 @@ static void taken(struct link *l, struct piece *p, struct delivery_result *same)
     same->reason = l->central || l->to->class == CPQ_SPAM ? REASON_NONE : REASON_HELD; /* no notices for held mail */
     l->to->away_since_ms = 0;
     l->to->failed = false;
-    tell_all(l, p, same);
+    if (!l->central || !copy_keep(l->to->d, p, same))
+        tell_all(l, p, same);
 }
 
 void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n)

@@ -34,7 +34,7 @@ bool holder_is_central(const struct destination *to)
 {
     const struct conf *c = deliver_conf(to->d);
 
-    if (to->probe)
+    if (to->asks)
         return true;
     return (to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central) && !falls_back(to, c);
 }
@@ -149,7 +149,7 @@ void holder_options(struct link *l, const struct conf *c)
                                       .serial = arena_str(&l->arena, c->system.serial),
                                       .role = l->to->release ? str_lit("manager") : str_lit("gateway"),
                                       .version = str_lit(PRODUCT_RELEASE),
-                                      .ask_status = l->to->probe};
+                                      .commands = l->to->commands};
     if (!l->cpq.serial.n)
         l->cpq.serial = str_lit("unknown");
     o->cpq = &l->cpq;

@@ -34,8 +34,20 @@ enum { IP_4_PREFERRED, IP_6_PREFERRED, IP_4_REQUIRED, IP_6_REQUIRED };
 
 struct destination;
 struct link;
+struct no_hop;
 
 struct probe;
+struct errand;
+struct keeping;
+
+/* A destination without mail that asks something (probe.c, errand.c): what its connection comes to. */
+struct asking {
+    void (*resolved)(struct destination *to, const struct no_hop *none);
+    void (*answered)(struct link *l, unsigned code, struct str lines);
+    void (*failed)(struct link *l, const struct smtp_client_failure *f);
+    void (*closed)(struct destination *to);          /* it is gone then */
+    bool (*is_silent)(const struct destination *to); /* NULL = no: its failures are logged */
+};
 
 struct piece {
     struct smtp_job job; /* first: the client hands it back */
@@ -123,10 +135,11 @@ struct destination {
     bool refusing;            /* it will have none of our mail: tried again when the longest wait is over */
     struct tls_context *pins; /* shows our certificate, takes the manager's; NULL: pins_why */
     char pins_why[200];
-    uint64_t pins_version;  /* of the settings they were made from, 0 = not made */
-    uint64_t away_since_ms; /* no connection came about since; 0 = it answered last */
-    bool probe;             /* no mail: asks how the manager is (probe.c) */
-    bool held;              /* its connections are being closed: none is opened, nothing is tried again */
+    uint64_t pins_version;     /* of the settings they were made from, 0 = not made */
+    uint64_t away_since_ms;    /* no connection came about since; 0 = it answered last */
+    const struct asking *asks; /* NULL: it carries mail */
+    struct str commands;       /* what it asks, lines */
+    bool held;                 /* its connections are being closed: none is opened, nothing is tried again */
     struct destination *touched_next;
 };
 
@@ -175,6 +188,8 @@ struct deliver {
     struct signers *signers;
     struct probe *probes;
     struct loop_timer probe_timer;
+    struct errand *errands;
+    struct keeping *keeping;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
@@ -240,11 +255,16 @@ void holder_options(struct link *l, const struct conf *c);
 /* probe.c: verb `pvo` of control: asks the manager how it is (XCPQ STATUS). */
 void probe_init(struct deliver *d);
 void probe_done(struct deliver *d);
-void probe_resolved(struct destination *to, const struct no_hop *none);
-void probe_status(struct link *l, struct str lines);
-void probe_failed(struct link *l, const struct smtp_client_failure *f);
-void probe_closed(struct destination *to);
-bool probe_is_silent(const struct destination *to);
+
+/* copy.c: a message that the manager took goes to role quarantine too when outbreak filters held it. True: the piece is
+ * answered with `same` when that is done. */
+bool copy_keep(struct deliver *d, struct piece *p, const struct delivery_result *same);
+/* All that wait are answered now. */
+void copies_done(struct deliver *d);
+
+/* errand.c: XCPQ commands for role quarantine. */
+void errands_init(struct deliver *d);
+void errands_done(struct deliver *d);
 
 /* releaser.c: released mail on its way back to gateways. */
 bool releaser_is(struct str name, enum cpq_class *class_out, struct str *serial_out);

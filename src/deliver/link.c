@@ -218,11 +218,11 @@ static void on_failed(void *ctx, struct smtp_client *cl, const struct smtp_clien
     struct piece *p = f->job ? piece_of(f->job) : NULL;
 
     (void)cl;
-    if (to->probe)
-        probe_failed(l, f);
+    if (to->asks)
+        to->asks->failed(l, f);
     else if (to->quarantine)
         holder_failed(l, p ? p : to->pending.first, f);
-    if (!local_leg(l) && !probe_is_silent(to))
+    if (!local_leg(l) && !(to->asks && to->asks->is_silent && to->asks->is_silent(to)))
         connection_error(l, f);
     if (p && f->rc == RC_CORRUPT)
         outcome_damaged(to->d, p);
@@ -265,10 +265,10 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     to->n_links--;
     d->n_links--;
     board_gauge_add(d->o.board, d->o.column, GAUGE_CONN_OUT, -1);
-    if (to->probe) {
+    if (to->asks) {
         arena_done(&l->arena);
         free(l);
-        probe_closed(to);
+        to->asks->closed(to);
         check_stopped(d);
         return;
     }
@@ -287,10 +287,12 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     check_stopped(d);
 }
 
-static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
+static void on_answered(void *ctx, struct smtp_client *cl, unsigned code, struct str lines)
 {
+    struct link *l = ctx;
+
     (void)cl;
-    probe_status(ctx, lines);
+    l->to->asks->answered(l, code, lines);
 }
 
 static const struct smtp_client_handler HANDLER = {
@@ -304,7 +306,7 @@ static const struct smtp_client_handler HANDLER = {
     .done = on_done,
     .tls = on_tls,
     .auth = on_auth,
-    .status = on_status,
+    .answered = on_answered,
     .failed = on_failed,
     .closed = on_closed,
 };

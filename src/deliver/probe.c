@@ -162,7 +162,7 @@ static void finish(struct probe *p)
 
 /* ---- its course ------------------------------------------------------------------------------------------------------- */
 
-void probe_resolved(struct destination *to, const struct no_hop *none)
+static void on_resolved(struct destination *to, const struct no_hop *none)
 {
     struct probe *p = probe_of(to);
 
@@ -178,16 +178,21 @@ void probe_resolved(struct destination *to, const struct no_hop *none)
     finish(p);
 }
 
-void probe_status(struct link *l, struct str lines)
+static void on_answered(struct link *l, unsigned code, struct str lines)
 {
     struct probe *p = probe_of(l->to);
+
+    if (code / 100 != 2) {
+        snprintf(p->why, sizeof p->why, "%u %.*s", code, STR(str_first(lines, 200)));
+        return;
+    }
 
     buf_clear(&p->lines);
     buf_add(&p->lines, str_first(lines, LINES_MAX - 1));
     p->answered = true;
 }
 
-void probe_failed(struct link *l, const struct smtp_client_failure *f)
+static void on_failed(struct link *l, const struct smtp_client_failure *f)
 {
     struct probe *p = probe_of(l->to);
     struct str text = str_first(f->text, 200);
@@ -202,12 +207,12 @@ void probe_failed(struct link *l, const struct smtp_client_failure *f)
         snprintf(p->why, sizeof p->why, "%s%.*s", f->stage == SMTP_AT_TLS ? "TLS failed: " : "", STR(text));
 }
 
-bool probe_is_silent(const struct destination *to)
+static bool is_silent(const struct destination *to)
 {
-    return to->probe && !((const struct probe *)(const void *)to)->from;
+    return !((const struct probe *)(const void *)to)->from;
 }
 
-void probe_closed(struct destination *to)
+static void on_closed(struct destination *to)
 {
     struct probe *p = probe_of(to);
 
@@ -215,6 +220,9 @@ void probe_closed(struct destination *to)
         snprintf(p->why, sizeof p->why, "connection closed by the other side");
     finish(p);
 }
+
+static const struct asking ASKING = {
+    .resolved = on_resolved, .answered = on_answered, .failed = on_failed, .closed = on_closed, .is_silent = is_silent};
 
 static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from, uint64_t call)
 {
@@ -224,7 +232,9 @@ static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from
     p->to.d = d;
     p->to.name = class == CPQ_SPAM ? str_lit("the.euq.queue") : str_lit("the.cpq.host");
     p->to.class = class;
-    p->to.quarantine = p->to.central = p->to.probe = true;
+    p->to.quarantine = p->to.central = true;
+    p->to.asks = &ASKING;
+    p->to.commands = str_lit("XCPQ STATUS");
     p->to.limit = 1;
     arena_init(&p->to.arena, 1024, ARENA_MAX);
     p->from = from;

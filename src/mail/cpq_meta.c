@@ -52,6 +52,22 @@ bool cpq_kind_find(struct str name, enum cpq_kind *out)
     return true;
 }
 
+enum cpq_kind cpq_kind_of(struct str quarantine)
+{
+    static const struct {
+        const char *quarantine;
+        enum cpq_kind kind;
+    } single[] = {{"Virus", CPQ_VIRUS},
+                  {"Outbreak", CPQ_OUTBREAK},
+                  {"File Analysis", CPQ_FILE_ANALYSIS},
+                  {"Unclassified", CPQ_UNCLASSIFIED}};
+
+    for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+        if (str_eqi(quarantine, str_c(single[i].quarantine)))
+            return single[i].kind;
+    return CPQ_POLICY;
+}
+
 /* ---- values ------------------------------------------------------------------------------------------------------- */
 
 static int sextet(char c)

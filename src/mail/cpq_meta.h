@@ -20,6 +20,8 @@ bool cpq_class_find(struct str name, enum cpq_class *out);
 enum cpq_kind { CPQ_POLICY, CPQ_VIRUS, CPQ_OUTBREAK, CPQ_FILE_ANALYSIS, CPQ_UNCLASSIFIED, CPQ_KIND_COUNT };
 const char *cpq_kind_name(enum cpq_kind k);
 bool cpq_kind_find(struct str name, enum cpq_kind *out);
+/* By the name of a quarantine: those that exist once have theirs, all others are policy quarantines. */
+enum cpq_kind cpq_kind_of(struct str quarantine);
 
 struct cpq_hold {
     struct str quarantine, reason, rule;

@@ -4,6 +4,7 @@
  * Called by actions and stages. Lists grow in the message's arena; beyond their bound `overflow` says so and the message is
  * treated as unscannable.
  */
+#include "mail/cpq_meta.h"
 #include "policy/message.h"
 
 /* One more in a list of the outcome (`list` points to the member that points to its items); NULL beyond the bound. */
@@ -48,13 +49,7 @@ void message_later(struct message *m, struct str why)
 
 struct str message_hold_kind(struct str quarantine)
 {
-    static const char *const kinds[][2] = {
-        {"Virus", "virus"}, {"Outbreak", "outbreak"}, {"File Analysis", "file-analysis"}, {"Unclassified", "unclassified"}};
-
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (str_eqi(quarantine, str_c(kinds[i][0])))
-            return str_c(kinds[i][1]);
-    return str_lit("policy");
+    return str_c(cpq_kind_name(cpq_kind_of(quarantine)));
 }
 
 struct str message_hold_lines(struct message *m)

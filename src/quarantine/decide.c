@@ -1,106 +1,20 @@
 /*
  * Decisions on held mail: release, delete, delay, move, copy; and what they mean for a message in several quarantines.
  *
- * Called by verbs, expire.c and leave.c. Owns the log lines that wait for their commit. Decisions are durable before
- * anything of them is seen. A message leaves when it is decided in all its quarantines: released from all, it goes to queue;
+ * Called by verbs, expire.c, leave.c, rescan.c and the XCPQ commands. Owns nothing. Decisions are durable before anything of
+ * them is seen (said.c). A message leaves when it is decided in all its quarantines: released from all, it goes to queue;
  * deleted in any, it is dropped (central.md 9).
  */
 #include "quarantine/inside.h"
 
 #include "base/clock.h"
-#include "base/io.h"
 #include "base/json.h"
-#include "base/must.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { SAID_ARENA = 64 << 20, NAMES_MAX = 64 << 10 };
-
-/* ---- what is said when it is true ------------------------------------------------------------------------------------- */
-
-static void say(struct quarantine *q, struct said what)
-{
-    if (q->n_said == q->said_room) {
-        q->said_room = q->said_room ? 2 * q->said_room : 64;
-        q->said = realloc(q->said, q->said_room * sizeof *q->said);
-        must(q->said);
-    }
-    what.name = arena_str(&q->said_arena, what.name);
-    what.text = arena_str(&q->said_arena, what.text);
-    what.user = arena_str(&q->said_arena, what.user);
-    q->said[q->n_said++] = what;
-}
-
-static void mark_gone(struct quarantine *q, const struct said *s)
-{
-    int fd = store_segment(q, &s->segment, NULL);
-
-    if (fd >= 0)
-        record_mark_gone(fd, s->number, clock_wall_ms());
-}
-
-static void unlink_big(struct quarantine *q, uint64_t id)
-{
-    char path[SEGMENT_PATH];
-
-    segment_big_path(path, q->o.dir, id);
-    io_unlink("quarantine.unlink", path, NULL);
-}
-
-static void say_now(struct quarantine *q, const struct said *s)
-{
-    struct events *ev = q->o.events;
-
-    switch (s->what) {
-    case SAID_RELEASED:
-        event(ev, quarantine_released, .mid = s->mid, .quarantine = s->name, .how = s->number, .seconds = s->seconds,
-              .stripped = s->stripped);
-        return;
-    case SAID_DELETED:
-        event(ev, quarantine_deleted, .mid = s->mid, .quarantine = s->name, .how = s->number, .seconds = s->seconds);
-        return;
-    case SAID_LEFT:
-        event(ev, quarantine_left, .mid = s->mid, .deleted = s->number);
-        return;
-    case SAID_FINISHED:
-        event(ev, message_finished, .mid = s->mid);
-        return;
-    case SAID_MOVED:
-        event(ev, quarantine_moved, .mid = s->mid, .quarantine = s->name, .to = s->text, .user = s->user);
-        return;
-    case SAID_DELAYED:
-        event(ev, quarantine_delayed, .mid = s->mid, .quarantine = s->name, .until_ms = s->number, .user = s->user);
-        return;
-    case SAID_SPAM_DELETED:
-        event(ev, spam_deleted, .mid = s->mid, .recipient = s->name, .how = s->number);
-        return;
-    case SAID_REWRITTEN:
-        event(ev, message_rewritten, .mid = s->mid, .now = s->number, .agent = str_lit("Policy Quarantine"));
-        return;
-    case SAID_REINJECTED:
-        event(ev, spam_reinjected, .mid = s->mid, .now = s->number);
-        return;
-    case SAID_COPIED:
-        event(ev, quarantine_copied, .mid = s->mid, .now = s->number, .recipient = s->name);
-        return;
-    case DO_MARK_GONE:
-        mark_gone(q, s);
-        return;
-    case DO_UNLINK_BIG:
-        unlink_big(q, s->number);
-        return;
-    case SAID_REASON:
-        event(ev, quarantine_reason, .mid = s->mid, .quarantine = s->name, .reason = s->text);
-        return;
-    }
-}
+enum { NAMES_MAX = 64 << 10 };
 
 void decide_begin(struct quarantine *q)
 {
-    q->n_said = 0;
-    arena_done(&q->said_arena);
-    arena_init(&q->said_arena, 4096, SAID_ARENA);
+    said_begin(q);
     sql_begin(&q->sql, true);
 }
 
@@ -108,16 +22,16 @@ enum rc decide_end(struct quarantine *q, struct err *e)
 {
     enum rc rc = sql_commit(&q->sql, e);
 
-    for (size_t i = 0; rc == RC_OK && i < q->n_said; i++)
-        say_now(q, &q->said[i]);
-    if (rc != RC_OK)
+    if (rc == RC_OK)
+        said_tell(q);
+    else
         event(q->o.events, quarantine_write_failed, .why = str_c(err_text(e)));
-    q->n_said = 0;
-    arena_done(&q->said_arena);
+    said_end(q);
     if (rc == RC_OK && q->emptied)
         store_drop_empty(q);
     q->emptied = false;
     leave_pump(q);
+    drops_pump(q);
     expire_gauges(q);
     return rc;
 }
@@ -209,11 +123,11 @@ static void drop_message(struct quarantine *q, const struct held *h)
         q->emptied = q->emptied || sql_u64(st, 1) == 0;
         name.class = sql_u64(st, 2);
         name.day = sql_u64(st, 3);
-        say(q, (struct said){.what = DO_MARK_GONE, .number = h->offset, .segment = name});
+        said_add(q, (struct said){.what = DO_MARK_GONE, .number = h->offset, .segment = name});
     }
     sqlite3_reset(st);
     if (h->big)
-        say(q, (struct said){.what = DO_UNLINK_BIG, .number = h->id});
+        said_add(q, (struct said){.what = DO_UNLINK_BIG, .number = h->id});
 }
 
 /* ---- release ------------------------------------------------------------------------------------------------------------
@@ -221,7 +135,7 @@ static void drop_message(struct quarantine *q, const struct held *h)
 
 static const char *by_name(enum decided_by by)
 {
-    static const char *const names[] = {"admin", "expired", "overflow", "rule"};
+    static const char *const names[] = {"admin", "expired", "overflow", "rule", "rule"};
 
     return names[by];
 }
@@ -281,7 +195,7 @@ static void leave_all(struct quarantine *q, const struct held *h, const struct h
     sql_run(&q->sql, Q_leave_add, "iiisbii", leave, h->id, (uint64_t)0, buf_str(&json), STR_NONE, (uint64_t)0,
             clock_wall_ms());
     buf_done(&json);
-    say(q, (struct said){.what = SAID_LEFT, .mid = h->number, .number = 0});
+    said_add(q, (struct said){.what = SAID_LEFT, .mid = h->number, .number = 0});
 }
 
 enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine, enum hold_action action, enum decided_by by,
@@ -304,19 +218,20 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
     sql_run(&q->sql, Q_hold_state, "iii", quarantine, message,
             (uint64_t)(action == HOLD_RELEASE ? HOLD_RELEASED : HOLD_DELETED));
     sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)(action == HOLD_DELETE));
+    drops_note(q, &h, quarantine);
     early = early_row(q, rows, n, by);
-    say(q, (struct said){.what = action == HOLD_RELEASE ? SAID_RELEASED : SAID_DELETED,
-                         .stripped = early && early->strip_attachments,
-                         .mid = h.number,
-                         .name = rows[i].name,
-                         .number = by,
-                         .seconds = (clock_wall_ms() - rows[i].entered) / 1000});
+    said_add(q, (struct said){.what = action == HOLD_RELEASE ? SAID_RELEASED : SAID_DELETED,
+                              .stripped = early && early->strip_attachments,
+                              .mid = h.number,
+                              .name = rows[i].name,
+                              .number = by,
+                              .seconds = (clock_wall_ms() - rows[i].entered) / 1000});
     if (h.open == 1 && !h.deleted && action == HOLD_RELEASE) {
         leave_all(q, &h, rows, n, by, user);
     } else if (h.open == 1) {
         drop_message(q, &h);
-        say(q, (struct said){.what = SAID_LEFT, .mid = h.number, .number = 1});
-        say(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
+        said_add(q, (struct said){.what = SAID_LEFT, .mid = h.number, .number = 1});
+        said_add(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
     }
     arena_done(&a);
     return RC_OK;
@@ -352,7 +267,7 @@ enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action acti
         sql_run(&q->sql, Q_leave_add, "iiisbii", leave, message, entry, buf_str(&json), buf_str(&list), (uint64_t)0,
                 clock_wall_ms());
     } else {
-        say(q, (struct said){.what = SAID_SPAM_DELETED, .mid = h.number, .name = recipient, .number = by});
+        said_add(q, (struct said){.what = SAID_SPAM_DELETED, .mid = h.number, .name = recipient, .number = by});
         sql_run(&q->sql, Q_entry_drop, "i", entry);
         sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
         if (h.open == 1)
@@ -388,15 +303,15 @@ void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid)
         if (entry) {
             sql_run(&q->sql, Q_entry_drop, "i", entry);
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
-            say(q, (struct said){.what = SAID_REINJECTED, .mid = h.number, .number = mid});
+            said_add(q, (struct said){.what = SAID_REINJECTED, .mid = h.number, .number = mid});
         } else if (mid != h.number) { /* else it kept its number, and queue says the end */
-            say(q, (struct said){.what = SAID_REWRITTEN, .mid = h.number, .number = mid});
-            say(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
+            said_add(q, (struct said){.what = SAID_REWRITTEN, .mid = h.number, .number = mid});
+            said_add(q, (struct said){.what = SAID_FINISHED, .mid = h.number});
         }
         if (!entry || h.open == 1)
             drop_message(q, &h);
     } else if (copy && get_str(&list, &recipient)) {
-        say(q, (struct said){.what = SAID_COPIED, .mid = h.number, .number = mid, .name = recipient});
+        said_add(q, (struct said){.what = SAID_COPIED, .mid = h.number, .number = mid, .name = recipient});
     }
     decide_end(q, &e);
     arena_done(&a);
@@ -430,7 +345,26 @@ enum rc decide_delay(struct quarantine *q, uint64_t message, uint64_t quarantine
     there = find_hold(q, message, quarantine, &a, &h, &row);
     if (there) {
         sql_run(&q->sql, Q_hold_exit, "iii", quarantine, message, until_ms);
-        say(q, (struct said){.what = SAID_DELAYED, .mid = h.number, .name = row.name, .number = until_ms, .user = user});
+        said_add(q,
+                 (struct said){.what = SAID_DELAYED, .mid = h.number, .name = row.name, .number = until_ms, .user = user});
+    }
+    arena_done(&a);
+    return there ? RC_OK : RC_NOT_FOUND;
+}
+
+enum rc decide_exit(struct quarantine *q, uint64_t message, uint64_t quarantine, uint64_t exit_ms, struct str rule)
+{
+    struct hold_row row;
+    struct held h;
+    struct arena a;
+    bool there;
+
+    arena_init(&a, 4096, 1 << 20);
+    there = find_hold(q, message, quarantine, &a, &h, &row);
+    if (there && (row.exit != exit_ms || !str_eq(row.rule, rule))) {
+        sql_run(&q->sql, Q_hold_rule, "iiiss", quarantine, message, exit_ms, rule,
+                arena_printf(&a, "Outbreak rule:%.*s", STR(rule)));
+        said_add(q, (struct said){.what = SAID_EXIT, .mid = h.number, .name = row.name, .number = exit_ms, .text = rule});
     }
     arena_done(&a);
     return there ? RC_OK : RC_NOT_FOUND;
@@ -451,6 +385,7 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
         bool open = find_hold(q, message, target, &a, &h, &other);
 
         sql_run(&q->sql, Q_hold_drop, "ii", from, message);
+        drops_note(q, &h, from);
         sql_run(&q->sql, Q_quarantine_count, "iii", from, (uint64_t)-1, (uint64_t)0 - h.bytes);
         if (!sql_number(&q->sql, Q_hold_has, 0, "ii", target, message))
             sql_run(&q->sql, Q_quarantine_count, "iii", target, (uint64_t)1, h.bytes);
@@ -458,9 +393,9 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
             sql_run(&q->sql, Q_message_open, "iii", message, (uint64_t)-1, (uint64_t)0);
         sql_run(&q->sql, Q_hold_add, "iiiiiiissi", target, message, row.exit, row.action, row.entered, h.received,
                 h.body_bytes, row.reason, row.rule, row.kind);
-        say(q, (struct said){.what = SAID_MOVED, .mid = h.number, .name = row.name, .text = to, .user = user});
+        said_add(q, (struct said){.what = SAID_MOVED, .mid = h.number, .name = row.name, .text = to, .user = user});
         if (open)
-            say(q, (struct said){.what = SAID_REASON, .mid = h.number, .name = to, .text = row.reason});
+            said_add(q, (struct said){.what = SAID_REASON, .mid = h.number, .name = to, .text = row.reason});
     }
     arena_done(&a);
     return there ? RC_OK : target ? RC_NOT_FOUND : RC_INVALID;

@@ -6,11 +6,11 @@
  * without overflow are exempt, and a message in several is taken only if all of them allow it, by the action of the one with
  * the latest exit (central.md 9).
  */
-#include "quarantine/inside.h"
+#include "quarantine/copies.h"
 
 #include "base/clock.h"
 
-enum { PORTION = 100, LOOK = 2000, TICK_MS = 1000, SOON_MS = 1, KEYS_EVERY = 600 };
+enum { PORTION = 100, LOOK = 2000, TICK_MS = 1000, SOON_MS = 1, KEYS_EVERY = 600, COPIES_EVERY = 10 };
 
 static const uint64_t DAY_MS = 86400000;
 
@@ -266,8 +266,12 @@ static void tick(void *ctx)
     if (q->stopping)
         return;
     more = expire_run(q, now);
-    if (++q->ticks % KEYS_EVERY == 0)
+    if (++q->ticks % KEYS_EVERY == 0) {
         forget_keys(q, now);
+        drops_expire(q, now);
+    }
+    if (q->ticks % COPIES_EVERY == 0)
+        copies_expire(q, now);
     loop_timer_set(q->o.loop, &q->clock_timer, more ? SOON_MS : TICK_MS, tick, q);
 }
 

@@ -191,7 +191,7 @@ enum rc store_read(struct quarantine *q, const struct held *h, struct buf *meta,
 
 enum rc files_make_dirs(const struct quarantine *q, struct err *e)
 {
-    static const char *const names[] = {"", "/data", "/big", "/aside"};
+    static const char *const names[] = {"", "/data", "/big", "/aside", "/copies"};
     char path[SEGMENT_PATH];
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

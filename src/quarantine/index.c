@@ -49,7 +49,9 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS leave(id INTEGER PRIMARY KEY,message INTEGER,entry INTEGER,release TEXT,recipients "
     "BLOB,copy INTEGER,"
     "made INTEGER);"
-    "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);";
+    "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);"
+    "CREATE TABLE IF NOT EXISTS outbreak_left(serial INTEGER,mid INTEGER,made INTEGER,PRIMARY KEY(serial,mid)) WITHOUT "
+    "ROWID;";
 
 static const char *const texts[] = {
 #define STATEMENT(name, text) text,

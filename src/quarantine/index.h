@@ -4,6 +4,7 @@
  *   message   one held message and where its record lies        words   its texts, by trigrams
  *   hold      a message in a quarantine (class pvo)             entry   a message for a recipient (class spam)
  *   key       numbers that were taken, 90 days longer           leave   releases that queue has not taken yet
+ *   outbreak_left   what gateways have yet to hear of (XCPQ DROP)
  */
 #ifndef QUARANTINE_INDEX_H
 #define QUARANTINE_INDEX_H

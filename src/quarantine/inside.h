@@ -18,7 +18,7 @@ enum { POOLS = 2 /* CPQ_PVO, CPQ_SPAM */, OPEN_SEGMENTS = 32, LEAVES_AT_ONCE = 3
 
 enum hold_state { HOLD_HELD, HOLD_RELEASED, HOLD_DELETED };
 enum hold_action { HOLD_DELETE, HOLD_RELEASE }; /* as quarantine.action */
-enum decided_by { BY_HAND, BY_EXPIRY, BY_SPACE, BY_REMOVAL };
+enum decided_by { BY_HAND, BY_EXPIRY, BY_SPACE, BY_REMOVAL, BY_RULE };
 
 struct incoming {
     struct incoming *next;
@@ -61,6 +61,7 @@ struct said {
         SAID_FINISHED,
         SAID_MOVED,
         SAID_DELAYED,
+        SAID_EXIT,
         SAID_SPAM_DELETED,
         SAID_REASON,
         SAID_REWRITTEN,
@@ -93,7 +94,7 @@ struct quarantine {
     struct open_segment segments[OPEN_SEGMENTS];
     uint64_t next_segment, next_big, clock;
 
-    /* decide.c */
+    /* said.c */
     struct arena said_arena;
     struct said *said;
     size_t n_said, said_room;
@@ -105,6 +106,11 @@ struct quarantine {
         uint64_t id, call; /* id 0 = free */
     } leaving[LEAVES_AT_ONCE];
     struct loop_timer leave_timer;
+
+    struct copies *copies;       /* copies.c */
+    struct copy_new *copies_new; /* on their way to disk */
+    struct rescan *rescan;       /* rescan.c */
+    struct drops *drops;         /* drops.c */
 
     struct loop_timer clock_timer;
     uint64_t ticks;
@@ -178,6 +184,12 @@ uint64_t enter_spam_exit(const struct conf *c, const struct cpq_meta *m, uint64_
 /* catch_up.c: what the segments hold and the index does not know. */
 enum rc catch_up(struct quarantine *q, struct err *e);
 
+/* said.c: within a transaction of decide.c. */
+void said_begin(struct quarantine *q);
+void said_add(struct quarantine *q, struct said what);
+void said_tell(struct quarantine *q);
+void said_end(struct quarantine *q);
+
 /* decide.c: each is one durable transaction of its own, or part of one that decide_begin() opened. */
 void decide_begin(struct quarantine *q);
 enum rc decide_end(struct quarantine *q, struct err *e);
@@ -190,6 +202,8 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
 enum rc decide_copy(struct quarantine *q, uint64_t message, struct str address, struct str user);
 enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action action, enum decided_by by, struct str user,
                      bool safelist);
+/* Another exit of a message that outbreak filters hold, by which rule. */
+enum rc decide_exit(struct quarantine *q, uint64_t message, uint64_t quarantine, uint64_t exit_ms, struct str rule);
 /* A release was taken by queue as `mid`. */
 void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid);
 
@@ -210,6 +224,32 @@ bool expire_make_room(struct quarantine *q, enum cpq_class class, uint64_t bytes
 void expire_gauges(struct quarantine *q);
 /* What is due at `now`, a portion of it; true when there is more. */
 bool expire_run(struct quarantine *q, uint64_t now);
+
+/* rescan.c: held mail is scanned again when outbreak rules change, and copies of what the manager holds. */
+enum rc rescan_open(struct quarantine *q, struct err *e);
+void rescan_close(struct quarantine *q);
+void rescan_settings(struct quarantine *q);
+/* There may be something to scan. */
+void rescan_pump(struct quarantine *q);
+/* A message was stored here; judged by which rules is not known. */
+void rescan_arrived(struct quarantine *q, const struct incoming *in);
+struct rescan_facts {
+    uint64_t rules_since_ms, waiting, verdicts;
+};
+void rescan_facts(struct quarantine *q, struct rescan_facts *out);
+/* All of it, as if rules had changed now; how many messages. */
+uint64_t rescan_all(struct quarantine *q);
+/* The Outbreak quarantine, 0 = there is none. */
+uint64_t outbreak_quarantine(struct quarantine *q);
+
+/* drops.c: gateways are told what has left the Outbreak quarantine (XCPQ DROP). */
+void drops_open(struct quarantine *q);
+void drops_close(struct quarantine *q);
+/* Inside a transaction, when its hold there has ended. */
+void drops_note(struct quarantine *q, const struct held *h, uint64_t quarantine);
+void drops_pump(struct quarantine *q);
+/* What could not be told for so long that the copy has gone by itself. */
+void drops_expire(struct quarantine *q, uint64_t now_ms);
 
 /* session.c */
 struct door;

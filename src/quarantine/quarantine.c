@@ -5,6 +5,7 @@
  * starts it again, and mail waits in queue.
  */
 #include "base/must.h"
+#include "quarantine/copies.h"
 #include "quarantine/door.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static void on_change(void *ctx, const struct conf *now, const struct conf *old)
         return;
     doors_settings(q);
     sessions_check(q);
+    rescan_settings(q);
     if (q->sql.open)
         return;
     sql_begin(&q->sql, true);
@@ -36,9 +38,15 @@ enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **o
     q->o = *o;
     rc = hold_store_open(q, e);
     if (rc == RC_OK)
+        rc = copies_open(q, e);
+    if (rc == RC_OK)
+        rc = rescan_open(q, e);
+    if (rc == RC_OK)
         rc = doors_open(q, e);
     if (rc != RC_OK) {
         doors_free(q);
+        rescan_close(q);
+        copies_close(q);
         hold_store_close(q);
         free(q);
         return rc;
@@ -46,6 +54,7 @@ enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **o
     conf_on_change(o->conf, on_change, q);
     leave_init(q);
     expire_init(q);
+    drops_open(q);
     quarantine_verbs_init(q);
     *out = q;
     return RC_OK;
@@ -72,6 +81,9 @@ void quarantine_free(struct quarantine *q)
     doors_close(q);
     loop_timer_cancel(q->o.loop, &q->clock_timer);
     leave_done(q);
+    drops_close(q);
+    rescan_close(q);
+    copies_close(q);
     sessions_end(q);
     while (q->group)
         loop_turn(q->o.loop, true);

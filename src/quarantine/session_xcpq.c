@@ -9,6 +9,9 @@
 #include "quarantine/session.h"
 #include "smtp/cpq_tls.h"
 
+enum { RESCAN_MESSAGES = 1000, RESCAN_RULE_MAX = 200 };
+static const uint64_t RESCAN_EXIT_MAX = 253402300799000ULL; /* end of the year 9999 */
+
 struct str session_serial(const struct quarantine *q)
 {
     struct str serial = quarantine_conf(q)->system.serial;
@@ -204,4 +207,61 @@ static enum rc on_query(struct cpq_server *cs, struct str serial, uint64_t mid, 
     return there ? RC_OK : RC_NOT_FOUND;
 }
 
-const struct cpq_server_handler session_xcpq = {.hello = on_hello, .status = on_status, .query = on_query};
+/* ---- RESCAN ------------------------------------------------------------------------------------------------------------
+ */
+
+struct rescanned {
+    bool held;
+    uint64_t mid, exit_ms;
+    struct str rule;
+};
+
+static enum rc rescan_words(const struct cpq_pairs *p, struct rescanned *out, struct err *e)
+{
+    struct str verdict = cpq_pair(p, "verdict");
+
+    out->held = str_eqi(verdict, str_lit("hold"));
+    out->rule = cpq_pair(p, "rule");
+    if (!str_u64(cpq_pair(p, "mid"), &out->mid) || (!out->held && !str_eqi(verdict, str_lit("clean"))))
+        return err_set(e, RC_SYNTAX, "RESCAN needs mid, verdict=clean or hold, and rule");
+    if (out->held &&
+        (!str_u64(cpq_pair(p, "exit"), &out->exit_ms) || out->exit_ms > RESCAN_EXIT_MAX || out->rule.n > RESCAN_RULE_MAX))
+        return err_set(e, RC_INVALID, "that exit or rule makes no sense");
+    return RC_OK;
+}
+
+/* One number may stand for several messages: its recipients came in portions. What was moved there by hand stays. */
+static enum rc rescan_decide(struct quarantine *q, uint64_t serial, const struct rescanned *r, struct err *e)
+{
+    uint64_t quarantine = outbreak_quarantine(q), ids[RESCAN_MESSAGES];
+    sqlite3_stmt *st = sql_bind(&q->sql, Q_hold_of_key, "iiiii", serial, r->mid, quarantine, (uint64_t)CPQ_OUTBREAK,
+                                (uint64_t)RESCAN_MESSAGES);
+    size_t n = 0;
+
+    while (n < RESCAN_MESSAGES && sql_step(&q->sql, st))
+        ids[n++] = sql_u64(st, 0);
+    sqlite3_reset(st);
+    if (!n)
+        return err_set(e, RC_NOT_FOUND, "no such message in the Outbreak quarantine");
+    decide_begin(q);
+    for (size_t i = 0; i < n; i++)
+        if (r->held)
+            decide_exit(q, ids[i], quarantine, r->exit_ms, r->rule);
+        else
+            decide_hold(q, ids[i], quarantine, HOLD_RELEASE, BY_RULE, STR_NONE);
+    return decide_end(q, e);
+}
+
+/* A gateway speaks of its own mail alone: the serial number is that of its certificate. */
+static enum rc on_rescan(struct cpq_server *cs, const struct cpq_pairs *p, struct err *e)
+{
+    struct session *x = session_of(&cs->s);
+    struct rescanned r = {0};
+
+    TRY(rescan_words(p, &r, e));
+    TRY(session_allowed(x, e));
+    return rescan_decide(x->q, sql_number(&x->q->sql, Q_name_id, 0, "s", cs->hello.serial), &r, e);
+}
+
+const struct cpq_server_handler session_xcpq = {
+    .hello = on_hello, .status = on_status, .query = on_query, .rescan = on_rescan};

@@ -273,8 +273,10 @@ static void group_done(void *ctx)
         next = in->next;
         in->rc = g->rc;
         in->err = g->err;
-        if (in->rc == RC_OK)
+        if (in->rc == RC_OK) {
             say_stored(q, in);
+            rescan_arrived(q, in);
+        }
         answer(in);
     }
     free(g);

@@ -27,6 +27,14 @@ static const struct {
     {"delay", question_delay, true}, {"move", question_move, true},        {"copy", question_copy, true},
 };
 
+/* Verbs of their own. */
+static const struct {
+    const char *verb;
+    enum rc (*run)(struct question *v);
+} others[] = {{"pvoconfig", question_status},
+              {"outbreakstatus", question_outbreak_status},
+              {"outbreakupdate", question_outbreak_update}};
+
 enum rc question_say(struct question *v, enum rc rc, const char *fmt, ...)
 {
     va_list ap;
@@ -180,8 +188,11 @@ bool question_entry(struct question *v, uint64_t id, struct entry_line *out)
 /* ---- questions
  * ------------------------------------------------------------------------------------------------------------ */
 
-static enum rc run(struct question *v)
+static enum rc run(struct question *v, struct str verb)
 {
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (str_eqi(verb, str_c(others[i].verb)))
+            return others[i].run(v);
     if (v->spam && !question_may_spam(v))
         return question_say(v, RC_NOT_PERMITTED, "You may not see the spam quarantine.");
     if (!v->n_args)
@@ -262,7 +273,7 @@ static void on_verb(void *ctx, const struct bus_in *in)
     if (!take_words(v, m->args))
         rc = question_say(v, RC_LIMIT, "Too many words.");
     else
-        rc = str_eqi(m->verb, str_lit("pvoconfig")) ? question_status(v) : run(v);
+        rc = run(v, m->verb);
     if (!v->pending)
         question_answer(v, rc);
 }

@@ -38,6 +38,9 @@ enum rc question_move(struct question *v);
 enum rc question_copy(struct question *v);
 enum rc question_status(struct question *v); /* verb_list.c: pvoconfig */
 
+enum rc question_outbreak_status(struct question *v); /* verb_outbreak.c */
+enum rc question_outbreak_update(struct question *v);
+
 /* Answers and frees it; only for a question that was left pending. */
 void question_answer(struct question *v, enum rc rc);
 /* Adds a line of text and returns rc. */

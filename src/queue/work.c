@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "mail/carried.h"
+#include "mail/cpq_meta.h"
 #include "queue/made.h"
 
 #include <fcntl.h>
@@ -257,7 +258,7 @@ static void say_enqueued(struct queue *q, uint64_t mid, struct str carried)
         return;
     while (c.holds.n && str_split(&c.holds, '\n', &line))
         if (line.n && str_split(&line, '\t', &name))
-            event(q->events, hold_enqueued, .mid = mid, .quarantine = name, .reason = line);
+            event(q->events, hold_enqueued, .mid = mid, .quarantine = name, .reason = line, .kind = cpq_kind_of(name));
 }
 
 void work_verdict(struct queue *q, uint32_t message, uint64_t action, struct str carried)

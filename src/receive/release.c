@@ -68,7 +68,18 @@ static void on_status(struct cpq_server *cs)
     cpq_status_line(cs, "reason", str_c(err_text(&e)));
 }
 
-static const struct cpq_server_handler cpq_handler = {.hello = on_hello, .status = on_status};
+/* The manager does not hold it any more. A copy that this word does not reach goes when it is too old. */
+static enum rc on_drop(struct cpq_server *cs, uint64_t mid, struct err *e)
+{
+    struct bus *bus = release_of(&cs->s)->receive->o.bus;
+    struct bus_peer *quarantine = bus ? bus_peer(bus, ROLE_quarantine, 0) : NULL;
+
+    if (!quarantine || !bus_send(bus, quarantine, BUS_copy_drop, &(struct bus_copy_drop){.mid = mid}))
+        return err_set(e, RC_UNAVAILABLE, "the copies cannot be reached now");
+    return RC_OK;
+}
+
+static const struct cpq_server_handler cpq_handler = {.hello = on_hello, .status = on_status, .drop = on_drop};
 
 /* ---- connection --------------------------------------------------------------------------------------------------------
  */

@@ -16,6 +16,10 @@ struct outbreak_threat {
 struct outbreak_threat outbreak_rules(struct message *m);
 /* By the look of attachments and URLs. */
 struct outbreak_threat outbreak_adaptive(struct message *m);
+/* The highest level that fits, adaptive looks too when those are on. */
+struct outbreak_threat outbreak_highest(struct message *m);
+/* How long the message's policy holds such a threat. */
+uint64_t outbreak_keep_ms(const struct message *m, const struct outbreak_threat *t);
 /* The part of a file name behind its last dot, at most 10 octets; empty = none. */
 struct str outbreak_ending(struct str name);
 /* Host of a URL without user and port. */

@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 #include "mail/envelope.h"
+#include "scan/outbreak_again.h"
 #include "scan/pipeline.h"
 #include "scan/trace.h"
 #include "scan/verbs.h"
@@ -133,6 +134,7 @@ struct scan *scan_new(const struct scan_options *o)
     world_init(&s->world);
     scan_verbs_begin(&s->world);
     trace_begin(&s->world);
+    outbreak_again_begin(&s->world);
     arena_init(&s->message, 65536, MESSAGE_MEMORY);
     bus_on(o->bus, BUS_scan_window, on_window, s);
     bus_on(o->bus, BUS_scan_work, on_work, s);

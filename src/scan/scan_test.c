@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -159,12 +160,92 @@ static void a_window_that_can_shrink_is_refused(void **state)
     assert_int_equal(f->verdicts, 0);
 }
 
+/* ---- outbreak filters look again ---- */
+
+struct looked {
+    unsigned answers;
+    struct bus_outbreak_answer last;
+    char rule[100];
+};
+
+static void on_looked(void *ctx, enum rc rc, const void *msg)
+{
+    struct looked *l = ctx;
+
+    assert_int_equal(rc, RC_OK);
+    l->last = *(const struct bus_outbreak_answer *)msg;
+    snprintf(l->rule, sizeof l->rule, "%.*s", STR(l->last.rule));
+    l->answers++;
+}
+
+static void look_again(struct fix *f, struct looked *l, struct bus *from, struct bus_peer *to, int seals, uint64_t more,
+                       const struct bus_outbreak_question *base)
+{
+    static const char text[] = "Subject: the worm\r\n\r\nbody\r\n";
+    struct bus_outbreak_question q = *base;
+    int fd = memfd_create("held", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    unsigned before = l->answers;
+
+    assert_int_equal(write(fd, text, sizeof text - 1), (int)sizeof text - 1);
+    fcntl(fd, F_ADD_SEALS, seals);
+    q.mid = 5;
+    q.bytes = sizeof text - 1 + more;
+    bus_call_fd(from, to, BUS_outbreak_question, &q, fd, 1000, on_looked, l);
+    close(fd);
+    pump(f);
+    assert_int_equal(l->answers, before + 1);
+}
+
+/* Held mail that is looked at again: by rule and threshold of its policy, nothing logged; memory that could shrink is not
+ * read. */
+static void outbreak_filters_look_again(void **state)
+{
+    static const char settings[] = "outbreak.enabled=yes\noutbreak.adaptive=no\noutbreak_rule.R1.subjects=worm\n"
+                                   "outbreak_rule.R1.kind=scam\nmail_policy.LAX.recipients=x@y.test\n"
+                                   "mail_policy.LAX.outbreak=yes\nmail_policy.LAX.outbreak_threshold=5\n";
+    const struct bus_outbreak_question plain = {0}, lax = {.policy = str_lit("LAX")}, out = {.outgoing = 1},
+                                       newer = {.version = 1000};
+    struct fix *f = *state;
+    struct conf_source *conf = f->conf;
+    struct looked l = {0};
+    struct bus *from = bus_new(f->loop, ROLE_quarantine, 0);
+    struct bus_peer *to;
+    struct err e = ERR_NONE;
+    int fds[2];
+
+    scan_free(f->scan);
+    f->conf = conf_source_test(settings, &e);
+    if (!f->conf)
+        fail_msg("%s", e.text);
+    f->scan = scan_new(&(struct scan_options){f->loop, f->bus, f->conf, f->events, NULL, NULL});
+    conf_source_free(conf);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    to = bus_attach(from, fds[0], ROLE_scan, 0, 1);
+    bus_attach(f->bus, fds[1], ROLE_quarantine, 0, 1);
+    look_again(f, &l, from, to, F_SEAL_SHRINK, 0, &plain);
+    assert_true(l.last.rc == RC_OK && l.last.held && l.last.level == 4 && l.last.keep_ms == 4 * 3600000);
+    assert_string_equal(l.rule, "R1");
+    look_again(f, &l, from, to, F_SEAL_SHRINK, 0, &lax);
+    assert_true(l.last.rc == RC_OK && !l.last.held && l.last.level == 4);
+    look_again(f, &l, from, to, F_SEAL_SHRINK, 0, &out);
+    assert_int_equal(l.last.rc, RC_NOT_IMPLEMENTED);
+    look_again(f, &l, from, to, F_SEAL_SHRINK, 0, &newer);
+    assert_int_equal(l.last.rc, RC_UNAVAILABLE);
+    look_again(f, &l, from, to, 0, 0, &plain);
+    assert_int_equal(l.last.rc, RC_CORRUPT);
+    look_again(f, &l, from, to, F_SEAL_SHRINK, 4096, &plain);
+    assert_int_equal(l.last.rc, RC_CORRUPT);
+    assert_string_equal(events_test_text(f->events).p, "");
+    bus_free(from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_passes, start, end),
         cmocka_unit_test_setup_teardown(parts_outside_the_window_are_refused, start, end),
         cmocka_unit_test_setup_teardown(a_window_that_can_shrink_is_refused, start, end),
+        cmocka_unit_test_setup_teardown(outbreak_filters_look_again, start, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include "scan/outbreak.h"
 #include "scan/stage.h"
 
-static struct outbreak_threat highest(struct message *m)
+struct outbreak_threat outbreak_highest(struct message *m)
 {
     struct outbreak_threat t = outbreak_rules(m), adaptive = {0};
 
@@ -17,16 +17,19 @@ static struct outbreak_threat highest(struct message *m)
     return adaptive.level > t.level ? adaptive : t;
 }
 
+uint64_t outbreak_keep_ms(const struct message *m, const struct outbreak_threat *t)
+{
+    return t->viral ? m->policy->outbreak_viral_ms : m->policy->outbreak_other_ms;
+}
+
 static void hold(struct message *m, const struct outbreak_threat *t)
 {
-    uint64_t keep_ms = t->viral ? m->policy->outbreak_viral_ms : m->policy->outbreak_other_ms;
-
     message_hold(m, &(struct hold){.quarantine = str_lit("Outbreak"),
                                    .kind = str_lit("outbreak"),
                                    .reason = arena_printf(m->arena, "Outbreak rule:%.*s", STR(t->rule)),
                                    .rule = t->rule,
                                    .level = t->level,
-                                   .exit_ms = message_now_ms(m) + keep_ms,
+                                   .exit_ms = message_now_ms(m) + outbreak_keep_ms(m, t),
                                    .matched = t->matched});
 }
 
@@ -43,7 +46,7 @@ void stage_outbreak(struct scan_world *w, struct message *m)
               .engine = str_lit("Outbreak Filters"));
         return;
     }
-    t = highest(m);
+    t = outbreak_highest(m);
     event(m->events, outbreak_verdict, .mid = m->mid, .positive = t.level > 0);
     message_step(m, str_lit("outbreak"), t.level ? str_lit("positive") : str_lit("negative"), t.rule);
     if (!t.level)

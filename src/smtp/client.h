@@ -32,7 +32,9 @@ struct smtp_job {
 struct smtp_client_cpq {
     struct str class_name; /* "pvo" ... */
     struct str serial, role, version;
-    bool ask_status; /* XCPQ STATUS behind HELLO, told by status(), then QUIT */
+    /* Lines without their ends, joined by \n: said behind HELLO one after the other, each answer told by answered(), then
+     * QUIT. Empty = this connection carries mail. */
+    struct str commands;
 };
 
 /* How to talk to this next hop. Strings and the struct live as long as the conversation. */
@@ -86,8 +88,8 @@ struct smtp_client_handler {
     /* TLS came about (cl's conversation has the facts) or not (why). */
     void (*tls)(void *ctx, struct smtp_client *cl, bool ok, struct str why);
     void (*auth)(void *ctx, struct smtp_client *cl, bool ok, struct str why);
-    /* CPQ with ask_status: lines key=value joined by \n. */
-    void (*status)(void *ctx, struct smtp_client *cl, struct str lines);
+    /* CPQ with commands: the answer to the next of them, its lines joined by \n without their code. */
+    void (*answered)(void *ctx, struct smtp_client *cl, unsigned code, struct str lines);
     /* The connection gives up; closed() follows. */
     void (*failed)(void *ctx, struct smtp_client *cl, const struct smtp_client_failure *f);
     /* The very end: cl is gone after this. */

@@ -1,5 +1,6 @@
 /*
- * SMTP client: what CPQ adds (central.md 7.2): XCPQ HELLO, XMETA, and all recipients or none.
+ * SMTP client: what CPQ adds (central.md 7.2): XCPQ HELLO, XMETA, all recipients or none, and connections
+ * that say XCPQ commands instead of carrying mail.
  *
  * Called by the steps of the client when its options ask for CPQ. Owns nothing. A peer without XCPQ, or one that refuses
  * HELLO, fails the connection: nothing of a message was said. What is refused later is the result of every recipient.
@@ -19,17 +20,29 @@ static void put_value(struct buf *out, const char *key, struct str value)
     }
 }
 
-static struct step on_status(struct conversation *c)
+static step_fn on_answer;
+
+/* The next command, or the end: also when the owner wants no more (smtp_client_finish()). */
+static struct step say_next(struct smtp_client *cl)
+{
+    struct str line;
+
+    if (cl->finish || !cl->commands.n || !str_split(&cl->commands, '\n', &line))
+        return client_quit(cl);
+    buf_add(&cl->c.out, line);
+    buf_add(&cl->c.out, str_lit("\r\n"));
+    return client_wait(cl, on_answer, cl->o->command_ms);
+}
+
+static struct step on_answer(struct conversation *c)
 {
     struct smtp_client *cl = client_of(c);
     struct step step;
 
-    if (!client_reply_or(cl, on_status, cl->o->command_ms, &step))
+    if (!client_reply_or(cl, on_answer, cl->o->command_ms, &step))
         return step;
-    if (cl->reply.code / 100 != 2)
-        return client_fail(cl, RC_NOT_PERMITTED, cl->reply.code, cl->reply.text);
-    cl->h->status(cl->ctx, cl, cl->reply.text);
-    return client_quit(cl);
+    cl->h->answered(cl->ctx, cl, cl->reply.code, cl->reply.text);
+    return say_next(cl);
 }
 
 static struct step on_hello(struct conversation *c)
@@ -41,10 +54,10 @@ static struct step on_hello(struct conversation *c)
         return step;
     if (cl->reply.code / 100 != 2)
         return client_fail(cl, RC_NOT_PERMITTED, cl->reply.code, cl->reply.text);
-    if (cl->o->cpq->ask_status) {
+    cl->commands = cl->o->cpq->commands;
+    if (cl->commands.n) {
         cl->h->ready(cl->ctx, cl);
-        buf_add(&c->out, str_lit("XCPQ STATUS\r\n"));
-        return client_wait(cl, on_status, cl->o->command_ms);
+        return say_next(cl);
     }
     return client_mail_ready(cl);
 }

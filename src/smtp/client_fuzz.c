@@ -13,7 +13,7 @@ struct side {
     struct envelope envelope;
     struct recipient recipients[3];
     uint32_t indices[3];
-    unsigned given, done;
+    unsigned given, done, answers;
 };
 
 static void on_connected(void *ctx, struct smtp_client *cl)
@@ -95,9 +95,10 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     must(s->done == s->given);
 }
 
-static void on_status(void *ctx, struct smtp_client *cl, struct str lines)
+static void on_answered(void *ctx, struct smtp_client *cl, unsigned code, struct str lines)
 {
-    (void)ctx, (void)cl;
+    (void)cl;
+    must(code >= 200 && code <= 599 && ++((struct side *)ctx)->answers <= 2);
     for (size_t i = 0; i < lines.n; i++)
         must(lines.p[i] != '\r');
 }
@@ -112,14 +113,17 @@ static const struct smtp_client_handler HANDLER = {.connected = on_connected,
                                                    .done = on_done,
                                                    .tls = on_news,
                                                    .auth = on_news,
-                                                   .status = on_status,
+                                                   .answered = on_answered,
                                                    .failed = on_failed,
                                                    .closed = on_closed};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct tls_facts FACTS = {.version = {"TLSv1.3", 7}};
-    static const struct smtp_client_cpq CPQ = {.class_name = {"pvo", 3}, .serial = {"S", 1}};
+    static const struct smtp_client_cpq CPQ = {.class_name = {"pvo", 3}, .serial = {"S", 1}},
+                                        SAYS = {.class_name = {"pvo", 3},
+                                                .serial = {"S", 1},
+                                                .commands = {"XCPQ DROP mid=1\nXCPQ DROP mid=2", 31}};
     struct side s = {.indices = {0, 1, 2}};
     struct smtp_client_options o = {.helo = str_lit("gw"),
                                     .host = str_lit("mx"),
@@ -149,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .has_dot = true,
                               .has_bare = data[0] & 16};
     if (data[0] & 128) {
-        o.cpq = &CPQ;
+        o.cpq = data[0] & 8 ? &SAYS : &CPQ;
         s.job.meta = str_lit("{}");
     }
     rest = str_from(rest, 1);

@@ -79,6 +79,8 @@ struct smtp_client {
     bool dot_sent;
     uint64_t body_at;
     char body_last[2]; /* last octets sent of the body */
+
+    struct str commands; /* CPQ: what is still to be said */
 };
 
 static inline struct smtp_client *client_of(struct conversation *c)

@@ -129,9 +129,15 @@ static void on_closed(void *ctx, struct smtp_client *cl)
     buf_add(&((struct peer *)ctx)->trace, str_lit("closed\n"));
 }
 
+static void on_answered(void *ctx, struct smtp_client *cl, unsigned code, struct str lines)
+{
+    (void)cl;
+    buf_addf(&((struct peer *)ctx)->trace, "answered %u %.*s\n", code, STR(lines));
+}
+
 static const struct smtp_client_handler HANDLER = {on_connected, on_ready,  on_next,  on_begin, on_read,
                                                    on_downgrade, on_dot,    on_done,  on_tls,   on_auth,
-                                                   NULL,         on_failed, on_closed};
+                                                   on_answered,  on_failed, on_closed};
 
 SCRIPT static struct peer *peer_new(void)
 {

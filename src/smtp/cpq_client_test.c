@@ -91,6 +91,45 @@ static void a_lost_answer_leaves_all_open(void **state)
     peer_free(p);
 }
 
+static struct peer *with_commands(const char *lines)
+{
+    static struct smtp_client_cpq says;
+    struct peer *p = peer_new();
+
+    says = cpq;
+    says.commands = str_c(lines);
+    p->options.cpq = &says;
+    greet(p, EHLO_CPQ);
+    return p;
+}
+
+/* 7.2: commands instead of mail: one after the other, whatever is answered, then the end. */
+static void a_connection_that_says_commands(void **state)
+{
+    struct peer *p = with_commands("XCPQ RESCAN mid=7 verdict=clean rule=\nXCPQ RESCAN mid=8 verdict=clean rule=");
+
+    (void)state;
+    assert_string_equal(say(p, "250 2.0.0 XCPQ\r\n"), "XCPQ RESCAN mid=7 verdict=clean rule=\r\n");
+    assert_string_equal(say(p, "550 5.1.1 unknown\r\n"), "XCPQ RESCAN mid=8 verdict=clean rule=\r\n");
+    assert_string_equal(say(p, "250-a=1\r\n250 2.0.0 end\r\n"), "QUIT\r\n");
+    say(p, "221 bye\r\n");
+    assert_string_equal(trace(p), "ready\nanswered 550 5.1.1 unknown\nanswered 250 a=1\n2.0.0 end\nclosed\n");
+    peer_free(p);
+}
+
+/* What was not answered is not told. */
+static void a_connection_that_breaks_between_commands(void **state)
+{
+    struct peer *p = with_commands("XCPQ DROP mid=7\nXCPQ DROP mid=8");
+
+    (void)state;
+    say(p, "250 2.0.0 XCPQ\r\n");
+    say(p, "250 2.0.0 ok\r\n");
+    say(p, "421 4.3.2 suspending\r\n");
+    assert_string_equal(trace(p), "ready\nanswered 250 2.0.0 ok\nfailed at 2: CLOSED 421 4.3.2 suspending\nclosed\n");
+    peer_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +138,8 @@ int main(void)
         cmocka_unit_test(without_pipelining_metadata_comes_behind_the_recipients),
         cmocka_unit_test(a_peer_that_is_no_holder_gets_nothing),
         cmocka_unit_test(a_lost_answer_leaves_all_open),
+        cmocka_unit_test(a_connection_that_says_commands),
+        cmocka_unit_test(a_connection_that_breaks_between_commands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
  * Fuzz target of the CPQ server: any octets, in pieces of any size, with and without TLS.
  *
  * The first octet chooses the kind of socket and the size of the pieces; with its lowest bit the conversation begins ready
- * for mail, so that metadata and content are reached. What must hold besides memory: it ends once, and no message is taken
- * without metadata that fits it.
+ * for mail, or within RESCAN or DROP, so that metadata, content and arguments are reached. What must hold besides memory: it
+ * ends once, and no message is taken without metadata that fits it.
  */
 #include "base/must.h"
 #include "smtp/cpq_testing.h"
@@ -24,8 +24,10 @@ static void settle(struct conversation *c, bool facts_ok)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char ready[] =
-        "EHLO x\r\nXCPQ HELLO proto=1 serial=SER1 class=pvo\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\n";
+    static const char *const ready[] = {
+        "EHLO x\r\nXCPQ HELLO proto=1 serial=SER1 class=pvo\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\n",
+        "EHLO x\r\nXCPQ HELLO proto=1 serial=SER1 class=pvo\r\nXCPQ RESCAN ",
+        "EHLO x\r\nXCPQ HELLO proto=1 serial=SER1 class=pvo-release\r\nXCPQ DROP "};
     struct holder h = {.ctx = {&holder_handler}};
     struct conversation *c;
     struct str in;
@@ -39,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c = conversation_test_new(&holder_kind, &h);
     conversation_run(c);
     if (data[0] & 1)
-        conversation_feed(c, str_c(ready));
+        conversation_feed(c, str_c(ready[(data[0] >> 3) % 3]));
     while (in.n && !c->ended) {
         conversation_feed(c, str_first(in, piece));
         in = str_from(in, piece);

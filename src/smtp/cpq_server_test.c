@@ -244,6 +244,34 @@ static void versions_classes_and_verbs_are_settled(void **state)
     end(p);
 }
 
+/* RESCAN and DROP: each in its class, in state READY, with its arguments. */
+static void words_about_outbreak_mail(void **state)
+{
+    struct place *p = begin(false);
+
+    (void)state;
+    says(p, "EHLO gw.test\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN mid=7 verdict=clean rule=\r\n"), "503 5.5.1 bad sequence of commands\r\n");
+    says(p, "XCPQ HELLO proto=1 serial=SER1 class=pvo\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN mid=7 verdict=clean rule=\r\n"), "250 2.0.0 ok\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN mid=9 verdict=clean rule=\r\n"), "550 5.1.1 unknown\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN mid=8 verdict=clean rule=\r\n"), "451 4.3.2 later\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN verdict=clean\r\n"), "501 5.5.2 RESCAN needs mid\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN mid=7 mid=7\r\n"), "501 5.5.2 a key twice\r\n");
+    assert_string_equal(says(p, "XCPQ DROP mid=7\r\n"), "504 5.5.4 DROP is not for this class\r\n");
+    says(p, "MAIL FROM:<a@x.test>\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN mid=7 verdict=clean rule=\r\n"), "503 5.5.1 bad sequence of commands\r\n");
+    end(p);
+    p = begin(false);
+    says(p, "EHLO sma.test\r\n");
+    says(p, "XCPQ HELLO proto=1 serial=SER1 class=pvo-release\r\n");
+    assert_string_equal(says(p, "XCPQ DROP mid=7\r\n"), "250 2.0.0 ok\r\n");
+    assert_string_equal(says(p, "XCPQ DROP mid=8\r\n"), "451 4.3.2 later\r\n");
+    assert_string_equal(says(p, "XCPQ DROP mid=18446744073709551616\r\n"), "501 5.5.2 DROP needs mid\r\n");
+    assert_string_equal(says(p, "XCPQ RESCAN mid=7 verdict=clean rule=\r\n"), "504 5.5.4 RESCAN is not for this class\r\n");
+    end(p);
+}
+
 /* 7.1: on a port, before TLS, EHLO, HELO, NOOP, QUIT and STARTTLS only, else 530. */
 static void before_tls_nothing_is_served(void **state)
 {
@@ -278,6 +306,7 @@ int main(void)
         cmocka_unit_test(what_makes_no_sense_ends_the_connection),
         cmocka_unit_test(a_bare_line_end_in_data_ends_the_connection),
         cmocka_unit_test(versions_classes_and_verbs_are_settled),
+        cmocka_unit_test(words_about_outbreak_mail),
         cmocka_unit_test(before_tls_nothing_is_served),
     };
 

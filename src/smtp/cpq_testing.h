@@ -2,6 +2,7 @@
 #ifndef SMTP_CPQ_TESTING_H
 #define SMTP_CPQ_TESTING_H
 
+#include "base/must.h"
 #include "smtp/cpq_server.h"
 
 #define CPQ_HELPER __attribute__((unused))
@@ -48,9 +49,34 @@ CPQ_HELPER static enum rc holder_query(struct cpq_server *cs, struct str serial,
     return RC_OK;
 }
 
+/* MID 7 is held, 8 not now. */
+CPQ_HELPER static enum rc holder_word(uint64_t mid, struct err *e)
+{
+    if (mid == 8)
+        return err_set(e, RC_UNAVAILABLE, "later");
+    return mid == 7 ? RC_OK : err_set(e, RC_NOT_FOUND, "unknown");
+}
+
+CPQ_HELPER static enum rc holder_rescan(struct cpq_server *cs, const struct cpq_pairs *p, struct err *e)
+{
+    uint64_t mid;
+
+    (void)cs;
+    for (size_t i = 0; i < p->n; i++)
+        must(p->keys[i].n && p->values[i].p);
+    return str_u64(cpq_pair(p, "mid"), &mid) ? holder_word(mid, e) : err_set(e, RC_SYNTAX, "RESCAN needs mid");
+}
+
+CPQ_HELPER static enum rc holder_drop(struct cpq_server *cs, uint64_t mid, struct err *e)
+{
+    must(cs->hello.class == CPQ_PVO_RELEASE);
+    return holder_word(mid, e);
+}
+
 CPQ_HELPER static void holder_begin(struct smtp_server *s)
 {
-    static const struct cpq_server_handler handler = {.hello = holder_hello, .status = holder_status, .query = holder_query};
+    static const struct cpq_server_handler handler = {
+        .hello = holder_hello, .status = holder_status, .query = holder_query, .rescan = holder_rescan, .drop = holder_drop};
     struct holder_session *x = (struct holder_session *)(void *)s;
 
     s->host_name = str_lit("hold.test");
