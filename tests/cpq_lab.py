@@ -219,3 +219,47 @@ class Central:
     def arrived(self):
         """What came for the recipient: not the alerts."""
         return [x for x in self.sink.messages if x['rcpts'] == ['b@rcpt.test']]
+
+
+class Proxy:
+    """Between gateway and manager: cuts each connection after `limit` octets of one direction (0 = from the gateway), None = never."""
+
+    def __init__(self, to):
+        self.to, self.limit, self.way, self.cuts = to, None, 0, 0
+        self.s = socket.create_server(('127.0.0.1', 0))
+        self.port = self.s.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+                m = socket.create_connection(('127.0.0.1', self.to), 5)
+            except OSError:
+                return
+            for way, a, b in ((0, c, m), (1, m, c)):
+                threading.Thread(target=self.pump, args=(way, a, b), daemon=True).start()
+
+    def pump(self, way, a, b):
+        left = self.limit if way == self.way else None
+        try:
+            while True:
+                data = a.recv(65536 if left is None else max(1, left))
+                if not data:
+                    break
+                b.sendall(data)
+                if left is not None:
+                    left -= len(data)
+                    if left <= 0:
+                        self.cuts += 1
+                        break
+        except OSError:
+            pass
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.s.close()

@@ -92,6 +92,8 @@ enum rc admin_default_logs(struct conf_draft *d, struct err *e);
 
 /* conf_check() and the checks that need the rooms which use a setting. */
 enum rc admin_check(const struct conf *c, const struct conf *old, bool force, struct err *e);
+/* check_lock.c: RC_CONFLICT: quarantines are being moved, their settings stay as they are until that is over. */
+enum rc admin_check_lock(const struct admin *a, const struct conf *now, const struct conf *old, struct err *e);
 
 /* --- control.c: HOME/run/control.sock ------------------------------------------------------------------------------ */
 

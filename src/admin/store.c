@@ -128,6 +128,7 @@ enum rc store_commit(struct admin *a, struct conf_draft *d, struct str user, str
         return RC_OK;
     }
     TRY(admin_check(&d->conf, &a->current->conf, force, e));
+    TRY(admin_check_lock(a, &d->conf, &a->current->conf, e));
     TRY(write_version(a, d, user, comment, &version, e));
     d->conf.version = version;
     TRY(put_in_force(a, d, e));

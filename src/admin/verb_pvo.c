@@ -3,7 +3,9 @@
  *
  * `status` on a gateway opens the manager's port and asks it (deliver does, by XCPQ STATUS), then tells the hidden listener
  * and what is held here; on a manager what each gateway may. `probe [spam]` asks the manager alone: sessions ask so before
- * they enable the service. Owns nothing beyond its call. What is asked of the manager is in the log, whatever it answers.
+ * they enable the service;
+ * `quarantines GATEWAY` asks a gateway which it has. Owns nothing beyond its call. What is asked of the manager is in the
+ * log, whatever it answers.
  */
 #include "admin/alternate.h"
 #include "admin/verbs.h"
@@ -177,6 +179,18 @@ static void status(struct verb_call *c)
     verb_wait(c);
 }
 
+/* Which quarantines a gateway has, for sessions that choose how they move. */
+static void of_gateway(struct verb_call *c, struct str name)
+{
+    struct str *words = arena_must_alloc(&c->arena, 2 * sizeof *words);
+
+    words[0] = name;
+    words[1] = str_lit("quarantines");
+    c->ask_ms = PROBE_MS;
+    verb_ask(c, ROLE_central, "gateway_config", (struct strs){words, 2});
+    verb_wait(c);
+}
+
 void verb_pvoconfig(struct verb_call *c)
 {
     bool spam = c->args.n == 2 && str_eqi(c->args.items[1], str_lit("spam"));
@@ -186,6 +200,8 @@ void verb_pvoconfig(struct verb_call *c)
     } else if (str_eqi(c->args.items[0], str_lit("probe")) && (c->args.n == 1 || spam)) {
         probe(c, spam ? "spam" : "pvo");
         verb_wait(c);
+    } else if (str_eqi(c->args.items[0], str_lit("quarantines")) && c->args.n == 2) {
+        of_gateway(c, c->args.items[1]);
     } else {
         verb_usage(c);
     }

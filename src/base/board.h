@@ -39,6 +39,7 @@ enum board_gauge {
     GAUGE_QUARANTINE_KB,
     GAUGE_SPAM_MESSAGES,
     GAUGE_SPAM_KB,
+    GAUGE_MIGRATIONS, /* of policy quarantines, under way */
     GAUGE_COUNT
 };
 

@@ -70,6 +70,7 @@ struct central_call {
 void central_answer(struct central_call *call, enum rc rc); /* frees the call */
 void verbs_begin(struct central *c);
 void verb_contact(struct central_call *call);
+void verb_gateway_config(struct central_call *call); /* gateway_config.c */
 
 /* --- gateway_port.c: where gateways take released mail --- */
 

@@ -17,10 +17,15 @@ static const struct {
     const char *name;
     void (*run)(struct central_call *call);
 } verbs[] = {
-    {"contact", verb_contact},       {"enrol_key", verb_enrol_key},
-    {"enrol_open", verb_enrol_open}, {"enrol_hello", verb_enrol_hello},
-    {"enrol_test", verb_enrol_test}, {"slbl_status", verb_slbl_status},
-    {"slbl_sync", verb_slbl_sync},   {"link", verb_link},
+    {"contact", verb_contact},
+    {"enrol_key", verb_enrol_key},
+    {"enrol_open", verb_enrol_open},
+    {"enrol_hello", verb_enrol_hello},
+    {"enrol_test", verb_enrol_test},
+    {"slbl_status", verb_slbl_status},
+    {"slbl_sync", verb_slbl_sync},
+    {"link", verb_link},
+    {"gateway_config", verb_gateway_config},
 };
 
 void central_answer(struct central_call *call, enum rc rc)

@@ -6,12 +6,14 @@
  */
 #include "conf/rules.h"
 
+#include "conf/migration_map.h"
+
 enum { KIND_POLICY };
+
+static const char *const own[] = {NULL, "Virus", "Outbreak", "File Analysis", "Unclassified"};
 
 static enum rc check_kinds(const struct conf *c, struct err *e)
 {
-    static const char *const own[] = {NULL, "Virus", "Outbreak", "File Analysis", "Unclassified"};
-
     for (size_t i = 0; i < c->quarantine.n; i++) {
         const struct conf_quarantine *q = &c->quarantine.items[i];
         uint64_t wanted = KIND_POLICY;
@@ -74,12 +76,41 @@ static enum rc check_peers(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
+static const char *map_fault(struct strs map, size_t i)
+{
+    struct str local, other, central;
+
+    if (!migration_map_line(map.items[i], &local, &central))
+        return "is not LOCAL=CENTRAL";
+    for (size_t k = 1; k < sizeof own / sizeof *own; k++)
+        if (str_eqi(local, str_c(own[k])))
+            return "names a quarantine that moves by itself";
+    for (size_t k = 0; k < i; k++)
+        if (migration_map_line(map.items[k], &other, &central) && str_eqi(local, other))
+            return "maps a quarantine twice";
+    return NULL;
+}
+
+static enum rc check_maps(const struct conf *c, struct err *e)
+{
+    for (size_t i = 0; i < c->appliance.n; i++) {
+        const struct conf_appliance *a = &c->appliance.items[i];
+
+        for (size_t k = 0; k < a->migration_map.n; k++)
+            if (map_fault(a->migration_map, k))
+                return err_set(e, RC_INVALID, "appliance.%.*s.migration_map: \"%.*s\" %s", STR(str_first(a->name, 64)),
+                               STR(str_first(a->migration_map.items[k], 140)), map_fault(a->migration_map, k));
+    }
+    return RC_OK;
+}
+
 enum rc conf_check_quarantines(const struct conf *c, struct err *e)
 {
     bool gives_way = false;
 
     TRY(check_kinds(c, e));
     TRY(check_peers(c, e));
+    TRY(check_maps(c, e));
     for (size_t i = 0; i < c->quarantine.n; i++) {
         const struct conf_quarantine *q = &c->quarantine.items[i];
 

@@ -66,6 +66,21 @@ static void partners(void **state)
                         "cpq_peer.n: m has the same serial number or certificate");
 }
 
+/* central.md 9, Custom: each line is a policy quarantine of the gateway and where it moves, nowhere being a place too. */
+static void maps(void **state)
+{
+    (void)state;
+    assert_string_equal(check("appliance.g.migration_map=Policy=Legal,Own=,Other = Legal\n"), "ok");
+    assert_string_equal(check("appliance.g.migration_map=Policy\n"),
+                        "appliance.g.migration_map: \"Policy\" is not LOCAL=CENTRAL");
+    assert_string_equal(check("appliance.g.migration_map==Legal\n"),
+                        "appliance.g.migration_map: \"=Legal\" is not LOCAL=CENTRAL");
+    assert_string_equal(check("appliance.g.migration_map=Virus=Legal\n"),
+                        "appliance.g.migration_map: \"Virus=Legal\" names a quarantine that moves by itself");
+    assert_string_equal(check("appliance.g.migration_map=Own=A,own=B\n"),
+                        "appliance.g.migration_map: \"own=B\" maps a quarantine twice");
+}
+
 static void what_cannot_be(void **state)
 {
     (void)state;
@@ -87,7 +102,7 @@ static void what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(they_exist_with_their_defaults), cmocka_unit_test(partners),
-                                       cmocka_unit_test(what_cannot_be)};
+                                       cmocka_unit_test(maps), cmocka_unit_test(what_cannot_be)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,9 @@
  * Called through spec/verbs.def. ENABLE asks the manager first, over its port, and stages nothing unless it is ready; all
  * changes are staged and come into force at commit. Owns nothing.
  */
-#include "base/json_read.h"
 #include "conf/hidden.h"
 #include "console/commands.h"
-#include "console/ops.h"
+#include "console/pvo.h"
 
 #include <stdio.h>
 
@@ -50,14 +49,7 @@ static enum rc ask_listener(struct session *s)
 /* ---- gateway
  * ---------------------------------------------------------------------------------------------------------------- */
 
-static struct str member(const struct json *j, const char *key)
-{
-    const struct json *v = j ? json_get(j, key) : NULL;
-
-    return v ? json_str_of(v) : STR_NONE;
-}
-
-/* Is the manager ready? Else the reason is said. */
+/* Is the manager ready, and has it room for all of ours? Else the reason is said. */
 static bool manager_is_ready(struct session *s)
 {
     struct buf *text = session_buf(s, 4096), *json = session_buf(s, 1 << 20);
@@ -69,11 +61,11 @@ static bool manager_is_ready(struct session *s)
         say(s, "The manager cannot be asked now: %.*s\n", STR(str_trim(buf_str(text))));
         return false;
     }
-    state = member(j, "state");
-    why = member(j, "reason");
+    state = pvo_text(j, "state");
+    why = pvo_text(j, "reason");
     if (str_eq(state, str_lit("ready")))
-        return true;
-    say(s, "The manager %.*s is not ready: %.*s\nThe service is not enabled.\n", STR(member(j, "host")),
+        return pvo_check_places(s, j) == RC_OK;
+    say(s, "The manager %.*s is not ready: %.*s\nThe service is not enabled.\n", STR(pvo_text(j, "host")),
         STR(why.n ? why : state));
     return false;
 }
@@ -106,9 +98,9 @@ static enum rc op_disable(struct session *s, void *ctx)
         "an alternate release appliance, or this service enabled again.\n");
     if (!ask_yes(s, "Are you sure?", true))
         return RC_CONFLICT;
-    return session_set(s, "pvo.central", str_lit("no")) && session_set(s, "cpq_listener.enabled", str_lit("no"))
-               ? RC_OK
-               : RC_INVALID;
+    if (!session_set(s, "pvo.central", str_lit("no")) || !session_set(s, "cpq_listener.enabled", str_lit("no")))
+        return RC_INVALID;
+    return pvo_make_named(s);
 }
 
 static enum rc op_status(struct session *s, void *ctx)
@@ -160,22 +152,8 @@ static enum rc op_setup_manager(struct session *s, void *ctx)
 
 static enum rc op_migration(struct session *s, void *ctx)
 {
-    static const char *const kinds[] = {"None: the gateway cannot enable the service",
-                                        "Automatic: every policy quarantine moves",
-                                        "Custom: each policy quarantine as the map says", NULL};
-    static const char *const values[] = {"none", "automatic", "custom"};
-    struct str name = ops_choose(s, "Choose the gateway", "appliance", STR_NONE);
-    const struct conf_appliance *a = name.n ? conf_find(&session_conf(s)->appliance, name) : NULL;
-    char path[200];
-
     (void)ctx;
-    if (!a)
-        return RC_NOT_FOUND;
-    snprintf(path, sizeof path, "appliance[%.*s].migration", STR(str_first(name, 150)));
-    return session_set(s, path,
-                       str_c(values[ask_one_of(s, "How do its quarantines move here?", (size_t)a->migration, kinds)]))
-               ? RC_OK
-               : RC_INVALID;
+    return pvo_choose_migration(s);
 }
 
 enum rc cmd_pvoconfig(struct session *s)

@@ -51,6 +51,18 @@ static uint64_t count(struct session *s)
     return found;
 }
 
+/* The words of the line choose messages: none of them is the answer. */
+static bool confirmed(struct session *s)
+{
+    size_t taken = s->taken;
+    bool yes;
+
+    s->taken = s->args.n;
+    yes = ask_yes(s, "Are you sure?", false);
+    s->taken = taken;
+    return yes;
+}
+
 enum rc cmd_quarantine(struct session *s)
 {
     uint64_t n;
@@ -62,7 +74,7 @@ enum rc cmd_quarantine(struct session *s)
     n = count(s);
     if (n > 1) {
         say(s, "%llu messages are chosen.\n", (unsigned long long)n);
-        if (!ask_yes(s, "Are you sure?", false))
+        if (!confirmed(s))
             return RC_OK;
     }
     return cmd_plain(s);

@@ -25,11 +25,7 @@ static void on_work(void *ctx, const struct bus_in *in)
     if (w->slot < BOARD_SLOTS && board_load(&d->o.board->slots[d->o.column][w->slot].mid) == w->mid)
         board_store(&d->o.board->slots[d->o.column][w->slot].state, SLOT_TAKEN);
     pieces_push(&to->pending, p);
-    if (!to->touched) {
-        to->touched = true;
-        to->touched_next = d->touched;
-        d->touched = to;
-    }
+    destination_touch(to);
 }
 
 /* A new queue: what the one before had sent was read or dropped with its connection. */
@@ -135,6 +131,7 @@ enum rc deliver_new(const struct deliver_options *o, struct deliver **out, struc
     d->rids = BUF(64 << 10);
     d->headers = BUF(64 << 10);
     probe_init(d);
+    moved_init(d);
     errands_init(d);
     conf_on_change(o->conf, on_change, d);
     loop_at_end(o->loop, PHASE_STORE, pump_touched, d);

@@ -64,6 +64,17 @@ struct destination *destination_get(struct deliver *d, struct str name)
     return to;
 }
 
+void destination_touch(struct destination *to)
+{
+    struct deliver *d = to->d;
+
+    if (to->touched)
+        return;
+    to->touched = true;
+    to->touched_next = d->touched;
+    d->touched = to;
+}
+
 void destination_free(struct destination *to)
 {
     resolve_cancel(to);

@@ -77,14 +77,30 @@ static void keep_uncertain(struct destination *to)
     }
 }
 
+/* Connections to where mail went before: they carry what they have and end. */
+static void finish_others(struct destination *to, bool central)
+{
+    for (struct link *l = to->links, *next; l; l = next) {
+        next = l->next;
+        if (l->central == central || !l->client) /* one in the making takes no mail that is not for it (link.c) */
+            continue;
+        if (l->idle)
+            link_wake(l);
+        link_finish(l);
+    }
+}
+
 void holder_hops(struct destination *to)
 {
     bool central = holder_is_central(to);
 
+    if (!central)
+        moved_back(to, "the quarantines are on this machine");
     if (!central && falls_back(to, deliver_conf(to->d)))
         keep_uncertain(to);
 
     if (central != to->central) {
+        finish_others(to, central);
         to->central = central;
         to->state = DESTINATION_NEW;
         to->n_hops = 0;
@@ -149,6 +165,7 @@ void holder_options(struct link *l, const struct conf *c)
                                       .serial = arena_str(&l->arena, c->system.serial),
                                       .role = l->to->release ? str_lit("manager") : str_lit("gateway"),
                                       .version = str_lit(PRODUCT_RELEASE),
+                                      .feat = l->to->feat,
                                       .commands = l->to->commands};
     if (!l->cpq.serial.n)
         l->cpq.serial = str_lit("unknown");

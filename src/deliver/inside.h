@@ -68,7 +68,8 @@ struct piece {
     uint64_t content_bytes; /* of what follows them: job.body_bytes is both */
     uint32_t recipients[PIECE_RECIPIENTS];
     size_t n_recipients;
-    struct buf meta; /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
+    struct buf meta;     /* for a quarantine: carried.meta completed (mail/cpq_meta.h) */
+    struct moved *moved; /* of a message that was held here (moved.c); NULL = it comes from queue */
     uint32_t crc;
     unsigned tries; /* connections it was given to */
     bool uncertain; /* its last transfer ended without an answer */
@@ -139,6 +140,7 @@ struct destination {
     uint64_t away_since_ms;    /* no connection came about since; 0 = it answered last */
     const struct asking *asks; /* NULL: it carries mail */
     struct str commands;       /* what it asks, lines */
+    struct str feat;           /* what its HELLO tells beside (feat=) */
     bool held;                 /* its connections are being closed: none is opened, nothing is tried again */
     struct destination *touched_next;
 };
@@ -241,6 +243,16 @@ void holder_begin(struct link *l, const struct piece *p);
 void holder_results(struct link *l, struct piece *p, const struct delivery_result *r, size_t n);
 void holder_failed(struct link *l, const struct piece *p, const struct smtp_client_failure *f);
 
+/* moved.c: pieces with `moved`: mail that was held here and moves to the manager. */
+void moved_init(struct deliver *d);
+enum rc moved_load(struct piece *p);
+enum rc moved_read(const struct piece *p, uint64_t at, char *out, size_t n, struct err *e);
+/* In place of deliver_done. */
+void moved_tell(struct deliver *d, const struct piece *p, uint64_t outcome, const struct delivery_result *r, size_t n);
+void moved_free(struct piece *p);
+/* Those that wait go back: they are for the manager and nobody else. */
+void moved_back(struct destination *to, const char *why);
+
 /* holder_way.c: where that is. */
 struct route;
 /* Is mail of this class for the manager now? */
@@ -293,6 +305,8 @@ enum rc piece_content(struct deliver *d, struct piece *p, uint64_t at, char *out
 
 /* destination.c */
 struct destination *destination_get(struct deliver *d, struct str name);
+/* Work came for it: it is looked at when this turn's has been read. */
+void destination_touch(struct destination *to);
 void destination_free(struct destination *to);
 /* Moves things on: resolves, wakes idle links, opens new ones. */
 void destination_pump(struct destination *to);

@@ -95,6 +95,10 @@ static struct smtp_job *on_next(void *ctx, struct smtp_client *cl)
 
         if (!p)
             break;
+        if (p->moved && !l->central) { /* from this machine's holder, which would know it and say that it has it */
+            outcome_connection(d, p, "4.3.2", str_lit("the way to the manager is being made"));
+            continue;
+        }
         p->tries++;
         if (piece_load(d, p, &e) == RC_OK)
             return &p->job;

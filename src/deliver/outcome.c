@@ -87,6 +87,11 @@ void outcome_tell(struct deliver *d, struct piece *p, uint64_t outcome, const st
 {
     struct board_slot *slot = slot_of(d, p);
 
+    if (p->moved) {
+        moved_tell(d, p, outcome, r, n);
+        piece_free(d, p);
+        return;
+    }
     buf_clear(&d->results);
     results_encode(r, n, SLOT_RESULTS, &d->results);
     if (slot) {

@@ -51,6 +51,7 @@ struct piece *piece_new(struct deliver *d, const struct bus_deliver_work *w)
     p->tries = 0;
     p->envelope = (struct envelope){0};
     p->head = (struct spool_head){0};
+    p->moved = NULL;
     buf_clear(&p->body);
     p->job = (struct smtp_job){.envelope = &p->envelope, .recipients = p->recipients};
     while (list.n && p->job.n_recipients < PIECE_RECIPIENTS && get_varint(&list, &index))
@@ -105,6 +106,7 @@ static void seven_drop(struct deliver *d, struct piece *p)
 void piece_free(struct deliver *d, struct piece *p)
 {
     seven_drop(d, p);
+    moved_free(p);
     buf_clear(&p->carried_octets);
     buf_shrink(&p->carried_octets, CARRIED_KEEP);
     buf_clear(&p->signature);
@@ -223,6 +225,8 @@ enum rc piece_load(struct deliver *d, struct piece *p, struct err *e)
 {
     struct str octets;
 
+    if (p->moved)
+        return moved_load(p);
     arena_reset(&p->arena);
     seven_drop(d, p);
     buf_clear(&p->signature);
@@ -264,6 +268,8 @@ static enum rc read_edited(struct deliver *d, struct piece *p, uint64_t at, char
 
 enum rc piece_content(struct deliver *d, struct piece *p, uint64_t at, char *out, size_t n, struct err *e)
 {
+    if (p->moved)
+        return moved_read(p, at, out, n, e);
     if (p->seven.n) {
         memcpy(out, p->seven.p + at, n);
         return RC_OK;

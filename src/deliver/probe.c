@@ -1,26 +1,30 @@
 /*
  * Asks the manager how its quarantines are: opens its port, XCPQ HELLO, XCPQ STATUS (central.md 9, Enabling).
  *
- * Asked by control (verb `pvo probe CLASS`) and, while mail waits because the manager does not answer, by itself every ten
- * seconds, so that it goes at once when contact returns. A probe is a destination without mail, with one link, of the same
- * addresses, pins and log lines as the mail would have. Owns the probes under way; each answers once.
+ * Asked by control (verb `pvo probe CLASS`), by quarantine (manager_question) and, while mail waits because the manager does
+ * not answer, by itself every ten seconds, so that it goes at once when contact returns. A probe is a destination without
+ * mail, with one link, of the same addresses, pins and log lines as the mail would have. Owns the probes under way; each
+ * answers once.
  */
 #include "deliver/inside.h"
 
 #include "base/json.h"
 #include "base/must.h"
-#include "mail/address.h"
+#include "smtp/cpq_status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_MS = 10000, LINES_MAX = 64 << 10, ARENA_MAX = 1 << 20 };
+enum { LOOK_MS = 10000, LINES_MAX = 1 << 20, JSON_MAX = 4 << 20, ARENA_MAX = 1 << 20 };
 
 struct probe {
     struct destination to; /* first */
     struct probe *next;
     struct bus_peer *from; /* who asked; NULL = we ourselves */
+    unsigned life;
     uint64_t call;
+    bool question; /* by quarantine, which wants the lines and no log */
+    char feat[40];
     bool answered;
     char why[300]; /* it did not */
     struct buf lines;
@@ -34,23 +38,9 @@ static struct probe *probe_of(struct destination *to)
     return (struct probe *)(void *)to;
 }
 
-/* Value of the first line key=value; views into the lines. Coded octets stay as they are: all of these are plain words. */
-static struct str value_of(const struct probe *p, const char *key)
+static struct str value_of(struct probe *p, const char *key)
 {
-    struct str rest = buf_str(&p->lines), line, name;
-
-    while (rest.n && str_split(&rest, '\n', &line))
-        if (str_split(&line, '=', &name) && str_eqi(name, str_c(key)))
-            return line;
-    return STR_NONE;
-}
-
-/* "+20" and the like. */
-static struct str plain(struct arena *a, struct str coded)
-{
-    struct str out = coded;
-
-    return address_xtext_decode(a, coded, &out, NULL) == RC_OK ? out : coded;
+    return cpq_status_value(&p->to.arena, buf_str(&p->lines), key);
 }
 
 static void put_text(struct buf *out, const char *key, struct str text)
@@ -67,34 +57,33 @@ static void put_number(struct buf *out, const char *key, struct str text)
     buf_addf(out, ",\"%s\":%llu", key, (unsigned long long)n);
 }
 
-static void put_quarantines(struct probe *p, struct buf *out)
+/* All values of a key. */
+static void put_list(struct probe *p, struct buf *out, const char *member, const char *key)
 {
-    struct str rest = buf_str(&p->lines), line, name;
+    struct str rest = buf_str(&p->lines), value;
     bool any = false;
 
-    buf_add(out, str_lit(",\"quarantines\":["));
-    while (rest.n && str_split(&rest, '\n', &line))
-        if (str_split(&line, '=', &name) && str_eqi(name, str_lit("quarantine"))) {
-            buf_add(out, any ? str_lit(",") : STR_NONE);
-            json_str(out, plain(&p->to.arena, line));
-            any = true;
-        }
+    buf_addf(out, ",\"%s\":[", member);
+    for (; cpq_status_next(&p->to.arena, &rest, key, &value); any = true) {
+        buf_add(out, any ? str_lit(",") : STR_NONE);
+        json_str(out, value);
+    }
     buf_addc(out, ']');
 }
 
-static struct str state_of(const struct probe *p)
+static struct str state_of(struct probe *p)
 {
     return p->answered ? value_of(p, "state") : str_lit("unreachable");
 }
 
 static struct str reason_of(struct probe *p)
 {
-    return p->answered ? plain(&p->to.arena, value_of(p, "reason")) : str_c(p->why);
+    return p->answered ? value_of(p, "reason") : str_c(p->why);
 }
 
 static void answer(struct probe *p)
 {
-    struct buf json = BUF(LINES_MAX);
+    struct buf json = BUF(JSON_MAX);
 
     buf_addf(&json, "{\"reachable\":%s", p->answered ? "true" : "false");
     put_text(&json, "class", str_c(cpq_class_name(p->to.class)));
@@ -107,7 +96,10 @@ static void answer(struct probe *p)
     put_number(&json, "stored", value_of(p, "stored"));
     put_number(&json, "migrated", value_of(p, "migrated"));
     put_number(&json, "free", value_of(p, "free"));
-    put_quarantines(p, &json);
+    put_text(&json, "kind", value_of(p, "migration-kind"));
+    put_list(p, &json, "quarantines", "quarantine");
+    put_list(p, &json, "map", "migration-map");
+    put_list(p, &json, "settings", "quarantine-settings");
     buf_addc(&json, '}');
     bus_reply(p->to.d->o.bus, p->from, p->call, BUS_verb_reply,
               &(struct bus_verb_reply){.rc = RC_OK, .text = state_of(p), .json = buf_str(&json)});
@@ -138,11 +130,20 @@ static void say(struct probe *p)
         event(ev, cpq_not_ready, .host = p->host, .ip = str_c(p->ip), .port = p->port, .why = why.n ? why : state_of(p));
 }
 
+static void tell_lines(struct probe *p)
+{
+    if (p->from->life == p->life)
+        bus_reply(p->to.d->o.bus, p->from, p->call, BUS_manager_status,
+                  &(struct bus_manager_status){.answered = p->answered, .lines = buf_str(&p->lines), .why = str_c(p->why)});
+}
+
 static void finish(struct probe *p)
 {
     struct deliver *d = p->to.d;
 
-    if (p->from) {
+    if (p->from && p->question) {
+        tell_lines(p);
+    } else if (p->from) {
         say(p);
         answer(p);
     }
@@ -209,7 +210,9 @@ static void on_failed(struct link *l, const struct smtp_client_failure *f)
 
 static bool is_silent(const struct destination *to)
 {
-    return !((const struct probe *)(const void *)to)->from;
+    const struct probe *p = (const struct probe *)(const void *)to;
+
+    return !p->from || p->question;
 }
 
 static void on_closed(struct destination *to)
@@ -224,7 +227,7 @@ static void on_closed(struct destination *to)
 static const struct asking ASKING = {
     .resolved = on_resolved, .answered = on_answered, .failed = on_failed, .closed = on_closed, .is_silent = is_silent};
 
-static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from, uint64_t call)
+static struct probe *make(struct deliver *d, enum cpq_class class)
 {
     struct probe *p = calloc(1, sizeof *p);
 
@@ -237,13 +240,26 @@ static void begin(struct deliver *d, enum cpq_class class, struct bus_peer *from
     p->to.commands = str_lit("XCPQ STATUS");
     p->to.limit = 1;
     arena_init(&p->to.arena, 1024, ARENA_MAX);
-    p->from = from;
-    p->call = call;
     p->lines = BUF(LINES_MAX);
+    return p;
+}
+
+static void begin(struct probe *p)
+{
+    struct deliver *d = p->to.d;
+
     p->next = d->probes;
     d->probes = p;
     p->to.state = DESTINATION_RESOLVING;
     resolve_start(&p->to);
+}
+
+static void begin_for(struct probe *p, const struct bus_in *in)
+{
+    p->from = in->from;
+    p->life = in->from->life;
+    p->call = in->call;
+    begin(p);
 }
 
 /* ---- who asks ----------------------------------------------------------------------------------------------------------
@@ -260,7 +276,25 @@ static void on_verb(void *ctx, const struct bus_in *in)
     if (!str_eqi(m->verb, str_lit("pvo")) || !str_eqi(word, str_lit("probe")) || d->stopping)
         bus_reply(d->o.bus, in->from, in->call, BUS_verb_reply, &(struct bus_verb_reply){.rc = RC_SYNTAX});
     else
-        begin(d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO, in->from, in->call);
+        begin_for(make(d, str_eqi(class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO), in);
+}
+
+static void on_question(void *ctx, const struct bus_in *in)
+{
+    const struct bus_manager_question *m = in->msg;
+    struct deliver *d = ctx;
+    struct probe *p;
+
+    if (d->stopping) {
+        bus_reply(d->o.bus, in->from, in->call, BUS_manager_status,
+                  &(struct bus_manager_status){.why = str_lit("stopping")});
+        return;
+    }
+    p = make(d, str_eqi(m->class, str_lit("spam")) ? CPQ_SPAM : CPQ_PVO);
+    p->question = true;
+    snprintf(p->feat, sizeof p->feat, "%.*s", STR(m->feat));
+    p->to.feat = str_c(p->feat);
+    begin_for(p, in);
 }
 
 static bool under_way(const struct deliver *d, enum cpq_class class)
@@ -277,7 +311,7 @@ static void look_at(struct destination *to)
     bool central = to->class == CPQ_SPAM ? c->spam_quarantine.central : c->pvo.central;
 
     if (to->quarantine && !to->release && central && to->away_since_ms && !to->n_links && !under_way(to->d, to->class))
-        begin(to->d, to->class, NULL, 0);
+        begin(make(to->d, to->class));
 }
 
 static void look(void *ctx)
@@ -291,8 +325,10 @@ static void look(void *ctx)
 
 void probe_init(struct deliver *d)
 {
-    if (d->o.bus)
+    if (d->o.bus) {
         bus_on(d->o.bus, BUS_verb_call, on_verb, d);
+        bus_on(d->o.bus, BUS_manager_question, on_question, d);
+    }
     loop_timer_set(d->o.loop, &d->probe_timer, LOOK_MS, look, d);
 }
 

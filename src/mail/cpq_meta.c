@@ -352,6 +352,20 @@ static enum rc read_origin(struct arena *a, struct cpq_meta *m, struct err *e)
     return text(a, o, "stage", &m->stage, e);
 }
 
+static enum rc read_migration(struct cpq_meta *m, struct err *e)
+{
+    const struct json *v = json_get(m->root, "migration");
+
+    if (!v)
+        return RC_OK;
+    if (v->type != JSON_OBJECT)
+        return err_set(e, RC_SYNTAX, "metadata: migration is no object");
+    TRY(number(v, "id", true, &m->migration.run, e));
+    TRY(number(v, "n", false, &m->migration.n, e));
+    m->migration.deleted = json_is(json_get(v, "deleted"), JSON_TRUE);
+    return number(v, "total", false, &m->migration.total, e);
+}
+
 enum rc cpq_meta_read(struct arena *a, struct str in, struct cpq_meta *out, struct err *e)
 {
     struct cpq_meta m = {.raw = in};
@@ -372,6 +386,7 @@ enum rc cpq_meta_read(struct arena *a, struct str in, struct cpq_meta *out, stru
     TRY(read_attachments(a, &m, e));
     TRY(read_spam(a, &m, e));
     TRY(read_release(&m, e));
+    TRY(read_migration(&m, e));
     m.envelope.subject = m.subject;
     m.envelope.message_id = m.message_id;
     *out = m;

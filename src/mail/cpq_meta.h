@@ -36,6 +36,13 @@ struct cpq_attachment {
     uint64_t size;
 };
 
+/* It was held on its gateway and has moved: which migration, the how manieth of how many. `deleted`: from one of its
+ * quarantines there, so it is never delivered. */
+struct cpq_migration {
+    uint64_t run, n, total;
+    bool deleted;
+};
+
 struct cpq_meta {
     struct str raw; /* the whole text */
     const struct json *root;
@@ -51,9 +58,10 @@ struct cpq_meta {
     const struct cpq_attachment *attachments;
     size_t n_attachments;
     struct str spam_verdict, spam_score;
-    uint64_t spam_exit;         /* 0 = by the setting */
-    const struct json *pending; /* actions gathered and not yet applied; NULL = none */
-    const struct json *release; /* NULL = none */
+    uint64_t spam_exit;             /* 0 = by the setting */
+    const struct json *pending;     /* actions gathered and not yet applied; NULL = none */
+    const struct json *release;     /* NULL = none */
+    struct cpq_migration migration; /* run 0 = it came as new mail */
 };
 
 /* RC_SYNTAX (no JSON, a key of the wrong type), RC_INVALID (a required key is missing or makes no sense). Views into `in` or
@@ -72,6 +80,20 @@ struct cpq_facts {
  * Size, digest and envelope are always those of the facts. A message of class pvo without any hold is held in
  * "Unclassified", so nothing is lost for a missing reason. RC_SYNTAX when `made` is no object. */
 enum rc cpq_meta_complete(struct arena *a, struct str made, const struct cpq_facts *f, struct buf *out, struct err *e);
+
+/* What has become of a message since it was held. */
+struct cpq_move {
+    struct str serial; /* of this machine, now */
+    uint64_t mid;
+    const struct cpq_hold *holds; /* those that still hold it; `matched` and `level` are found in the metadata */
+    size_t n_holds;
+    const struct str *recipients; /* class spam: whose entry is still there */
+    size_t n_recipients;
+    uint64_t spam_exit;
+    struct cpq_migration migration;
+};
+/* Appends the metadata with which it moves to the manager: as it was but for what `x` says. */
+enum rc cpq_meta_move(struct arena *a, const struct cpq_meta *m, const struct cpq_move *x, struct buf *out, struct err *e);
 
 /* "key":value with the comma before it where needed; text that is not UTF-8 as "key_b64". */
 void cpq_put_text(struct buf *out, const char *key, struct str text);

@@ -137,8 +137,8 @@ static struct str existing(const struct message *m, struct str quarantine)
 {
     const struct conf_section *s = conf_section_find(str_lit("quarantine"));
 
-    if (!s || !m->conf || str_eqi(quarantine, str_lit("Policy")) ||
-        !str_eq(message_hold_kind(quarantine), str_lit("policy")))
+    if (!s || !m->conf || m->conf->pvo.central /* the manager knows what it has */ ||
+        str_eqi(quarantine, str_lit("Policy")) || !str_eq(message_hold_kind(quarantine), str_lit("policy")))
         return quarantine;
     return conf_item_index(m->conf, s, quarantine) == SIZE_MAX ? str_lit("Unclassified") : quarantine;
 }

@@ -11,6 +11,8 @@ static bool name_exists(const struct conf *conf, char letter, struct str name)
 {
     const struct conf_section *s = conf_section_find(str_c(filter_type(letter)->section));
 
+    if (s && conf->pvo.central && str_eq(str_c(s->name), str_lit("quarantine")))
+        return true; /* the manager knows what it has */
     return !name.n || !s || conf_item_index(conf, s, name) != SIZE_MAX;
 }
 

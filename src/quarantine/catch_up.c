@@ -61,7 +61,8 @@ static void take(struct reading *r, const struct segment_name *name, uint64_t of
         arena_done(&a);
         return;
     }
-    if (!big_is_there(q, h) || cpq_meta_read(&a, buf_str(&r->meta), &m, NULL) != RC_OK || !hex_digest(m.sha256, digest)) {
+    if (!big_is_there(q, h) || cpq_meta_read(&a, buf_str(&r->meta), &m, NULL) != RC_OK || !hex_digest(m.sha256, digest) ||
+        map_holds(q, &a, &m, NULL) != RC_OK) {
         r->damaged++;
         arena_done(&a);
         return;

@@ -1,9 +1,9 @@
 /*
  * Decisions on held mail: release, delete, delay, move, copy; and what they mean for a message in several quarantines.
  *
- * Called by verbs, expire.c, leave.c, rescan.c and the XCPQ commands. Owns nothing. Decisions are durable before anything of
- * them is seen (said.c). A message leaves when it is decided in all its quarantines: released from all, it goes to queue;
- * deleted in any, it is dropped (central.md 9).
+ * Called by verbs, expire.c, leave.c, rescan.c, mover.c and the XCPQ commands. Owns nothing. Decisions are durable before
+ * anything of them is seen (said.c). A message leaves when it is decided in all its quarantines: released from all, it goes
+ * to queue; deleted in any, it is dropped (central.md 9).
  */
 #include "quarantine/inside.h"
 
@@ -71,12 +71,7 @@ bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *o
     return found;
 }
 
-struct hold_row {
-    uint64_t quarantine, exit, action, entered, state, kind;
-    struct str name, reason, rule;
-};
-
-static size_t hold_rows(struct quarantine *q, uint64_t id, struct arena *a, struct hold_row *out, size_t most)
+size_t hold_rows(struct quarantine *q, uint64_t id, struct arena *a, struct hold_row *out, size_t most)
 {
     sqlite3_stmt *st = sql_bind(&q->sql, Q_hold_get, "i", id);
     size_t n = 0;
@@ -115,6 +110,7 @@ static void drop_message(struct quarantine *q, const struct held *h)
     sql_run(&q->sql, Q_text_drop, "isssss", h->id, h->sender, str_first(h->recipients, 2000), h->subject,
             str_first(h->names, 2000), h->reasons);
     sql_run(&q->sql, Q_message_drop, "i", h->id);
+    sql_run(&q->sql, Q_moving_drop, "i", h->id);
     sql_run(&q->sql, Q_key_gone, "iiiii", h->class, h->serial_id, h->mid, clock_wall_ms(), h->id);
     sql_run(&q->sql, Q_segment_live, "ii", h->segment, (uint64_t)-1);
     sql_run(&q->sql, Q_pool_count, "iii", h->class, (uint64_t)-1, (uint64_t)0 - h->bytes);
@@ -128,6 +124,12 @@ static void drop_message(struct quarantine *q, const struct held *h)
     sqlite3_reset(st);
     if (h->big)
         said_add(q, (struct said){.what = DO_UNLINK_BIG, .number = h->id});
+}
+
+void decide_moved(struct quarantine *q, const struct held *h)
+{
+    drop_message(q, h);
+    said_add(q, (struct said){.what = SAID_FINISHED, .mid = h->number});
 }
 
 /* ---- release ------------------------------------------------------------------------------------------------------------
@@ -207,6 +209,8 @@ enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine,
     struct arena a;
     size_t n, i = 0;
 
+    if (mover_has(q, message))
+        return RC_CONFLICT;
     arena_init(&a, 4096, 1 << 20);
     n = held_get(q, message, &a, &h) ? hold_rows(q, message, &a, rows, CPQ_HOLDS_MAX) : 0;
     while (i < n && (rows[i].quarantine != quarantine || rows[i].state != HOLD_HELD))
@@ -253,9 +257,9 @@ enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action acti
     message = there ? sql_u64(st, 0) : 0;
     recipient = there ? arena_str(&a, sql_str(st, 1)) : STR_NONE;
     sqlite3_reset(st);
-    if (!there || !held_get(q, message, &a, &h)) {
+    if (!there || mover_has(q, message) || !held_get(q, message, &a, &h)) {
         arena_done(&a);
-        return RC_NOT_FOUND;
+        return there && mover_has(q, message) ? RC_CONFLICT : RC_NOT_FOUND;
     }
     if (action == HOLD_RELEASE) {
         buf_put_str(&list, recipient);
@@ -341,6 +345,8 @@ enum rc decide_delay(struct quarantine *q, uint64_t message, uint64_t quarantine
     struct arena a;
     bool there;
 
+    if (mover_has(q, message))
+        return RC_CONFLICT;
     arena_init(&a, 4096, 1 << 20);
     there = find_hold(q, message, quarantine, &a, &h, &row);
     if (there) {
@@ -359,6 +365,8 @@ enum rc decide_exit(struct quarantine *q, uint64_t message, uint64_t quarantine,
     struct arena a;
     bool there;
 
+    if (mover_has(q, message))
+        return RC_CONFLICT;
     arena_init(&a, 4096, 1 << 20);
     there = find_hold(q, message, quarantine, &a, &h, &row);
     if (there && (row.exit != exit_ms || !str_eq(row.rule, rule))) {
@@ -379,6 +387,8 @@ enum rc decide_move(struct quarantine *q, uint64_t message, uint64_t from, struc
     struct arena a;
     bool there;
 
+    if (mover_has(q, message))
+        return RC_CONFLICT;
     arena_init(&a, 4096, 1 << 20);
     there = target && target != from && find_hold(q, message, from, &a, &h, &row);
     if (there) {
@@ -406,6 +416,8 @@ enum rc decide_copy(struct quarantine *q, uint64_t message, struct str address, 
     struct buf list = BUF(1024), json = BUF(NAMES_MAX);
     uint64_t leave = new_leave();
 
+    if (mover_has(q, message))
+        return RC_CONFLICT;
     if (!sql_number(&q->sql, Q_message_has, 0, "i", message))
         return RC_NOT_FOUND;
     buf_put_str(&list, address);

@@ -206,6 +206,7 @@ void enter_message(struct quarantine *q, uint64_t id, const struct cpq_meta *m, 
 {
     uint64_t serial = enter_name(q, m->serial), host = enter_name(q, m->host), largest, open;
     uint64_t received = m->received ? m->received : taken_ms;
+    uint64_t since = m->migration.run && m->held && m->held < taken_ms ? m->held : taken_ms;
     struct arena a;
     struct str recipients, names, reasons, subject = str_first(m->subject, WORDS_MAX);
 
@@ -213,11 +214,14 @@ void enter_message(struct quarantine *q, uint64_t id, const struct cpq_meta *m, 
     recipients = joined_recipients(&a, &m->envelope);
     names = joined_names(&a, m, &largest);
     reasons = joined_reasons(&a, m);
-    open = m->class == CPQ_SPAM ? enter_entries(q, id, m, received, taken_ms)
-                                : enter_holds(q, id, m, received, bytes, taken_ms);
+    open = m->class == CPQ_SPAM ? enter_entries(q, id, m, received, since) : enter_holds(q, id, m, received, bytes, since);
     sql_run(&q->sql, Q_message_add, "iiiiiiiiiissssiiiiis", id, (uint64_t)m->class, segment->id, offset, (uint64_t)m->raw.n,
             m->size, (uint64_t)big, serial, m->mid, host, m->envelope.sender, recipients, subject, names, largest, received,
-            taken_ms, open, bytes, reasons);
+            since, open, bytes, reasons);
+    if (m->migration.deleted)
+        sql_run(&q->sql, Q_message_open, "iii", id, (uint64_t)0, (uint64_t)1);
+    if (m->migration.run)
+        run_count(q, m);
     sql_run(&q->sql, Q_text_add, "isssss", id, m->envelope.sender, str_first(recipients, WORDS_MAX), subject,
             str_first(names, WORDS_MAX), reasons);
     sql_run(&q->sql, Q_key_add, "iiiibi", (uint64_t)m->class, serial, m->mid, id, str_of(digest, DIGEST),

@@ -50,6 +50,11 @@ static const char schema[] =
     "BLOB,copy INTEGER,"
     "made INTEGER);"
     "CREATE INDEX IF NOT EXISTS leave_message ON leave(message);"
+    "CREATE TABLE IF NOT EXISTS stay(quarantine INTEGER PRIMARY KEY);"
+    "CREATE TABLE IF NOT EXISTS moving(message INTEGER PRIMARY KEY,next INTEGER,doubtful INTEGER);"
+    "CREATE TABLE IF NOT EXISTS migration(class INTEGER,serial INTEGER,run INTEGER,state INTEGER,total INTEGER,moved "
+    "INTEGER,"
+    "ever INTEGER,told INTEGER,PRIMARY KEY(class,serial)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS outbreak_left(serial INTEGER,mid INTEGER,made INTEGER,PRIMARY KEY(serial,mid)) WITHOUT "
     "ROWID;";
 

@@ -67,6 +67,7 @@ struct said {
         SAID_REWRITTEN,
         SAID_REINJECTED,
         SAID_COPIED,
+        SAID_ENQUEUED,
         DO_MARK_GONE,
         DO_UNLINK_BIG
     } what;
@@ -107,6 +108,7 @@ struct quarantine {
     } leaving[LEAVES_AT_ONCE];
     struct loop_timer leave_timer;
 
+    struct mover *movers[POOLS];
     struct copies *copies;       /* copies.c */
     struct copy_new *copies_new; /* on their way to disk */
     struct rescan *rescan;       /* rescan.c */
@@ -193,7 +195,16 @@ void said_end(struct quarantine *q);
 /* decide.c: each is one durable transaction of its own, or part of one that decide_begin() opened. */
 void decide_begin(struct quarantine *q);
 enum rc decide_end(struct quarantine *q, struct err *e);
+/* RC_CONFLICT of what follows: the message may be on the manager already, nothing is decided here until that is known. */
 bool held_get(struct quarantine *q, uint64_t id, struct arena *a, struct held *out);
+/* The quarantines a message is in, decided ones too. */
+struct hold_row {
+    uint64_t quarantine, exit, action, entered, state, kind;
+    struct str name, reason, rule;
+};
+size_t hold_rows(struct quarantine *q, uint64_t id, struct arena *a, struct hold_row *out, size_t most);
+/* The manager has it: it leaves. */
+void decide_moved(struct quarantine *q, const struct held *h);
 /* Releases or deletes a message from one quarantine. RC_NOT_FOUND when it is not held there. */
 enum rc decide_hold(struct quarantine *q, uint64_t message, uint64_t quarantine, enum hold_action action, enum decided_by by,
                     struct str user);
@@ -206,6 +217,45 @@ enum rc decide_entry(struct quarantine *q, uint64_t entry, enum hold_action acti
 enum rc decide_exit(struct quarantine *q, uint64_t message, uint64_t quarantine, uint64_t exit_ms, struct str rule);
 /* A release was taken by queue as `mid`. */
 void decide_left(struct quarantine *q, uint64_t leave, uint64_t mid);
+
+/* map.c: quarantines of a gateway as they are called here. */
+const struct conf_appliance *map_appliance(const struct conf *c, struct str serial);
+/* The holds of a message get the names that its gateway's map gives them; "Unclassified" for what it leaves out. */
+enum rc map_holds(const struct quarantine *q, struct arena *a, struct cpq_meta *m, struct err *e);
+/* Lines of STATUS that tell the gateway how its quarantines move. */
+struct cpq_server;
+void map_status(struct cpq_server *cs, const struct conf *c, const struct conf_appliance *row);
+
+/* runs.c: migrations, at either end; one row a class and gateway (serial 0: our own mail goes to the manager). */
+enum run_state { RUN_NONE, RUN_RUNNING, RUN_DONE, RUN_STOPPED, RUN_DONE_UNTOLD, RUN_STOPPED_UNTOLD };
+struct run {
+    uint64_t class, serial, id, state, total, moved;
+    uint64_t ever; /* of all migrations together */
+    uint64_t told; /* 0: nothing was said yet; else moved + 1 when something was */
+};
+void run_get(struct quarantine *q, enum cpq_class class, uint64_t serial, struct run *out);
+void run_put(struct quarantine *q, const struct run *r);
+/* On the manager: one message more; what is said of it once it is stored. */
+void run_count(struct quarantine *q, const struct cpq_meta *m);
+void run_say(struct quarantine *q, const struct cpq_meta *m);
+/* The lines that are due: its beginning, each tenth of it. */
+void run_progress(struct quarantine *q, struct run *r, struct str host);
+/* feat= of HELLO: the gateway tells that its migration is over. */
+void run_feat(struct quarantine *q, enum cpq_class class, struct str serial, struct str feat);
+/* The gauge that locks the settings of quarantines (admin). */
+void run_gauge(struct quarantine *q);
+/* For pvoconfig. */
+void run_status(struct quarantine *q, struct buf *text, struct buf *json);
+
+/* mover.c, mover_ask.c: our own held mail goes to the manager. */
+void mover_init(struct quarantine *q);
+void mover_done(struct quarantine *q);
+/* Settings changed: what waited is looked at now. */
+void mover_settings(struct quarantine *q);
+/* Why nothing goes now; empty = it goes, or nothing is to go. */
+struct str mover_why(const struct quarantine *q, uint64_t class);
+/* May it be on the manager already? */
+bool mover_has(struct quarantine *q, uint64_t message);
 
 /* leave.c */
 void leave_init(struct quarantine *q);

@@ -27,6 +27,7 @@ static void on_change(void *ctx, const struct conf *now, const struct conf *old)
     if (sql_commit(&q->sql, &e) != RC_OK)
         event(q->o.events, quarantine_write_failed, .why = str_c(err_text(&e)));
     expire_gauges(q);
+    mover_settings(q);
 }
 
 enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **out, struct err *e)
@@ -54,6 +55,7 @@ enum rc quarantine_new(const struct quarantine_options *o, struct quarantine **o
     conf_on_change(o->conf, on_change, q);
     leave_init(q);
     expire_init(q);
+    mover_init(q);
     drops_open(q);
     quarantine_verbs_init(q);
     *out = q;
@@ -81,6 +83,7 @@ void quarantine_free(struct quarantine *q)
     doors_close(q);
     loop_timer_cancel(q->o.loop, &q->clock_timer);
     leave_done(q);
+    mover_done(q);
     drops_close(q);
     rescan_close(q);
     copies_close(q);

@@ -48,6 +48,23 @@ static void test_replay(void **state)
     place_end(&p);
 }
 
+/* central.md 9: a message on its way to the manager that comes back to its own holder is not "taken": it would leave both.
+ */
+static void test_no_round_trip(void **state)
+{
+    static const char moved[] = "{\"holds\":[" IN_POLICY "],\"migration\":{\"id\":1,\"n\":1,\"total\":1}}";
+    struct letter l = letter(41);
+    struct place p;
+
+    (void)state;
+    place_start(&p, SETTINGS);
+    post(&p, &l);
+    l.made = moved;
+    assert_string_equal(post(&p, &l), "554 5.6.0 a migration is for the manager\r\n");
+    assert_int_equal(held_now(&p, CPQ_PVO), 1);
+    place_end(&p);
+}
+
 /* A released message goes to queue whole, with all it came with, and leaves when queue has it. */
 static void test_release(void **state)
 {
@@ -168,9 +185,9 @@ static void test_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_taken),         cmocka_unit_test(test_replay),  cmocka_unit_test(test_release),
-        cmocka_unit_test(test_release_waits), cmocka_unit_test(test_several), cmocka_unit_test(test_spam),
-        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_taken),   cmocka_unit_test(test_replay),        cmocka_unit_test(test_no_round_trip),
+        cmocka_unit_test(test_release), cmocka_unit_test(test_release_waits), cmocka_unit_test(test_several),
+        cmocka_unit_test(test_spam),    cmocka_unit_test(test_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /*
  * What is said of decisions once they are durable: log lines, and what is done to files behind the commit.
  *
- * Called by decide.c. Owns the list in struct quarantine; its texts are copies in an arena that lasts as long as the
- * transaction.
+ * Called by decide.c; mover.c adds to it. Owns the list in struct quarantine; its texts are copies in an arena that lasts as
+ * long as the transaction.
  */
 #include "quarantine/inside.h"
 
@@ -87,6 +87,9 @@ static void tell(struct quarantine *q, const struct said *s)
         return;
     case DO_UNLINK_BIG:
         unlink_big(q, s->number);
+        return;
+    case SAID_ENQUEUED:
+        event(ev, hold_enqueued, .mid = s->mid, .quarantine = s->name, .reason = s->text, .kind = s->number);
         return;
     case SAID_REASON:
         event(ev, quarantine_reason, .mid = s->mid, .quarantine = s->name, .reason = s->text);

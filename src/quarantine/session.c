@@ -170,7 +170,14 @@ static enum rc take_meta(struct session *x, struct incoming *in, struct err *e)
     in->text = arena_str(&in->arena, x->cs.meta.raw);
     if (!in->text.p)
         return err_set(e, RC_NO_MEMORY, "out of memory");
-    return cpq_meta_read(&in->arena, in->text, &in->meta, e);
+    TRY(cpq_meta_read(&in->arena, in->text, &in->meta, e));
+    return map_holds(x->q, &in->arena, &in->meta, e);
+}
+
+/* What moves to a manager is here: it must not be answered as taken. */
+static enum rc goes_round(const struct session *x, const struct incoming *in, struct err *e)
+{
+    return x->door->local && in->meta.migration.run ? err_set(e, RC_INVALID, "a migration is for the manager") : RC_OK;
 }
 
 static enum smtp_next on_data_end(struct smtp_server *s)
@@ -185,7 +192,8 @@ static enum smtp_next on_data_end(struct smtp_server *s)
         return SMTP_DONE;
     }
     hex_of(in->digest, hex);
-    if (cpq_check(&x->cs, str_of(hex, sizeof hex), &e) != RC_OK || take_meta(x, in, &e) != RC_OK) {
+    if (cpq_check(&x->cs, str_of(hex, sizeof hex), &e) != RC_OK || take_meta(x, in, &e) != RC_OK ||
+        goes_round(x, in, &e) != RC_OK) {
         cpq_refuse_content(&x->cs, &e);
         on_reset(s, RC_OK, NULL);
         return SMTP_DONE;

@@ -27,15 +27,6 @@ const struct conf_cpq_peer *session_peer(const struct session *x)
     return p && p->role == CPQ_PEER_GATEWAY ? p : NULL;
 }
 
-/* Its row among the gateways; a serial number that it had before counts. */
-static const struct conf_appliance *appliance_of(const struct conf *c, struct str serial)
-{
-    for (size_t i = 0; i < c->appliance.n; i++)
-        if (str_eqi(c->appliance.items[i].serial, serial))
-            return &c->appliance.items[i];
-    return NULL;
-}
-
 /* ---- HELLO -------------------------------------------------------------------------------------------------------------
  */
 
@@ -67,6 +58,7 @@ static enum rc on_hello(struct cpq_server *cs, const struct cpq_hello *h, struct
     if (connections_of(x, h) >= quarantine_conf(x->q)->quarantine_service.max_connections)
         return err_set(e, RC_TOO_MANY_CONNECTIONS, "too many connections of this gateway");
     cs->s.idle_ms = 300000;
+    run_feat(x->q, h->class, h->serial, h->feat);
     return RC_OK;
 }
 
@@ -81,7 +73,7 @@ struct service {
 static struct service service_of(const struct session *x)
 {
     const struct conf *c = quarantine_conf(x->q);
-    struct service s = {.row = appliance_of(c, x->cs.hello.serial), .suspended = c->central.suspended || x->q->stopping};
+    struct service s = {.row = map_appliance(c, x->cs.hello.serial), .suspended = c->central.suspended || x->q->stopping};
 
     if (x->cs.hello.class == CPQ_SPAM) {
         s.configured = conf_listens_euq(c);
@@ -147,11 +139,13 @@ static const char *state_of(const struct session *x, bool full, const char **why
     return s.suspended ? "suspended" : full ? "full" : "ready";
 }
 
-static const char *migration_of(const struct session *x)
+static const char *migration_of(const struct session *x, const struct run *r)
 {
     const struct conf_appliance *row = service_of(x).row;
 
-    return row && row->migration && !x->door->local ? "chosen" : "none";
+    if (!row || !row->migration || x->door->local)
+        return "none";
+    return r->state == RUN_RUNNING ? "running" : r->state == RUN_DONE ? "done" : "chosen";
 }
 
 static void on_status(struct cpq_server *cs)
@@ -164,18 +158,20 @@ static void on_status(struct cpq_server *cs)
     sqlite3_stmt *st = sql_bind(&q->sql, Q_pool, "i", class);
     uint64_t used = sql_step(&q->sql, st) ? sql_u64(st, 1) : 0;
     const char *why, *state;
+    struct run run;
 
     sqlite3_reset(st);
     state = state_of(x, used >= limit, &why);
+    run_get(q, cs->hello.class, serial, &run);
     cpq_status_line(cs, "state", str_c(state));
     if (why)
         cpq_status_line(cs, "reason", str_c(why));
-    cpq_status_line(cs, "migration", str_c(migration_of(x)));
+    cpq_status_line(cs, "migration", str_c(migration_of(x, &run)));
     status_number(cs, "stored", sql_number(&q->sql, Q_key_held, 0, "ii", class, serial));
-    status_number(cs, "migrated", 0);
+    status_number(cs, "migrated", run.ever);
     status_number(cs, "free", used < limit ? limit - used : 0);
-    for (size_t i = 0; class == CPQ_PVO && i < c->quarantine.n; i++)
-        cpq_status_line(cs, "quarantine", c->quarantine.items[i].name);
+    if (class == CPQ_PVO)
+        map_status(cs, c, service_of(x).row);
 }
 
 /* ---- QUERY

@@ -241,6 +241,8 @@ static void say_stored(struct quarantine *q, const struct incoming *in)
     for (size_t i = 0; in->meta.class == CPQ_PVO && i < in->meta.n_holds; i++)
         event(q->o.events, quarantined, .mid = mid, .quarantine = enter_quarantine(c, in->meta.holds[i].quarantine)->name,
               .reason = in->meta.holds[i].reason, .kind = in->meta.holds[i].kind);
+    if (in->meta.migration.run)
+        run_say(q, &in->meta);
 }
 
 static void close_parts(struct group *g)

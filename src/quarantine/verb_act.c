@@ -22,6 +22,7 @@ struct action {
     bool safelist;
     uint64_t *ids;
     size_t n, at, done;
+    bool moving; /* one of them is on its way to the manager */
 };
 
 /* Words that are no condition. */
@@ -81,16 +82,21 @@ static enum rc decide_one(struct question *v, const struct action *x, uint64_t i
 }
 
 /* One message; true when something was done with it. */
-static bool act_on(struct question *v, const struct action *x, uint64_t id)
+static bool act_on(struct question *v, struct action *x, uint64_t id)
 {
     struct arena_mark mark = arena_mark(&v->arena);
     struct hold_line holds[HOLDS];
     bool done = false;
     size_t n;
 
-    if (v->spam)
-        return decide_entry(v->q, id, x->what == ACT_RELEASE ? HOLD_RELEASE : HOLD_DELETE, BY_HAND, v->user, x->safelist) ==
-               RC_OK;
+    if (v->spam) {
+        enum rc rc =
+            decide_entry(v->q, id, x->what == ACT_RELEASE ? HOLD_RELEASE : HOLD_DELETE, BY_HAND, v->user, x->safelist);
+
+        x->moving = x->moving || rc == RC_CONFLICT;
+        return rc == RC_OK;
+    }
+    x->moving = x->moving || mover_has(v->q, id);
     n = question_holds(v, id, holds, HOLDS);
     for (size_t i = 0; i < n; i++) {
         if (!chosen(v, x, &holds[i]))
@@ -108,6 +114,9 @@ static enum rc act_said(struct question *v, const struct action *x)
     static const char *const did[] = {"released", "deleted", "delayed", "moved", "copied"};
 
     buf_addf(&v->json, "{\"action\":\"%s\",\"messages\":%zu}", did[x->what], x->done);
+    if (!x->done && x->moving)
+        return question_say(v, RC_CONFLICT,
+                            "It is on its way to the manager: nothing is decided here until that has answered.");
     if (!x->done)
         return question_say(v, RC_NOT_FOUND, "No such message is held.");
     return question_say(v, RC_OK, "%zu message%s %s.", x->done, x->done == 1 ? "" : "s", did[x->what]);

@@ -149,12 +149,13 @@ enum rc question_status(struct question *v)
 
     if (v->n_args > 1 || (v->n_args == 1 && !str_eqi(v->args[0], str_lit("status"))))
         return RC_SYNTAX;
-    buf_add(&v->text, str_lit("Quarantines:                on this machine\n"));
-    buf_add(&v->json, str_lit("{\"central\":false"));
+    buf_addf(&v->text, "Quarantines:                %s\n", c->pvo.central ? "on the manager" : "on this machine");
+    buf_addf(&v->json, "{\"central\":%s", c->pvo.central ? "true" : "false");
     status_pool(v, "Policy, virus, outbreak:", CPQ_PVO, c->quarantine_service.max_bytes);
     status_pool(v, "Spam:", CPQ_SPAM, c->spam_quarantine.max_bytes);
     buf_addf(&v->text, "Releases on their way:      %llu\n",
              (unsigned long long)sql_number(&v->q->sql, Q_leave_count, 0, ""));
+    run_status(v->q, &v->text, &v->json);
     buf_addc(&v->json, '}');
     return RC_OK;
 }

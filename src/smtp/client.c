@@ -20,7 +20,6 @@ static void setup(struct smtp_client *cl)
     cl->h = s->handler;
     cl->o = s->options;
     cl->ctx = s->ctx;
-    cl->gather.max = CLIENT_REPLY_MAX + 1;
     cl->texts.max = CLIENT_TEXTS_MAX;
 }
 

@@ -32,6 +32,7 @@ struct smtp_job {
 struct smtp_client_cpq {
     struct str class_name; /* "pvo" ... */
     struct str serial, role, version;
+    struct str feat; /* feat=, empty = none */
     /* Lines without their ends, joined by \n: said behind HELLO one after the other, each answer told by answered(), then
      * QUIT. Empty = this connection carries mail. */
     struct str commands;

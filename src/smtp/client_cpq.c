@@ -74,6 +74,8 @@ struct step client_cpq_hello(struct smtp_client *cl)
     put_value(out, "role", q->role);
     put_value(out, "ver", q->version);
     put_value(out, "class", q->class_name);
+    if (q->feat.n)
+        put_value(out, "feat", q->feat);
     buf_add(out, str_lit("\r\n"));
     return client_wait(cl, on_hello, cl->o->command_ms);
 }

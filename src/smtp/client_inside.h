@@ -5,9 +5,11 @@
 #include "smtp/client.h"
 
 enum {
-    CLIENT_LINE_MAX = 2048,     /* of a reply; RFC 5321 4.5.3.1.5 says 512 */
-    CLIENT_REPLY_MAX = 8192,    /* text kept of one reply */
-    CLIENT_REPLY_LINES = 500,   /* more is no reply */
+    CLIENT_LINE_MAX = 2048,      /* of a reply; RFC 5321 4.5.3.1.5 says 512 */
+    CLIENT_REPLY_MAX = 8192,     /* text kept of one reply */
+    CLIENT_REPLY_LINES = 500,    /* more is no reply */
+    CLIENT_STATUS_MAX = 1 << 20, /* the same of a manager's STATUS, which has lines for each of its quarantines */
+    CLIENT_STATUS_LINES = 10000,
     CLIENT_TEXTS_MAX = 1 << 20, /* reply texts of one job */
     CLIENT_CHUNK = 64 * 1024    /* body octets a turn */
 };

@@ -19,12 +19,23 @@ static bool line_code(struct str line, unsigned *code_out, bool *last_out, struc
     return true;
 }
 
+static bool asks(const struct smtp_client *cl)
+{
+    return cl->o->cpq && cl->o->cpq->commands.n;
+}
+
+static size_t reply_max(const struct smtp_client *cl)
+{
+    return asks(cl) ? CLIENT_STATUS_MAX : CLIENT_REPLY_MAX;
+}
+
 static void gather_add(struct smtp_client *cl, struct str text)
 {
+    cl->gather.max = reply_max(cl) + 1;
     if (cl->gather_lines++)
-        if (cl->gather.n < CLIENT_REPLY_MAX)
+        if (cl->gather.n < reply_max(cl))
             buf_addc(&cl->gather, '\n');
-    buf_add(&cl->gather, str_first(text, CLIENT_REPLY_MAX - cl->gather.n));
+    buf_add(&cl->gather, str_first(text, reply_max(cl) - cl->gather.n));
 }
 
 static enum rc reply_line(struct smtp_client *cl, struct str *line_out)
@@ -57,7 +68,7 @@ enum rc client_reply_read(struct smtp_client *cl)
             cl->gather_lines = 0;
             return RC_OK;
         }
-        if (cl->gather_lines > CLIENT_REPLY_LINES)
+        if (cl->gather_lines > (asks(cl) ? CLIENT_STATUS_LINES : CLIENT_REPLY_LINES))
             return RC_SYNTAX;
     }
 }

@@ -36,6 +36,36 @@ static void a_message_with_its_metadata(void **state)
     peer_free(p);
 }
 
+/* 7.2, 9: STATUS behind HELLO, which says what there is to say; all of its lines arrive, however many quarantines there are.
+ */
+static void status_has_as_many_lines_as_there_are_quarantines(void **state)
+{
+    static const struct smtp_client_cpq asks = {.class_name = {"pvo", 3},
+                                                .serial = {"S", 1},
+                                                .role = {"gateway", 7},
+                                                .version = {"1", 1},
+                                                .feat = {"migration-done", 14},
+                                                .commands = {"XCPQ STATUS", 11}};
+    struct buf lines = BUF(1 << 20);
+    struct peer *p = peer_new();
+    struct str told;
+
+    (void)state;
+    p->options.cpq = &asks;
+    greet(p, EHLO_CPQ);
+    assert_string_equal(p->said, "XCPQ HELLO proto=1 serial=S role=gateway ver=1 class=pvo feat=migration-done\r\n");
+    assert_string_equal(say(p, "250 2.0.0 XCPQ proto=1\r\n"), "XCPQ STATUS\r\n");
+    for (int i = 0; i < 3000; i++)
+        buf_addf(&lines, "250-quarantine=%06d\r\n", i);
+    buf_addf(&lines, "250 2.0.0 end\r\n%c", 0);
+    assert_string_equal(say(p, lines.p), "QUIT\r\n");
+    told = str_c(trace(p));
+    assert_int_equal(told.n, sizeof "ready\nanswered 250 \nclosed\n" - 1 + 54009);
+    assert_true(str_find_str(told, str_lit("\nquarantine=002999\n2.0.0 end\nclosed\n")) < told.n);
+    buf_done(&lines);
+    peer_free(p);
+}
+
 /* 7.2: one refused RCPT makes the client RSET. */
 static void one_refused_recipient_refuses_all(void **state)
 {
@@ -134,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_with_its_metadata),
+        cmocka_unit_test(status_has_as_many_lines_as_there_are_quarantines),
         cmocka_unit_test(one_refused_recipient_refuses_all),
         cmocka_unit_test(without_pipelining_metadata_comes_behind_the_recipients),
         cmocka_unit_test(a_peer_that_is_no_holder_gets_nothing),

@@ -140,6 +140,19 @@ def test_the_port_changes(t):
     s.quit()
 
 
+def test_bound_to_its_interface(t):
+    """CPQ-06: the manager listens on the interface that is set and on no other; mail comes by it."""
+    g, m = pair(t)
+    m.cli('settings', 'set', 'interface.Data.address=127.0.0.9', 'cpq_listener.interface=Data')
+    wait_for('the other interface', lambda: not listens(m.cpq))
+    socket.create_connection(('127.0.0.9', m.cpq), 5).close()
+    g.cli('settings', 'set', 'manager.sma.address=127.0.0.9')
+    hold(g, 'the.cpq.host', 1)
+    g.cli('resumedel')
+    wait_for('the message', lambda: len(found(m)) == 1)
+    g.wait_log(r'New SMTP DCID \d+ interface \S+ address 127\.0\.0\.9 port %d' % m.cpq)
+
+
 def test_the_manager_is_asked_before_enabling(t):
     """CPQ-59 to CPQ-61, CPQ-58: pvoconfig opens 7025 and asks for STATUS; enable is refused with the reason until the manager is ready; the log shows the
     port."""
@@ -161,50 +174,6 @@ def test_the_manager_is_asked_before_enabling(t):
     g.cli('pvoconfig', 'enable', 'Management', str(g.base + 41), ';', 'commit', 'enabled')
     assert value(g, 'pvo.central') == 'yes'
     wait_for('the hidden listener', lambda: listens(g.base + 41))
-
-
-class Proxy:
-    """Between gateway and manager: cuts each connection after `limit` octets of one direction (0 = from the gateway), None = never."""
-
-    def __init__(self, to):
-        self.to, self.limit, self.way, self.cuts = to, None, 0, 0
-        self.s = socket.create_server(('127.0.0.1', 0))
-        self.port = self.s.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                c, _ = self.s.accept()
-                m = socket.create_connection(('127.0.0.1', self.to), 5)
-            except OSError:
-                return
-            for way, a, b in ((0, c, m), (1, m, c)):
-                threading.Thread(target=self.pump, args=(way, a, b), daemon=True).start()
-
-    def pump(self, way, a, b):
-        left = self.limit if way == self.way else None
-        try:
-            while True:
-                data = a.recv(65536 if left is None else max(1, left))
-                if not data:
-                    break
-                b.sendall(data)
-                if left is not None:
-                    left -= len(data)
-                    if left <= 0:
-                        self.cuts += 1
-                        break
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.s.close()
 
 
 def test_cut_at_any_octet(t):
@@ -272,8 +241,8 @@ def test_what_does_not_fit_is_set_aside(t):
 
 
 def test_mail_is_held_here_while_the_manager_is_away(t):
-    """CPQ-64, central.md 11: with fallback on, mail is held locally under the same names when the manager is away for long; when it is back, new
-    mail goes there again."""
+    """CPQ-64, central.md 11: with fallback on, mail is held locally under the same names when the manager is away for long; when it is back, all of it
+    goes there once, and new mail too."""
     g, m = pair(t, gateway=['pvo.fallback_ms=1s'])
     m.stop()
     hold(g, 'the.cpq.host', 2)
@@ -284,10 +253,11 @@ def test_mail_is_held_here_while_the_manager_is_away(t):
     wait_for('held here', lambda: len(found(g)) == 2, 30)
     m.start()
     wait_for('its port', lambda: listens(m.cpq))
-    time.sleep(11)
+    wait_for('handed over', lambda: len(found(m)) == 2 and not found(g), 40)
     hold(g, 'the.cpq.host', 1)
     g.cli('resumedel')
-    wait_for('held there', lambda: len(found(m)) == 1, 30)
+    wait_for('held there', lambda: len(found(m)) == 3, 30)
+    assert sorted(x['mid'] for x in found(m)) == [1, 2, 3] and not found(g)
 
 
 def test_weak_ciphers(t):

@@ -48,6 +48,10 @@ def test_held_mail_is_seen_decided_and_released(t):
     lines = g.log()
     assert lines.index('MID %d released from all quarantines' % old) < lines.index('Message finished MID %d done' % old)
     assert len(re.findall('Message finished MID %d done' % old, lines)) == 1 and 'Start MID %d ICID 0' % new in lines
+    for answer in ('', 'n\n'):                                               # more than one: asked for, the words are no answer
+        assert g.cli('quarantine', 'delete', 'subject=invoice', answers=answer).strip() == '2 messages are chosen.\nAre you sure? [N]>'
+    assert len(found(g)) == 2
+    assert g.cli('quarantine', 'delay', '8h', 'subject=invoice', answers='y\n').endswith('2 messages delayed.\n')
     assert g.cli('quarantine', 'delete', '-y', 'subject=invoice').strip() == '2 messages deleted.'
     assert found(g) == [] and len(sink.messages) == 1
 
