@@ -156,7 +156,8 @@ def test_blocked_ports_stop_their_service_alone(t):
     site.block('ip daddr %s tcp dport 22' % site.address['gw1'], 'reject with tcp reset')
     site.send(g, 'hold me at last')
     wait_for('held without SSH', lambda: len(fleet.held(m, 'subject=hold me at last')) == 1)
-    # a connection that is open needs no SSH
+    # a connection that is open needs no SSH; the log is a moment behind
+    wait_for('both releases in the log', lambda: len(re.findall(r'Message done DCID \d+ MID \d+ .*\(centralized policy quarantine\)', m.log())) == 2)
     wait_for('the end of the connection', lambda: set(re.findall(r'New SMTP DCID (\d+)', m.log())) <= set(re.findall(r'DCID (\d+) close', m.log())), 20)
     m.cli('quarantine', 'release', 'subject=hold me at last')
     wait_for('a reason that names SSH', lambda: 'SSH' in m.cli('hoststatus', 'the.cpq.release.host'), 60)
