@@ -2,8 +2,8 @@
  * What is known of each gateway: is there contact, since when, why not; its last hello, its clock, what came from it last.
  *
  * Called by line.c when a job ends, by pull.c when a segment is imported. Shown by contact_show.c; record is told who is
- * away. Owns these facts for the life of the process. Contact that is away for AWAY_MS is an alert, and so is a gateway that
- * is somebody else.
+ * away. Owns these facts for the life of the process. Contact that is away for central.away_alert_ms is an alert, and so is
+ * a gateway that is somebody else.
  */
 #include "central/contact.h"
 #include "central/enrol.h"
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { AWAY_MS = 300000, CLOCK_WARN_MS = 5000 };
+enum { CLOCK_WARN_MS = 5000 };
 
 static struct contact *find(const struct central *c, struct str name)
 {
@@ -148,7 +148,7 @@ void contact_down(struct central *c, struct str appliance, enum rc rc, const cha
     else if (news)
         event(c->o.events, gateway_lost, .name = appliance, .why = str_c(why));
     if (!k->away.slot && !k->told_away)
-        loop_timer_set(c->o.loop, &k->away, AWAY_MS, on_away, k);
+        loop_timer_set(c->o.loop, &k->away, c->conf->central.away_alert_ms, on_away, k);
 }
 
 void contact_transfer(struct central *c, struct str appliance, enum contact_service s, uint64_t bytes)

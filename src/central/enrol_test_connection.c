@@ -258,19 +258,26 @@ static void tried(void *ctx, enum rc rc, const struct err *e, const char *host_k
     trial_done(t);
 }
 
-/* A link that is up is the way, unless it is off for this appliance. */
-static void take_link(struct trial *t, const struct conf_appliance *x)
+/* A link that is up is the way, unless it is off for this appliance. False: there is no way but the link, which is down. */
+static bool take_link(struct trial *t, const struct conf_appliance *x)
 {
-    char path[4096];
+    char path[128];
 
-    if (!x || !x->link || !x->serial.n)
-        return;
-    snprintf(path, sizeof path, "%s/run/link/%.*s/mgmt", t->call->central->o.home, STR(x->serial));
-    if (access(path, F_OK) != 0)
-        return;
+    if (!x || !x->serial.n || !link_use(t->call->central, x, "mgmt", path))
+        return true;
+    if (access(path + strlen("unix:"), F_OK) != 0)
+        return false;
     free(t->address);
-    must(asprintf(&t->address, "unix:%s", path) > 0);
+    t->address = str_copy(str_c(path));
     t->via_link = true;
+    return true;
+}
+
+static void not_tried(struct trial *t, const char *why)
+{
+    buf_addf(&t->call->text, "key login: %s\n", why);
+    central_answer(t->call, RC_UNAVAILABLE);
+    trial_done(t);
 }
 
 /* args: NAME ADDRESS PORT HOSTKEY SERIAL SERVICES CARD */
@@ -280,6 +287,7 @@ void verb_enrol_test(struct central_call *call)
     struct trial *t = calloc(1, sizeof *t);
     struct ssh_dial dial;
     char *name = word(&call->args), *port;
+    bool way;
 
     must(t);
     *t = (struct trial){.call = call, .lines = BUF(LINES_MAX), .address = word(&call->args)};
@@ -292,13 +300,11 @@ void verb_enrol_test(struct central_call *call)
     t->key = str_copy(conf ? conf->ssh_identity.key : STR_NONE);
     t->spam_port = conf ? conf->euq_listener.port : 0;
     t->pvo_port = conf ? conf->cpq_listener.port : 0;
-    take_link(t, appliance_find(call->central, str_c(name)));
+    way = take_link(t, appliance_find(call->central, str_c(name)));
     free(name);
     free(port);
-    if (!*t->key || !*t->host_key) {
-        buf_add(&call->text, str_lit("key login: the connection was never established\n"));
-        central_answer(call, RC_UNAVAILABLE);
-        trial_done(t);
+    if (!way || !*t->key || !*t->host_key) {
+        not_tried(t, way ? "the connection was never established" : "the link of this appliance is down");
         return;
     }
     dial = (struct ssh_dial){.address = t->address,

@@ -106,6 +106,8 @@ const char *contact_hello(const struct central *c, struct str appliance);
 void pulls_begin(struct central *c);
 void pulls_sweep(struct central *c);
 void pulls_free(struct central *c);
+/* The link of this gateway has come or gone: it is asked again at once, by the way there is now. */
+void pull_way_changed(struct central *c, struct str serial);
 /* Segments that are known of a gateway and not here yet. */
 void pull_waiting(const struct central *c, struct str appliance, enum segment_kind kind, uint64_t *segments,
                   uint64_t *bytes);

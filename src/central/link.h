@@ -7,8 +7,6 @@
 #include "central/link_near.h"
 #include "net/socket.h"
 
-enum { LINK_LOST_MS = 300000 };
-
 struct links;
 struct link_file;
 
@@ -26,7 +24,8 @@ struct near_link {
     size_t n_addresses;
     struct loop_timer again, lost;
     uint64_t wait_ms, down_since_ms;
-    struct link_port good; /* the last that worked; port 0 = none */
+    struct link_port good;        /* the last that worked; port 0 = none */
+    uint64_t target, ports_tried; /* the manager's row of the last attempt, its list of ports (hashes) */
     struct link_file *files;
     struct err e;
     char said[ERR_TEXT_MAX];
@@ -43,7 +42,9 @@ struct links {
     struct central *central;
     struct near_link *near;
     struct far_link *far;
-    struct lost *lost; /* appliances whose link is awaited */
+    struct lost *lost;            /* appliances whose link is awaited */
+    uint64_t enrolled_at;         /* hash of the address where a token was taken last, */
+    struct link_port enrolled_by; /* and the port that led there */
     struct doors *doors;
     struct enrolling *enrolling; /* talks on enrol.manager */
     uv_async_t async;            /* a thread of a gateway's link has something to tell */
@@ -69,8 +70,13 @@ void near_threads(struct links *l); /* a thread has something to tell */
 void near_status(const struct links *l, struct buf *text, struct buf *json, size_t *n);
 void near_free(struct links *l);
 struct near_link *near_new(struct links *l, struct str name);
-void near_free_one(struct near_link *k); /* it is out of the list */
-void near_begin(void *ctx);              /* an attempt */
+void near_free_one(struct near_link *k);                                                  /* it is out of the list */
+const struct conf_manager *near_manager(const struct near_link *k, const struct conf *c); /* NULL: it is gone */
+unsigned near_takes(const struct conf *c);                        /* bits of the channels that are taken now */
+void near_aim(struct near_link *k, const struct conf_manager *m); /* an attempt at this row begins */
+void near_retry(struct near_link *k);                             /* after a wait */
+/* --- link_gateway_try.c */
+void near_begin(void *ctx); /* an attempt */
 void near_could_not(struct near_link *k, const char *why);
 /* --- link_gateway_enrol.c */
 void near_enrol_answer(struct near_link *k); /* frees it */

@@ -16,7 +16,7 @@
 
 enum { WAIT_FIRST_MS = 1000, WAIT_MOST_MS = 60000, GOOD_MS = 5000 };
 
-static const struct conf_manager *manager_of(const struct near_link *k, const struct conf *c)
+const struct conf_manager *near_manager(const struct near_link *k, const struct conf *c)
 {
     return conf_find(&c->manager, str_c(k->name));
 }
@@ -33,7 +33,7 @@ static void on_file(void *ctx, int fd, enum link_channel channel)
         close(fd);
 }
 
-static unsigned taken_now(const struct conf *c)
+unsigned near_takes(const struct conf *c)
 {
     unsigned bits = 0;
     const char *why;
@@ -47,7 +47,7 @@ static unsigned taken_now(const struct conf *c)
 static void hand_in(struct near_link *k, const struct link_parcel *p, struct str peer)
 {
     struct bus *bus = k->links->central->o.bus;
-    const struct conf_manager *m = manager_of(k, k->conf);
+    const struct conf_manager *m = near_manager(k, k->conf);
     struct str serial = m ? m->serial : STR_NONE;
 
     if (p->channel == LINK_MGMT)
@@ -81,7 +81,7 @@ static void say_refused(struct near_link *k)
 static bool is_destination(const struct near_link *k)
 {
     const struct conf *c = k->links->central->conf;
-    const struct conf_manager *m = manager_of(k, c);
+    const struct conf_manager *m = near_manager(k, c);
 
     return m && (m->destination || c->manager.n == 1);
 }
@@ -131,18 +131,21 @@ static void went_up(struct near_link *k)
     k->told_lost = false;
     loop_timer_cancel(c->o.loop, &k->lost);
     make_files(k);
+    if (k->files && c->o.bus) /* what waits for the manager goes at once */
+        bus_send(c->o.bus, bus_peer(c->o.bus, ROLE_queue, 0), BUS_manager_contact,
+                 &(struct bus_manager_contact){.serial = j->serial});
     event(c->o.events, link_up, .name = str_c(k->name), .serial = j->serial, .peer_ip = ip_text(&j->peer, peer),
           .carrier = str_c(link_carrier_name(k->good.carrier)), .port = k->good.port);
 }
 
-static void retry(struct near_link *k)
+void near_retry(struct near_link *k)
 {
     struct central *c = k->links->central;
     uint64_t wait = k->wait_ms;
 
     if (!k->lost.slot && !k->told_lost) {
         k->down_since_ms = loop_now_ms(c->o.loop);
-        loop_timer_set(c->o.loop, &k->lost, LINK_LOST_MS, on_lost, k);
+        loop_timer_set(c->o.loop, &k->lost, c->conf->central.away_alert_ms, on_lost, k);
     }
     loop_timer_set(c->o.loop, &k->again, wait - random_u64() % (wait / 4 + 1), near_begin, k);
     k->wait_ms = 2 * wait < WAIT_MOST_MS ? 2 * wait : WAIT_MOST_MS;
@@ -173,7 +176,7 @@ static void went_down(struct near_link *k)
     if (k->was_up && lasted >= GOOD_MS)
         k->wait_ms = WAIT_FIRST_MS;
     k->was_up = false;
-    retry(k);
+    near_retry(k);
 }
 
 static void look(struct near_link *k)
@@ -204,131 +207,6 @@ void near_threads(struct links *l)
     }
 }
 
-/* --- an attempt
- * ------------------------------------------------------------------------------------------------------------------ */
-
-static void wake(void *ctx)
-{
-    struct links *l = ctx;
-
-    uv_async_send(&l->async);
-}
-
-static void set_ports(struct link_job *j, const struct strs *list, struct link_port good)
-{
-    for (size_t i = 0; i < list->n && j->n_ports < LINK_PORTS; i++)
-        if (link_port_parse(list->items[i], &j->port[j->n_ports])) {
-            if (j->port[j->n_ports].port == good.port && j->port[j->n_ports].carrier == good.carrier)
-                j->first = j->n_ports;
-            j->n_ports++;
-        }
-}
-
-void near_could_not(struct near_link *k, const char *why)
-{
-    err_set(&k->e, RC_CONNECT, "%s", why);
-    if (k->call) {
-        near_enrol_answer(k);
-        return;
-    }
-    if (strcmp(k->said, why) != 0)
-        event(k->links->central->o.events, link_failed, .name = str_c(k->name), .why = str_c(why));
-    snprintf(k->said, sizeof k->said, "%s", why);
-    retry(k);
-}
-
-static struct link_job *job_of(struct near_link *k)
-{
-    struct link_job *j = calloc(1, sizeof *j);
-    const struct conf_manager *m;
-
-    must(j);
-    link_job_init(j);
-    j->conf = k->conf;
-    m = manager_of(k, j->conf);
-    j->name = str_c(k->name);
-    j->serial = m && !k->call ? m->serial : STR_NONE;
-    j->host_key = k->call ? k->print : m ? m->link_host_key : STR_NONE;
-    j->token = k->token;
-    j->token_key = k->token_key;
-    j->request = k->request;
-    memcpy(j->address, k->address, sizeof j->address);
-    j->n_addresses = k->n_addresses;
-    set_ports(j, k->call ? &k->ports : m ? &m->link_ports : &k->ports, k->good);
-    j->wake = wake;
-    j->wake_ctx = k->links;
-    atomic_store(&j->taken, taken_now(j->conf));
-    return j;
-}
-
-static void start(struct near_link *k)
-{
-    struct err e = ERR_NONE;
-
-    k->conf = conf_ref(k->links->central->conf);
-    k->job = job_of(k);
-    if (k->job->n_ports == 0)
-        err_set(&e, RC_INVALID, "there is no port on which the link could be tried (link_ports)");
-    else if (link_job_start(k->job, &e) == RC_OK)
-        return;
-    link_job_done(k->job, false);
-    free(k->job);
-    conf_unref(k->conf);
-    k->job = NULL;
-    k->conf = NULL;
-    near_could_not(k, err_text(&e));
-}
-
-static void on_addresses(void *ctx, const struct dns_answer *a, size_t n)
-{
-    struct near_link *k = ctx;
-
-    k->question = 0;
-    k->asking = false;
-    k->n_addresses = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t octets = a[i].question.type == DNS_AAAA ? 16 : 4;
-
-        for (size_t r = 0; r < a[i].n && a[i].result == DNS_OK && k->n_addresses < LINK_ADDRESSES; r++) {
-            struct address_ip *to = &k->address[k->n_addresses];
-
-            if (a[i].records[r].data.n != octets)
-                continue;
-            *to = (struct address_ip){.family = octets == 16 ? AF_INET6 : AF_INET};
-            memcpy(to->octets, a[i].records[r].data.p, octets);
-            k->n_addresses++;
-        }
-    }
-    if (k->n_addresses)
-        start(k);
-    else
-        near_could_not(k, "the manager's name has no address");
-}
-
-void near_begin(void *ctx)
-{
-    struct near_link *k = ctx;
-    struct central *c = k->links->central;
-    const struct conf_manager *m = manager_of(k, c->conf);
-    struct str host = k->call ? k->address_text : m ? m->address : STR_NONE;
-    const struct dns_question questions[] = {{DNS_A, host}, {DNS_AAAA, host}};
-    uint64_t number;
-
-    if (!host.n) {
-        near_could_not(k, "the manager has no address");
-        return;
-    }
-    if (ip_parse(host, &k->address[0])) {
-        k->n_addresses = 1;
-        start(k);
-        return;
-    }
-    k->asking = true;
-    number = dns_ask(c->dns, questions, 2, DNS_ASK_TIMEOUT_MS, on_addresses, k);
-    if (k->asking)
-        k->question = number;
-}
-
 /* --- settings
  * -------------------------------------------------------------------------------------------------------------------- */
 
@@ -344,16 +222,18 @@ struct near_link *near_new(struct links *l, struct str name)
     return k;
 }
 
-void near_free_one(struct near_link *k)
+/* The connection and what hangs on it; a timer for the alert goes on. */
+static void let_go(struct near_link *k, const char *why)
 {
     struct central *c = k->links->central;
 
     if (k->question)
         dns_ask_cancel(c->dns, k->question);
+    k->question = 0;
     loop_timer_cancel(c->o.loop, &k->again);
-    loop_timer_cancel(c->o.loop, &k->lost);
     if (k->was_up)
-        event(c->o.events, link_down, .name = str_c(k->name), .why = str_lit("the link was switched off"));
+        event(c->o.events, link_down, .name = str_c(k->name), .why = str_c(why));
+    k->was_up = false;
     drop_files(k);
     if (k->job) {
         link_job_done(k->job, true);
@@ -361,23 +241,70 @@ void near_free_one(struct near_link *k)
     }
     if (k->conf)
         conf_unref(k->conf);
+    k->job = NULL;
+    k->conf = NULL;
+}
+
+void near_free_one(struct near_link *k)
+{
+    let_go(k, "the link was switched off");
+    loop_timer_cancel(k->links->central->o.loop, &k->lost);
     if (k->call)
         arena_done(&k->arena);
     free(k->name);
     free(k);
 }
 
-static bool same_manager(const struct near_link *k, const struct conf_manager *now)
+static uint64_t target_of(const struct conf_manager *m)
 {
-    const struct conf_manager *m = k->conf ? manager_of(k, k->conf) : NULL;
+    return str_hash_seed(m->address, str_hash_seed(m->serial, str_hash_seed(m->link_host_key, m->destination)));
+}
 
-    return m && str_eq(m->address, now->address) && str_eq(m->serial, now->serial) &&
-           str_eq(m->link_host_key, now->link_host_key) && m->destination == now->destination;
+static uint64_t ports_of(const struct conf_manager *m)
+{
+    uint64_t hash = m->link_ports.n;
+
+    for (size_t i = 0; i < m->link_ports.n; i++)
+        hash = str_hash_seed(m->link_ports.items[i], hash);
+    return hash;
+}
+
+static bool in_list(const struct conf_manager *m, struct link_port port)
+{
+    struct link_port one;
+
+    for (size_t i = 0; i < m->link_ports.n; i++)
+        if (link_port_parse(m->link_ports.items[i], &one) && one.port == port.port && one.carrier == port.carrier)
+            return true;
+    return false;
+}
+
+void near_aim(struct near_link *k, const struct conf_manager *m)
+{
+    const struct links *l = k->links;
+
+    k->target = target_of(m);
+    k->ports_tried = ports_of(m);
+    if (!k->good.port && l->enrolled_at == str_hash(m->address))
+        k->good = l->enrolled_by;
+}
+
+/* Other ports matter unless the link is up by one of them. */
+static bool aims_at(const struct near_link *k, const struct conf_manager *m)
+{
+    return k->target == target_of(m) && (k->ports_tried == ports_of(m) || (k->was_up && in_list(m, k->good)));
 }
 
 static bool is_wanted(const struct conf_manager *m)
 {
     return m->link != 0 && m->serial.n && m->link_host_key.n;
+}
+
+static void begin_anew(struct near_link *k)
+{
+    let_go(k, "its settings have changed");
+    k->wait_ms = WAIT_FIRST_MS;
+    near_begin(k);
 }
 
 void near_changed(struct links *l)
@@ -386,16 +313,18 @@ void near_changed(struct links *l)
 
     for (struct near_link **at = &l->near; *at;) {
         struct near_link *k = *at;
-        const struct conf_manager *m = manager_of(k, c);
+        const struct conf_manager *m = near_manager(k, c);
 
         if (k->job)
-            atomic_store(&k->job->taken, taken_now(c));
-        if (k->call || (m && is_wanted(m) && (!k->job || same_manager(k, m)))) {
-            at = &k->next;
+            atomic_store(&k->job->taken, near_takes(c));
+        if (!k->call && !(m && is_wanted(m))) {
+            *at = k->next;
+            near_free_one(k);
             continue;
         }
-        *at = k->next;
-        near_free_one(k);
+        at = &k->next;
+        if (!k->call && !aims_at(k, m))
+            begin_anew(k);
     }
     for (size_t i = 0; i < c->manager.n; i++) {
         const struct conf_manager *m = &c->manager.items[i];
@@ -423,7 +352,7 @@ void near_free(struct links *l)
 void near_status(const struct links *l, struct buf *text, struct buf *json, size_t *n)
 {
     for (const struct near_link *k = l->near; k; k = k->next) {
-        const struct conf_manager *m = manager_of(k, l->central->conf);
+        const struct conf_manager *m = near_manager(k, l->central->conf);
         struct link_shown s = {.name = str_c(k->name),
                                .serial = m ? m->serial : STR_NONE,
                                .state = k->was_up ? "up" : "down",

@@ -16,6 +16,8 @@ void near_enrol_answer(struct near_link *k)
 
     if (k->job && k->job->reply.n) {
         buf_add(&k->call->json, str_trim(buf_str(&k->job->reply)));
+        l->enrolled_at = str_hash(k->address_text);
+        l->enrolled_by = k->job->port[k->job->good];
         rc = RC_OK;
     } else {
         buf_addf(&k->call->text, "%s\n", err_text(&k->e));

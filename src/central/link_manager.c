@@ -125,7 +125,7 @@ static void await(struct links *l, struct str name, struct str why)
     l->lost = w;
     w->since_ms = loop_now_ms(l->central->o.loop);
     snprintf(w->why, sizeof w->why, "%.*s", STR(why));
-    loop_timer_set(l->central->o.loop, &w->timer, LINK_LOST_MS, on_lost, w);
+    loop_timer_set(l->central->o.loop, &w->timer, l->central->conf->central.away_alert_ms, on_lost, w);
 }
 
 void far_changed(struct links *l)
@@ -181,6 +181,7 @@ static void far_end(struct links *l, struct far_link *k, struct str why)
     link_files_free(k->files);
     if (!k->token[0] && !of_serial(l, serial)) {
         event(l->central->o.events, link_down, .name = name_of(l, serial), .why = why);
+        pull_way_changed(l->central, serial);
         if (is_awaited(l, appliance_of(l, serial)))
             await(l, name_of(l, serial), why);
     }
@@ -215,6 +216,7 @@ static void on_began(void *ctx, const struct bus_in *in)
     lost_sweep(l);
     event(l->central->o.events, link_up, .name = name_of(l, m->serial), .serial = m->serial, .peer_ip = m->peer,
           .carrier = m->carrier, .port = m->port);
+    pull_way_changed(l->central, m->serial);
 }
 
 static void on_state(void *ctx, const struct bus_in *in)

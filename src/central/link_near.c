@@ -24,8 +24,6 @@ void link_job_init(struct link_job *j)
     must(j->event_fd >= 0);
     j->reply = BUF(65536);
     j->step_ms = LINK_STEP_MS;
-    j->alive_ms = LINK_ALIVE_MS;
-    j->dead_ms = LINK_DEAD_MS;
 }
 
 /* --- boxes

@@ -17,10 +17,10 @@ enum {
     LINK_ADDRESSES = 8,
     LINK_PORTS = 16,
     LINK_PARCELS = 32,
-    LINK_BRIDGES = 64, /* channels of one link */
-    LINK_ALIVE_MS = 15000,
-    LINK_DEAD_MS = 45000,
-    LINK_STEP_MS = 20000 /* for a connection, a line, a handshake */
+    LINK_BRIDGES = 64,       /* channels of one link */
+    LINK_SILENCES = 3,       /* signs of life that fail before the link is dead */
+    LINK_CONNECT_MS = 10000, /* a firewall that drops costs as much for each port */
+    LINK_STEP_MS = 20000     /* for a line, a handshake */
 };
 
 /* A descriptor on its way between the two threads. */

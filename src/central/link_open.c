@@ -98,7 +98,7 @@ enum rc link_open(struct link_job *j, const struct address_ip *to, enum link_car
 {
     enum rc rc;
 
-    *io = (struct link_io){.fd = -1, .stop = &j->stop, .until_ms = clock_mono_ms() + j->step_ms};
+    *io = (struct link_io){.fd = -1, .stop = &j->stop, .until_ms = clock_mono_ms() + LINK_CONNECT_MS};
     rc = dial(to, io, e);
     if (rc == RC_OK && carrier == LINK_SMTP)
         rc = by_smtp(j, io, e);

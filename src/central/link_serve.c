@@ -384,6 +384,9 @@ enum rc link_serve(struct link_job *j, int fd, int tcp, size_t port, struct err 
     ssh_set_message_callback(n->session, on_message, n);
     rc = begin(n, fd, e);
     if (rc == RC_OK && j->token.n) {
+        pthread_mutex_lock(&j->lock);
+        j->good = port;
+        pthread_mutex_unlock(&j->lock);
         rc = link_enrol_talk(n->session, j, e);
     } else if (rc == RC_OK) {
         ssh_set_blocking(n->session, 0);

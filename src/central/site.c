@@ -121,6 +121,21 @@ void pulls_sweep(struct central *c)
     sites_look(c);
 }
 
+void pull_way_changed(struct central *c, struct str serial)
+{
+    uint64_t now = loop_now_ms(c->o.loop);
+
+    for (struct site *s = c->sites; s; s = s->next) {
+        if (!str_eqi(str_c(s->serial), serial))
+            continue;
+        s->quiet_until_ms = s->back_off_ms = 0;
+        s->hello_ms = now;
+        for (unsigned k = 0; k < SEGMENT_KINDS; k++)
+            s->pull[k].list_ms = now;
+        site_look(s);
+    }
+}
+
 void pulls_free(struct central *c)
 {
     while (c->sites) {

@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { TURN_MS = 1000, TYPES_MAX = 300 };
+enum { TURN_MS = 1000, TYPES_MAX = 300, UNACKED_MS = 20000 };
 
 /* --- giving up ------------------------------------------------------------------------------------------------------------
  */
@@ -133,7 +133,7 @@ static enum rc connect_socket(const struct ssh_dial *d, uint64_t until, int *out
 {
     struct sockaddr_storage to = {0};
     socklen_t n = 0;
-    int fd, on = 1;
+    int fd, on = 1, unacked = UNACKED_MS; /* a dead network is told from a slow peer */
     enum rc rc = RC_OK;
 
     TRY(target(d, &to, &n, e));
@@ -143,6 +143,7 @@ static enum rc connect_socket(const struct ssh_dial *d, uint64_t until, int *out
     if (to.ss_family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, sizeof unacked);
     }
     if (connect(fd, (struct sockaddr *)&to, n) != 0)
         rc = errno == EINPROGRESS ? wait_connected(fd, until, d->abort, e) : err_set(e, RC_CONNECT, "%s", strerror(errno));

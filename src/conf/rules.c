@@ -143,11 +143,20 @@ static enum rc check_interfaces(const struct conf *c, struct err *e)
     return RC_OK;
 }
 
+static bool same_address(const struct conf_interface *x, const struct conf_interface *y)
+{
+    if (!x || !y || x == y)
+        return true;
+    return (x->address.n && y->address.n &&
+            (str_eq(x->address, y->address) || str_eq(x->address, str_lit("0.0.0.0")) ||
+             str_eq(y->address, str_lit("0.0.0.0")))) ||
+           (x->address6.n && y->address6.n &&
+            (str_eq(x->address6, y->address6) || str_eq(x->address6, str_lit("::")) || str_eq(y->address6, str_lit("::"))));
+}
+
 /* Two open listeners may not want one port of one address. */
 static bool overlap(const struct conf *c, const struct conf_listener *a, const struct conf_listener *b)
 {
-    const struct conf_interface *x = conf_find(&c->interface, a->interface), *y = conf_find(&c->interface, b->interface);
-
     if (a->address.n || b->address.n) {
         for (size_t i = 0; i < a->address.n; i++) {
             for (size_t j = 0; j < b->address.n; j++) {
@@ -157,13 +166,57 @@ static bool overlap(const struct conf *c, const struct conf_listener *a, const s
         }
         return false;
     }
-    if (!x || !y || x == y)
-        return true;
-    return (x->address.n && y->address.n &&
-            (str_eq(x->address, y->address) || str_eq(x->address, str_lit("0.0.0.0")) ||
-             str_eq(y->address, str_lit("0.0.0.0")))) ||
-           (x->address6.n && y->address6.n &&
-            (str_eq(x->address6, y->address6) || str_eq(x->address6, str_lit("::")) || str_eq(y->address6, str_lit("::"))));
+    return same_address(conf_find(&c->interface, a->interface), conf_find(&c->interface, b->interface));
+}
+
+/* The first service of this interface that has the port. */
+static const char *service_on(const struct conf_interface *f, uint64_t port)
+{
+    const struct {
+        const char *name;
+        bool on;
+        uint64_t port;
+    } all[] = {{"FTP", f->ftp, f->ftp_port},
+               {"SSH", f->ssh, f->ssh_port},
+               {"HTTP", f->http, f->http_port},
+               {"HTTPS", f->https, f->https_port},
+               {"API HTTP", f->api_http, f->api_http_port},
+               {"API HTTPS", f->api_https, f->api_https_port}};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].on && all[i].port == port)
+            return all[i].name;
+    return NULL;
+}
+
+/* A port where links come in (PORT or CARRIER:PORT) is no other service's; carrier ssh is the SSH server itself. */
+static enum rc check_link_port(const struct conf *c, const struct conf_interface *own, struct str text, struct err *e)
+{
+    size_t colon = str_find(text, ':');
+    uint64_t port;
+
+    if (str_startsi(text, str_lit("ssh")) || !str_u64(colon < text.n ? str_from(text, colon + 1) : text, &port) ||
+        port == 22)
+        return RC_OK;
+    for (size_t i = 0; i < c->interface.n; i++) {
+        const struct conf_interface *f = &c->interface.items[i];
+        const char *service = same_address(own, f) ? service_on(f, port) : NULL;
+
+        if (service)
+            return err_set(e, RC_INVALID, "link_listener.ports: %u is taken by %s of interface %.*s (interfaceconfig)",
+                           (unsigned)port, service, STR(f->name));
+    }
+    return RC_OK;
+}
+
+static enum rc check_link_ports(const struct conf *c, struct err *e)
+{
+    const struct conf_link_listener *l = &c->link_listener;
+    const struct conf_interface *own = l->interface.n ? conf_find(&c->interface, l->interface) : c->interface.items;
+
+    for (size_t i = 0; conf_is_manager(c) && l->enabled && c->interface.n && i < l->ports.n; i++)
+        TRY(check_link_port(c, own, l->ports.items[i], e));
+    return RC_OK;
 }
 
 /* The hidden listener wants its port for itself, and its name. */
@@ -199,6 +252,7 @@ static enum rc check_ports(const struct conf *c, struct err *e)
                                (unsigned)b->port, STR(a->name));
         }
     }
+    TRY(check_link_ports(c, e));
     return check_hidden_port(c, e);
 }
 

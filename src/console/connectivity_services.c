@@ -3,15 +3,19 @@
  *
  * Called by cmd_connectivity.c. On a manager role central tells what it knows of each gateway (verb `contact`), the
  * gateway's own look at our ports (`reach` of its hello) included, and the gateway's port for released mail is tried; on a
- * gateway the ports of each manager are tried. Owns nothing; what cannot be asked is said so and counts as failed.
+ * gateway the ports of each manager are tried, through the link when that is the way. Owns nothing; what cannot be asked is
+ * said so and counts as failed.
  */
 #include "console/connectivity.h"
 
 #include "base/json.h"
+#include "base/json_read.h"
+#include "central/link_names.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
-enum { REPLY_MOST = 8 << 20, CLOUD = 1 /* choice of central.site and appliance.NAME.site */, LINK_OFF = 0 };
+enum { REPLY_MOST = 8 << 20, CLOUD = 1 /* choice of central.site and appliance.NAME.site */, LINK_OFF = 0, LINK_ONLY = 2 };
 
 static const char advice[] = "use a link: it carries all four services through one connection that the gateway opens";
 
@@ -184,7 +188,9 @@ static void service(struct connectivity *c, const struct trial *t, struct line l
         l.text = on ? str_lit("fetching is stopped for this gateway") : str_lit("not chosen for this gateway");
     } else if (t->login.n && manager) {
         l.result = result_of(t->login);
-        l.text = arena_printf(&s->arena, "SSH to %.*s:%" PRIu64 ": %.*s", STR(t->a->address), t->a->port, STR(t->login));
+        l.text = t->a->link == LINK_ONLY ? t->login
+                                         : arena_printf(&s->arena, "SSH to %.*s:%" PRIu64 ": %.*s", STR(t->a->address),
+                                                        t->a->port, STR(t->login));
     } else if (t->login.n) {
         l.result = RESULT_PEER;
         l.text = str_lit("refused as long as SSH from the manager does not work");
@@ -238,9 +244,46 @@ static void fetched_service(struct connectivity *c, const struct conf_manager *m
     show(c, &l);
 }
 
-static void sent_service(struct connectivity *c, const struct conf_manager *m, const char *service, uint64_t port, bool used,
-                         const char *waits)
+/* What role central said last of this link. */
+static struct str link_error(struct session *s, struct str manager)
 {
+    const struct str word = str_lit("link");
+    struct buf *reply = session_buf(s, REPLY_MOST);
+    const struct json *tree, *links;
+
+    if (session_ask(s, &word, 1, NULL, reply) != RC_OK || json_read(&s->arena, buf_str(reply), &tree, NULL) != RC_OK)
+        return STR_NONE;
+    links = json_get(tree, "links");
+    for (const struct json *x = links ? links->first : NULL; x; x = x->next)
+        if (str_eqi(json_str_of(json_get(x, "name")), manager))
+            return json_str_of(json_get(x, "error"));
+    return STR_NONE;
+}
+
+/* Through the link when it is up; without it a manager that is reached by nothing else cannot be tried. */
+static void try_manager(struct connectivity *c, const struct conf_manager *m, enum link_channel channel, struct probe *p)
+{
+    struct session *s = c->s;
+    char path[LINK_PATH_MAX];
+    struct str why;
+
+    if (m->link != LINK_OFF && link_path(s->home, str_lit("manager"), link_name(channel)->file, path, NULL) == RC_OK &&
+        access(path, F_OK) == 0)
+        p->channel = arena_str(&s->arena, str_c(path));
+    if (m->link != LINK_ONLY || p->channel.n) {
+        probe_run(s, p, &c->names_fail);
+        return;
+    }
+    why = link_error(s, m->name);
+    p->result = RESULT_PEER;
+    p->text = arena_printf(&s->arena, "the link is down%s%.*s", why.n ? ": " : "", STR(why));
+}
+
+static void sent_service(struct connectivity *c, const struct conf_manager *m, enum link_channel channel, uint64_t port,
+                         bool used)
+{
+    const char *service = channel == LINK_SPAM ? "Spam quarantine" : "Policy, virus, outbreak quarantine";
+    const char *waits = channel == LINK_SPAM ? "the.euq.queue" : "the.cpq.host";
     struct session *s = c->s;
     const struct conf *now = session_conf(s);
     struct line l = {m->name, service, "gateway", port, RESULT_OK, 0, STR_NONE};
@@ -253,7 +296,7 @@ static void sent_service(struct connectivity *c, const struct conf_manager *m, c
         show(c, &l);
         return;
     }
-    probe_run(s, &p, &c->names_fail);
+    try_manager(c, m, channel, &p);
     l.result = p.result;
     l.ms = p.ms;
     if (p.result != RESULT_OK)
@@ -262,6 +305,8 @@ static void sent_service(struct connectivity *c, const struct conf_manager *m, c
                                           used ? "mail stays in" : "it cannot be enabled; mail would stay in", waits,
                                           cloud ? "; " : "", cloud ? advice : "")
                                  .p);
+    else if (p.channel.n)
+        l.text = str_lit("via link");
     else if (!m->serial.n)
         l.text = str_lit("reached, but not enrolled: the manager refuses this gateway"), l.result = RESULT_AUTH;
     show(c, &l);
@@ -276,8 +321,8 @@ static void on_gateway(struct connectivity *c)
 
         fetched_service(c, m, "Reporting");
         fetched_service(c, m, "Tracking");
-        sent_service(c, m, "Spam quarantine", m->spam_port, false, "the.euq.queue");
-        sent_service(c, m, "Policy, virus, outbreak quarantine", m->pvo_port, now->pvo.central, "the.cpq.host");
+        sent_service(c, m, LINK_SPAM, m->spam_port, now->spam_quarantine.central);
+        sent_service(c, m, LINK_PVO, m->pvo_port, now->pvo.central);
     }
     if (!now->manager.n && !c->services)
         say(c->s, "No manager is enrolled: smaconfig, or applianceconfig on the manager.\n");

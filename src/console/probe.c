@@ -10,6 +10,7 @@
 #include "console/tls_try.h"
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum { CONNECT_MS = 5000, STEP_MS = 5000, REPLY_MOST = 16384, TEXT_MOST = 200, NTP_OCTETS = 48, NAMES_SLOW_MS = 1000 };
 
@@ -273,6 +274,20 @@ static void reach(struct session *s, struct probe *p, const struct address_ip *t
         net_close(k);
 }
 
+/* The other end of the link connects, or closes what it does not take. */
+static void through_link(struct session *s, struct probe *p)
+{
+    struct net_socket *k = net_socket(s, AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+    snprintf(at.sun_path, sizeof at.sun_path, "%.*s", STR(p->channel));
+    if (k->fd < 0 || connect(k->fd, (struct sockaddr *)&at, sizeof at) != 0)
+        end(s, p, RESULT_PEER, str_lit("the link is down"));
+    else
+        hello(s, p, k);
+    net_close(k);
+}
+
 void probe_run(struct session *s, struct probe *p, bool *names_fail)
 {
     struct address_ip all[NET_ADDRESSES];
@@ -280,6 +295,11 @@ void probe_run(struct session *s, struct probe *p, bool *names_fail)
     uint64_t began = clock_mono_ms();
     size_t n = 0;
 
+    if (p->channel.n) {
+        through_link(s, p);
+        p->ms = clock_mono_ms() - began;
+        return;
+    }
     if (p->kind == PROBE_DATAGRAM) {
         end(s, p, RESULT_OFF, str_lit("not tried: nobody answers these datagrams"));
         return;

@@ -43,6 +43,7 @@ struct probe {
     uint64_t port;
     enum probe_kind kind;
     struct str ca_file; /* TLS: PEM; empty = authorities of the system */
+    struct str channel; /* a socket file of the link, in place of host and port; empty = none */
     /* out; texts in the command's arena */
     enum probe_result result;
     struct str address, text;

@@ -304,14 +304,14 @@ static void lines_of_operators(void **state)
  * go to the end of events.def. When this fails, move the new row; with a new version, count its rows in. */
 static void types_keep_their_numbers(void **state)
 {
-    enum { ROWS = 279, SUM = 0x61409053 };
+    enum { ROWS = 295, SUM = (int)0x8e494b99 };
     uint32_t sum = 0;
 
     (void)state;
     for (unsigned type = 0; type <= ROWS; type++)
         if (event_info(type))
             sum = crc32c(sum, str_c(event_info(type)->name));
-    assert_int_equal(sum, SUM);
+    assert_int_equal(sum, (uint32_t)SUM);
 }
 
 int main(void)

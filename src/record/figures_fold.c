@@ -7,28 +7,9 @@
  */
 #include "record/figures_items.h"
 
-struct at {
-    struct figures_fold *f;
-    uint64_t slot_ms;
-};
-
-static void count(const struct at *a, enum report report, struct str key, enum report_counter counter, uint64_t n)
-{
-    sums_add(&a->f->sums, report, a->slot_ms, key, counter, n);
-}
-
 static struct fold_item *message(const struct at *a, uint64_t mid)
 {
     return fold_get(&a->f->messages, mid);
-}
-
-static uint64_t rids_in(struct str varints)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < varints.n; i++)
-        n += !((unsigned char)varints.p[i] & 0x80);
-    return n;
 }
 
 /* --- connections in ------------------------------------------------------------------------------------------------ */
@@ -167,6 +148,8 @@ static void ready(const struct at *a, const struct event_record *ev)
         return;
     count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_incoming_messages, 1);
     count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_bytes_in, e->bytes);
+    if (m && m->flags & FOLD_RELEASED)
+        return;
     count(a, REPORT_mail_security_summary, STR_NONE, FIGURE_received_total, 1);
     count(a, REPORT_mail_env_sender_stats, e->sender, FIGURE_num_msgs, 1);
 }
@@ -320,6 +303,11 @@ static void dlp(const struct at *a, const struct event_record *ev)
     count(a, REPORT_mail_dlp_outgoing_policy_detail, e->policy, severity, 1);
 }
 
+static void released(const struct at *a, const struct event_record *ev)
+{
+    found(a, event_as(ev, cpq_released)->mid, FOLD_RELEASED);
+}
+
 /* --- the end of the work queue ------------------------------------------------------------------------------------- */
 
 static void judged(const struct at *a, uint64_t mid)
@@ -328,7 +316,7 @@ static void judged(const struct at *a, uint64_t mid)
 
     if (!m)
         return;
-    if (m->flags & FOLD_READY)
+    if ((m->flags & (FOLD_READY | FOLD_RELEASED)) == FOLD_READY)
         fold_count(a->f, a->slot_ms, m);
     fold_remove(&a->f->messages, mid);
 }
@@ -357,68 +345,6 @@ static void dropped_content(const struct at *a, const struct event_record *ev)
 static void aborted(const struct at *a, const struct event_record *ev)
 {
     fold_remove(&a->f->messages, event_as(ev, message_aborted)->mid);
-}
-
-/* --- delivery ------------------------------------------------------------------------------------------------------ */
-
-/* Our own objects (the.cpq.host and the others) are no destinations. */
-static bool is_ours(struct str domain)
-{
-    return str_starts(domain, str_lit("the."));
-}
-
-static void outgoing(const struct at *a, const struct event_record *ev)
-{
-    const struct event_delivery_connection *e = event_as(ev, delivery_connection);
-    struct fold_item *c;
-
-    if (is_ours(e->domain))
-        return;
-    count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_outgoing_connections, 1);
-    count(a, REPORT_mail_security_summary, STR_NONE, FIGURE_sent_conn_total, 1);
-    c = fold_new(&a->f->outgoing, e->dcid);
-    if (c)
-        fold_set(c, TEXT_DOMAIN, e->domain);
-}
-
-static void tls_out(const struct at *a, const struct event_record *ev)
-{
-    bool good = ev->type == EVENT_delivery_tls;
-    uint64_t dcid = good ? event_as(ev, delivery_tls)->dcid : event_as(ev, delivery_tls_failed)->dcid;
-    const struct fold_item *c = fold_get(&a->f->outgoing, dcid);
-
-    if (!c)
-        return;
-    count(a, REPORT_mail_security_summary, STR_NONE, good ? FIGURE_sent_conn_tls_success : FIGURE_sent_conn_tls_fail, 1);
-    count(a, REPORT_mail_destination_domain_detail, fold_text(c, TEXT_DOMAIN),
-          good ? FIGURE_conn_tls_success : FIGURE_conn_tls_fail, 1);
-}
-
-static void delivered(const struct at *a, const struct event_record *ev)
-{
-    const struct event_delivery_done *e = event_as(ev, delivery_done);
-    const struct fold_item *c = fold_get(&a->f->outgoing, e->dcid);
-    uint64_t n = rids_in(e->rids);
-
-    if (!c)
-        return;
-    count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_outgoing_messages, 1);
-    count(a, REPORT_mail_security_summary, STR_NONE, FIGURE_sent_total, 1);
-    count(a, REPORT_mail_outgoing_traffic_summary, STR_NONE, FIGURE_total_recipients_delivered, n);
-    count(a, REPORT_mail_destination_domain_detail, fold_text(c, TEXT_DOMAIN), FIGURE_delivered, n);
-}
-
-static void bounced(const struct at *a, const struct event_record *ev)
-{
-    const struct event_delivery_bounced *e = event_as(ev, delivery_bounced);
-
-    count(a, REPORT_mail_outgoing_traffic_summary, STR_NONE, FIGURE_total_hard_bounces, 1);
-    count(a, REPORT_mail_destination_domain_detail, fold_domain(e->recipient), FIGURE_hard_bounces, 1);
-}
-
-static void out_closed(const struct at *a, const struct event_record *ev)
-{
-    fold_remove(&a->f->outgoing, event_as(ev, delivery_closed)->dcid);
 }
 
 /* --- rules --------------------------------------------------------------------------------------------------------- */
@@ -450,17 +376,18 @@ static void (*const rules[EVENT_TYPE_COUNT])(const struct at *a, const struct ev
     [EVENT_message_filters_done] = filters,
     [EVENT_content_filters_done] = filters,
     [EVENT_dlp_violation] = dlp,
+    [EVENT_cpq_released] = released,
     [EVENT_message_queued] = queued,
     [EVENT_message_finished] = queued,
     [EVENT_message_dropped] = dropped,
     [EVENT_message_dropped_content] = dropped_content,
     [EVENT_message_aborted] = aborted,
-    [EVENT_delivery_connection] = outgoing,
-    [EVENT_delivery_tls] = tls_out,
-    [EVENT_delivery_tls_failed] = tls_out,
-    [EVENT_delivery_done] = delivered,
-    [EVENT_delivery_bounced] = bounced,
-    [EVENT_delivery_closed] = out_closed,
+    [EVENT_delivery_connection] = fold_outgoing,
+    [EVENT_delivery_tls] = fold_tls_out,
+    [EVENT_delivery_tls_failed] = fold_tls_out,
+    [EVENT_delivery_done] = fold_delivered,
+    [EVENT_delivery_bounced] = fold_bounced,
+    [EVENT_delivery_closed] = fold_out_closed,
 };
 
 /* A clock that was set back counts into the open quarter, and is flagged. */

@@ -1,4 +1,4 @@
-/* Messages and connections under way, by number. Private to figures_fold.c, figures_count.c and figures_items.c. */
+/* Messages and connections under way, by number. Private to the files figures_*.c. */
 #ifndef RECORD_FIGURES_ITEMS_H
 #define RECORD_FIGURES_ITEMS_H
 
@@ -16,7 +16,8 @@ enum fold_flag {
     FOLD_SOCIAL = 128,
     FOLD_BULK = 256,
     FOLD_DLP = 512,
-    FOLD_READY = 1024
+    FOLD_READY = 1024,
+    FOLD_RELEASED = 2048 /* back from a quarantine of the manager: it was counted when it came first */
 };
 
 struct fold_item {
@@ -41,5 +42,23 @@ bool fold_table_restore(struct fold_table *t, struct str *in);
 void fold_count(struct figures_fold *f, uint64_t slot_ms, const struct fold_item *m);
 /* The part behind the last @. */
 struct str fold_domain(struct str address);
+
+/* Where an event is counted. */
+struct at {
+    struct figures_fold *f;
+    uint64_t slot_ms;
+};
+
+static inline void count(const struct at *a, enum report report, struct str key, enum report_counter counter, uint64_t n)
+{
+    sums_add(&a->f->sums, report, a->slot_ms, key, counter, n);
+}
+
+/* figures_delivery.c: one event each. */
+void fold_outgoing(const struct at *a, const struct event_record *ev);
+void fold_tls_out(const struct at *a, const struct event_record *ev);
+void fold_delivered(const struct at *a, const struct event_record *ev);
+void fold_bounced(const struct at *a, const struct event_record *ev);
+void fold_out_closed(const struct at *a, const struct event_record *ev);
 
 #endif

@@ -184,6 +184,8 @@ void connection_end(struct connection *c)
         login_cancel(c);
         return;
     }
+    channels_end(c); /* ssh_disconnect frees all channels that are left */
+    link_end(c);
     if (!connection_over(c))
         ssh_disconnect(c->session);
     connection_free(c);

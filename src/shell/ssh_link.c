@@ -5,7 +5,8 @@
  * carrier that role central has brought so far (link_carried) or at once by the SSH port; with the key that an open token
  * makes it logs in as `enrol`. Such a connection has no sessions. What the gateway opens goes to central as a descriptor,
  * what central has for the gateway becomes a channel; the names are fixed. Owns the channels. A newer link of an appliance
- * ends the older; a link of which nothing is heard for 45 s ends; one whose key was taken back ends with the commit.
+ * ends the older; a link of which nothing is heard for three times central.link_keepalive_ms ends; one whose key was taken
+ * back ends with the commit.
  */
 #include "shell/ssh_inside.h"
 
@@ -23,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DEAD_MS = 45000, STATE_MS = 5000, BRIDGES_MAX = 64, PAIR_BUFFER = 65536 };
+enum { STATE_MS = 5000, SILENCES = 3, BRIDGES_MAX = 64, PAIR_BUFFER = 65536 };
 
 struct span {
     struct span *next;
@@ -288,7 +289,7 @@ static void every(void *ctx)
     struct connection *c = ctx;
     struct ssh_server *s = c->server;
     struct link_line *l = c->link_line;
-    uint64_t now = loop_now_ms(s->o.loop);
+    uint64_t now = loop_now_ms(s->o.loop), alive_ms = s->conf->central.link_keepalive_ms;
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     struct bus_link_state m = {.link = l->number, .channels = l->n, .octets = l->octets};
@@ -297,7 +298,7 @@ static void every(void *ctx)
         l->heard = c->counter.in_bytes;
         l->heard_ms = now;
     }
-    if (now - l->heard_ms >= DEAD_MS) {
+    if (now - l->heard_ms >= SILENCES * alive_ms) {
         end_with(c, "nothing was heard for too long");
         return;
     }
@@ -306,7 +307,7 @@ static void every(void *ctx)
     if (getsockopt(watch_fd(c->watch), IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
         m.rtt_us = info.tcpi_rtt;
     bus_send(s->o.bus, bus_peer(s->o.bus, ROLE_central, 0), BUS_link_state, &m);
-    loop_timer_set(s->o.loop, &l->timer, STATE_MS, every, c);
+    loop_timer_set(s->o.loop, &l->timer, alive_ms < STATE_MS ? alive_ms : STATE_MS, every, c);
 }
 
 static void end_older(struct ssh_server *s, const struct connection *than)

@@ -230,6 +230,14 @@ static void set_state(struct track_row *row, uint64_t epoch, uint64_t number, en
     row->state = state;
 }
 
+/* Held on the manager: by what it was held, whichever of its events came here first. */
+static enum track_state held_there(const struct track_row *row)
+{
+    return row->flags & BIT(QUARANTINED_VIRUS)      ? STATE_QUARANTINED_VIRUS
+           : row->flags & BIT(QUARANTINED_OUTBREAK) ? STATE_QUARANTINED_OUTBREAK
+                                                    : STATE_QUARANTINED_POLICY;
+}
+
 static void fold_outcome(struct track_row *row, uint64_t epoch, uint64_t number, const struct event_record *rec)
 {
     static const enum track_state held[] = {STATE_QUARANTINED_POLICY, STATE_QUARANTINED_VIRUS, STATE_QUARANTINED_OUTBREAK};
@@ -252,10 +260,14 @@ static void fold_outcome(struct track_row *row, uint64_t epoch, uint64_t number,
         v = event_as(rec, message_dropped_content)->bounced;
         set_flag(row, v ? BIT(HARD_BOUNCED) : BIT(DROPPED));
         set_state(row, epoch, number, v ? STATE_BOUNCED_CONTENT : STATE_DROPPED_CONTENT);
-    } else if (rec->type == EVENT_hold_done && event_as(rec, hold_done)->spam) {
-        set_state(row, epoch, number, STATE_QUARANTINED_SPAM);
-    } else if (rec->type == EVENT_quarantined || rec->type == EVENT_hold_enqueued) {
-        v = rec->type == EVENT_quarantined ? event_as(rec, quarantined)->kind : event_as(rec, hold_enqueued)->kind;
+    } else if (rec->type == EVENT_hold_done) {
+        set_state(row, epoch, number, event_as(rec, hold_done)->spam ? STATE_QUARANTINED_SPAM : held_there(row));
+    } else if (rec->type == EVENT_hold_enqueued) {
+        set_state(row, epoch, number, held_there(row));
+        if (row->state == STATE_QUARANTINED_POLICY) /* its hold_done was here before */
+            row->state = held_there(row);
+    } else if (rec->type == EVENT_quarantined) {
+        v = event_as(rec, quarantined)->kind;
         set_state(row, epoch, number, held[v < 3 ? v : 0]);
     } else if (rec->type == EVENT_connection_verdict && row->src % ROW_KINDS) {
         set_state(row, epoch, number, STATE_REJECTED);

@@ -160,6 +160,37 @@ static void any_order_is_the_same(void **state)
     }
 }
 
+/* A message that its manager holds: by what it was held, in whichever order its events come. */
+static void held_on_the_manager(void **state)
+{
+    static const char *const words[] = {"Quarantined by Policy", "Quarantined by Anti-Virus",
+                                        "Quarantined by Outbreak Filters"};
+
+    (void)state;
+    for (unsigned kind = 0; kind < 3; kind++) {
+        say(&w, message_start, .mid = kind + 1, .icid = 9, .uid = textf(&w, "%u-00112233445566", kind + 1));
+        say(&w, hold_enqueued, .mid = kind + 1, .quarantine = str_lit("Held"), .reason = str_lit("test"), .kind = kind);
+        say(&w, message_queued, .mid = kind + 1);
+        say(&w, hold_done, .dcid = 5, .mid = kind + 1, .rids = str_of("\0", 1));
+        say(&w, message_finished, .mid = kind + 1);
+    }
+    for (unsigned backwards = 0; backwards < 2; backwards++) {
+        struct tracking *t = store(0);
+
+        for (size_t i = 0; i < w.n; i++) {
+            size_t at = backwards ? w.n - 1 - i : i;
+
+            assert_int_equal(give(t, at, at + 1), RC_OK);
+        }
+        dump_into(t, &got);
+        for (unsigned kind = 0; kind < 3; kind++)
+            assert_non_null(strstr(got.p, words[kind]));
+        assert_null(strstr(got.p, "Queued for Delivery"));
+        tracking_close(t);
+        empty();
+    }
+}
+
 /* Import twice: not one octet of a database changes in meaning; counts stay. */
 static void twice_is_once(void **state)
 {
@@ -392,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_and_its_steps, fresh, gone),
         cmocka_unit_test_setup_teardown(any_order_is_the_same, fresh, gone),
+        cmocka_unit_test_setup_teardown(held_on_the_manager, fresh, gone),
         cmocka_unit_test_setup_teardown(twice_is_once, fresh, gone),
         cmocka_unit_test_setup_teardown(holes_fill, fresh, gone),
         cmocka_unit_test_setup_teardown(killed_in_a_commit, fresh, gone),

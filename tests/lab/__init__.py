@@ -79,9 +79,9 @@ class Site:
     def rule(self, text):
         netlab.sh('nft', 'add rule inet fw forward ' + text, netns=self.net.router)
 
-    def block(self, match):
-        """Drops what matches, in front of all other rules."""
-        netlab.sh('nft', 'insert rule inet fw forward %s counter drop' % match, netns=self.net.router)
+    def block(self, match, action='drop'):
+        """Drops (or does otherwise with) what matches, in front of all other rules."""
+        netlab.sh('nft', 'insert rule inet fw forward %s counter %s' % (match, action), netns=self.net.router)
 
     def unblock(self):
         """The rules of the topology alone."""

@@ -192,6 +192,56 @@ def test_two_managers(t):
     assert len(lines) == 1 and serial(n) in lines[0], lines
 
 
+def test_two_managers_fetch_each_for_itself(t):
+    """central.md 3, 8, ST-33: two managers fetch from one gateway, one of them through its link: each acknowledges for itself. What one of
+    them misses while it is off is kept for it, though the other has it; quarantined mail goes to the first alone."""
+    port = free_port()
+    sink = t.sink()
+    m, n = t.manager(['central.pull_every_ms=1s']), t.manager(['central.pull_every_ms=1s', 'system.hostname=second.manager.test'])
+    g = t.home([fleet.HOLD, 'log.audit.type=audit', 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT'], sink_port=sink.port)
+    for h in (m, n):
+        fleet.manager_ready(h)
+    m.set('link_listener.enabled=yes', 'link_listener.ports=tls:%d' % port)
+    token = re.search(r'PLT1\.\S+', m.cli('applianceconfig add 127.0.0.1:%d gw1 1 3; commit -y' % (g.base + 22)))[0]
+    g.set('manager.first.address=127.0.0.1', 'manager.first.link_ports=tls:%d' % port)
+    g.cli('smaconfig', 'link', 'first', '127.0.0.1', token)
+    m.cli('applianceconfig services gw1 reporting=yes tracking=yes spam=yes pvo=yes; commit -y')
+    fleet.enrol(n, g, 'gw1')
+    g.name = 'gw1'
+    fleet.centralize(m, g)
+
+    def mail(*subjects):
+        s = g.smtp()
+        for x in subjects:
+            assert s.send('a@s.test', ['b@rcpt.test'], b'Subject: %s\r\n\r\nx\r\n' % x.encode())[0] == 250
+        s.quit()
+
+    def acks(name):
+        return len(re.findall(r'Manager %s \(.*?\): ack tracking .*: OK' % re.escape(name), g.log('audit')))
+    mail('both-1', 'hold me')
+    for h in (m, n):
+        fleet.wait_tracked(h, 'both-1')
+    for name in ('first', 'second.manager.test'):
+        wait_for('an acknowledgement of ' + name, lambda name=name: acks(name) > 0)
+    wait_for('the held one', lambda: len(fleet.held(m)) == 1)
+    assert not fleet.held(n)
+    n.stop()
+    before, had = acks('second.manager.test'), acks('first')
+    for i in range(4):
+        mail('alone-%d' % i)
+        fleet.wait_tracked(m, 'alone-%d' % i)
+    wait_for('the acknowledgement of the first', lambda: acks('first') > had)
+    assert acks('second.manager.test') == before
+    n.start()
+    fleet.wait_tracked(n, 'alone-', 4, 60)
+    wait_for('its acknowledgement', lambda: acks('second.manager.test') > before)
+    for h in (m, n):
+        rows = fleet.rows(fleet.tracked(h, 'subject=alone-'))
+        assert sorted(x['subject'] for x in rows) == ['alone-%d' % i for i in range(4)], rows
+        gaps = [a['gaps'] for a in json.loads(h.cli('tracking', 'availability', '--json'))['appliances'] if a['name'] == 'gw1']
+        assert gaps == [[]], gaps
+
+
 def test_certificates_are_renewed(t):
     """central.md 3: at half of its life a certificate gets a successor; its key is known to the partner before it takes over, and is
     the only one in the end."""
