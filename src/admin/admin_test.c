@@ -142,8 +142,9 @@ static void a_refused_change_leaves_everything_as_it_was(void **state)
                         "listener.InboundMail.interface: interface \"Nowhere\" does not exist\n");
     assert_string_equal(say(&b, "", "settings set listener.OutboundMail.port=2025"),
                         "listener.OutboundMail.port: 2025 is taken by listener InboundMail\n");
-    assert_string_equal(say(&b, "", "settings set system.role=manager link_listener.enabled=yes link_listener.ports=25,tls:8443 "
-                                    "interface.Management.https=yes interface.Management.https_port=8443"),
+    assert_string_equal(say(&b, "",
+                            "settings set system.role=manager link_listener.enabled=yes link_listener.ports=25,tls:8443 "
+                            "interface.Management.https=yes interface.Management.https_port=8443"),
                         "link_listener.ports: 8443 is taken by HTTPS of interface Management (interfaceconfig)\n");
     assert_string_equal(say(&b, "", "settings set interface.Management.address=host"),
                         "interface.Management.address: \"host\" is not an IPv4 address\n");

@@ -102,10 +102,8 @@ static void without_anti_spam_lists_mean_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SLBL_TEST(a_safelisted_sender_skips_anti_spam_alone),
-        SLBL_TEST(a_blocklisted_sender_is_held_or_dropped),
-        SLBL_TEST(different_answers_split_the_message),
-        SLBL_TEST(without_anti_spam_lists_mean_nothing),
+        SLBL_TEST(a_safelisted_sender_skips_anti_spam_alone), SLBL_TEST(a_blocklisted_sender_is_held_or_dropped),
+        SLBL_TEST(different_answers_split_the_message),       SLBL_TEST(without_anti_spam_lists_mean_nothing),
         SLBL_TEST(lists_that_are_off_are_not_asked),
     };
 
