@@ -125,6 +125,8 @@ static void say_one(const struct central *c, const struct conf_appliance *a, str
     if (!k)
         k = &none;
     say_state(k, a, out);
+    if (a->serial.n)
+        buf_addf(out, "  Serial:      %.*s\n", STR(a->serial));
     for (int s = 0; s < CONTACT_SERVICES; s++)
         say_service(c, a, k, s, out);
 }

@@ -64,6 +64,11 @@ bool figures_settled(const struct figures *f)
     return !f->db || (!f->now && !f->have_batch);
 }
 
+bool figures_closed(const struct figures *f, uint64_t to_ms)
+{
+    return !f->have_batch && !f->closing && to_ms <= f->open_ms;
+}
+
 /* --- saving -------------------------------------------------------------------------------------------------------- */
 
 static void set_aside(struct figures *f)

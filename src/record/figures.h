@@ -49,6 +49,8 @@ bool figures_due(const struct figures *f);
 void figures_now(struct figures *f);
 /* It is: since figures_now(). */
 bool figures_settled(const struct figures *f);
+/* Nothing before this time is counted any more, and all of it is in the database. */
+bool figures_closed(const struct figures *f, uint64_t to_ms);
 
 /* The three parts of a save, as those of exports.h. */
 void figures_save(struct figures *f, struct buf *out);

@@ -269,7 +269,7 @@ void report_verbs_call(struct record *r, const struct bus_in *in, bool tracking)
         answer(c);
         return;
     }
-    if (c->availability || !r->figures.db) {
+    if (c->availability || !r->figures.db || figures_closed(&r->figures, c->q.to_ms)) {
         begin(c);
         return;
     }
