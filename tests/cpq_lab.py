@@ -1,6 +1,6 @@
 """For scenarios of gateway and manager: identities made by the test, and partners pinned to each other by hand."""
 import hashlib, json, os, re, socket, ssl, subprocess, threading
-from lib import Smtp, free_port, wait_for
+from lib import Smtp, free_port, ssh_up, wait_for
 
 LETTER = b"From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: Invoice 7\r\nMessage-ID: <q7@s.test>\r\n\r\nPay soon.\r\n"
 
@@ -158,16 +158,6 @@ class Proxy:
 
     def close(self):
         self.s.close()
-
-
-def ssh_up(g):
-    def answers():
-        try:
-            with socket.create_connection(('127.0.0.1', g.base + 22), 5) as s:
-                return s.recv(8).startswith(b'SSH-2.0')
-        except OSError:
-            return False
-    wait_for('the SSH port', answers, 30)
 
 
 class Wall:

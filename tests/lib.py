@@ -149,6 +149,16 @@ class Manager(Home):
         return ['system.hostname=sma.manager.test']
 
 
+def ssh_up(g):
+    def answers():
+        try:
+            with socket.create_connection(('127.0.0.1', g.base + 22), 5) as s:
+                return s.recv(8).startswith(b'SSH-2.0')
+        except OSError:
+            return False
+    wait_for('the SSH port', answers, 30)
+
+
 class Test:
     """Handed to each scenario: makes homes and sinks and ends them afterwards."""
 

@@ -19,16 +19,6 @@ class Keys:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def ssh_up(g):
-    def answers():
-        try:
-            with socket.create_connection(('127.0.0.1', g.base + 22), 5) as s:
-                return s.recv(8).startswith(b'SSH-2.0')
-        except OSError:
-            return False
-    wait_for('the SSH port', answers, 30)
-
-
 def verb(g, key, command, input=b'', options=(), user='manager', timeout=60):
     """One verb by OpenSSH's client: (status, output, errors)."""
     r = subprocess.run(['ssh', '-p', str(g.base + 22), '-F', '/dev/null', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null',
