@@ -5,26 +5,11 @@
  */
 #include "queue/internal.h"
 
-static const char *const names[] = {"the.encryption.queue", "the.euq.queue", "the.cpq.host", "the.cpq.release.host",
-                                    "the.euq.release.queue"};
 static const char *const families[FAMILY_COUNT] = {"", "the.cpq.release.host", "the.euq.release.queue"};
-
-struct str internal_base(struct str name)
-{
-    return str_first(name, str_find(name, '/'));
-}
-
-bool internal_is(struct str name)
-{
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (str_eq(internal_base(name), str_c(names[i])))
-            return true;
-    return false;
-}
 
 bool internal_keeps(struct str name)
 {
-    return internal_is(name) && !str_eq(name, str_c(names[0]));
+    return internal_is(name) && !str_eq(name, str_lit("the.encryption.queue"));
 }
 
 unsigned internal_family(struct str name)

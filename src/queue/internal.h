@@ -7,13 +7,11 @@
 #ifndef QUEUE_INTERNAL_H
 #define QUEUE_INTERNAL_H
 
+#include "mail/internal_name.h"
 #include "queue/state.h"
 
 enum { FAMILY_NONE, FAMILY_POLICY, FAMILY_SPAM, FAMILY_COUNT };
 
-/* NAME of NAME/SERIAL; any other name as it is. */
-struct str internal_base(struct str name);
-bool internal_is(struct str name);
 /* Mail in it waits as long as it takes. */
 bool internal_keeps(struct str name);
 unsigned internal_family(struct str name);

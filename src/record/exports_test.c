@@ -353,87 +353,12 @@ static void switched_off(void **state)
     buf_done(&part);
 }
 
-/* One round of a save: what is in memory as a state, the stores, what is listed. */
-static bool figures_round(struct figures *f, const struct exports *x, struct buf *saved)
-{
-    buf_clear(saved);
-    figures_save(f, saved);
-    figures_stored(f, x);
-    assert_string_equal(f->error, "");
-    return figures_saved(f);
-}
-
-static void assert_paused(struct reporting *db, uint64_t from_ms, uint64_t to_ms)
-{
-    struct availability *a;
-    size_t n;
-
-    assert_int_equal(ledger_availability(db, SEGMENT_REPORTING, &a, &n, NULL), RC_OK);
-    assert_int_equal(n, 1);
-    assert_int_equal(a->n_gaps, 1);
-    assert_int_equal(a->gaps[0].cause, GAP_PAUSED);
-    assert_int_equal(a->gaps[0].start_ms, from_ms);
-    assert_int_equal(a->gaps[0].end_ms, to_ms);
-    ledger_free(a, n);
-}
-
-/* The same for reporting, over a restart: the stretch is in the next segment, and a gap on both ends. */
-static void reporting_switched_off(void **state)
-{
-    static const char on[] = "system.serial=S\nlog.mail_logs.type=mail\n",
-                      off[] = "system.serial=S\nlog.mail_logs.type=mail\nreporting.enabled=no\n";
-    struct reporting *gateway, *manager;
-    struct segment_reader *in;
-    char dir[100], path[SEGMENT_PATH];
-    struct buf saved = BUF(1 << 20);
-    struct exports x;
-    struct figures f;
-
-    (void)state;
-    clock_test_set(NOW, 5000);
-    start_conf(on);
-    exports_init(&x, home, NULL, conf_now(conf), STR_NONE);
-    snprintf(dir, sizeof dir, "%s/record", home);
-    assert_int_equal(reporting_open(dir, &gateway, NULL), RC_OK);
-    snprintf(dir, sizeof dir, "%s/tracking", home);
-    assert_int_equal(reporting_open(dir, &manager, NULL), RC_OK);
-    figures_init(&f, gateway, x.epoch, STR_NONE);
-    start_conf(off);
-    figures_apply(&f, conf_now(conf));
-    figures_round(&f, &x, &saved);
-    figures_done(&f);
-    clock_test_advance(60000);
-    figures_init(&f, gateway, x.epoch, buf_str(&saved)); /* the role is started again */
-    figures_apply(&f, conf_now(conf));
-    clock_test_advance(60000);
-    start_conf(on);
-    figures_apply(&f, conf_now(conf));
-    figures_round(&f, &x, &saved);
-    figures_done(&f);
-    figures_init(&f, gateway, x.epoch, buf_str(&saved));
-    clock_test_advance(SLOT_MS);
-    assert_true(figures_round(&f, &x, &saved));
-    assert_int_equal(f.n_pauses, 0);
-    assert_paused(gateway, NOW, NOW + 120000);
-    segment_path(path, x.dir, SEGMENT_REPORTING, x.epoch, 1, false);
-    assert_int_equal(segment_open(path, &in, NULL), RC_OK);
-    assert_int_equal(reporting_import(manager, in, NULL), RC_OK);
-    segment_close(in);
-    assert_paused(manager, NOW, NOW + 120000);
-    figures_done(&f);
-    reporting_close(gateway);
-    reporting_close(manager);
-    exports_done(&x);
-    buf_done(&saved);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(once_each_whatever_dies, fresh, gone),
         cmocka_unit_test_setup_teardown(epoch_rises, fresh, gone),
         cmocka_unit_test_setup_teardown(switched_off, fresh, gone),
-        cmocka_unit_test_setup_teardown(reporting_switched_off, fresh, gone),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -93,7 +93,7 @@ static void close_quarter(struct figures *f)
         .kind = SEGMENT_REPORTING, .epoch = f->epoch, .seq = f->seq++, .start_ms = f->open_ms, .end_ms = next};
     f->closing = true;
     f->closed = false;
-    f->n_leaving = f->n_pauses;
+    f->n_leaving = f->n_pauses < FIGURES_PAUSES ? f->n_pauses : FIGURES_PAUSES - 1; /* the last may still be extended */
     f->open_ms = f->fold.slot_ms = next;
 }
 

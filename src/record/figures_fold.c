@@ -7,28 +7,28 @@
  */
 #include "record/figures_items.h"
 
-static struct fold_item *message(const struct at *a, uint64_t mid)
+static struct fold_item *message(const struct fold_at *a, uint64_t mid)
 {
     return fold_get(&a->f->messages, mid);
 }
 
 /* --- connections in ------------------------------------------------------------------------------------------------ */
 
-static void incoming(const struct at *a, const struct event_record *ev)
+static void incoming(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_connection_incoming *e = event_as(ev, connection_incoming);
     struct fold_item *i = fold_new(&a->f->incoming, e->icid);
 
-    count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_incoming_connections, 1);
-    count(a, REPORT_mail_security_summary, STR_NONE, FIGURE_received_conn_total, 1);
-    count(a, REPORT_mail_authentication_summary, STR_NONE, FIGURE_received_conn_total, 1);
+    fold_add(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_incoming_connections, 1);
+    fold_add(a, REPORT_mail_security_summary, STR_NONE, FIGURE_received_conn_total, 1);
+    fold_add(a, REPORT_mail_authentication_summary, STR_NONE, FIGURE_received_conn_total, 1);
     if (!i)
         return;
     fold_set(i, TEXT_IP, e->peer_ip);
     fold_set(i, TEXT_DOMAIN, e->ptr.n ? e->ptr : str_lit("unknown domain"));
 }
 
-static void verdict(const struct at *a, const struct event_record *ev)
+static void verdict(const struct fold_at *a, const struct event_record *ev)
 {
     static const enum report_counter actions[] = {FIGURE_connections_accept, FIGURE_connections_relay,
                                                   FIGURE_connections_reject, FIGURE_connections_tcp_refuse};
@@ -37,46 +37,46 @@ static void verdict(const struct at *a, const struct event_record *ev)
     struct str domain = i ? fold_text(i, TEXT_DOMAIN) : str_lit("unknown domain");
     bool refused = e->action >= 2;
 
-    count(a, REPORT_mail_sender_group_detail, e->group.n ? e->group : str_lit("None"), FIGURE_total_connections, 1);
-    count(a, REPORT_mail_sender_group_summary, STR_NONE, actions[e->action & 3], 1);
+    fold_add(a, REPORT_mail_sender_group_detail, e->group.n ? e->group : str_lit("None"), FIGURE_total_connections, 1);
+    fold_add(a, REPORT_mail_sender_group_summary, STR_NONE, actions[e->action & 3], 1);
     if (e->country.n)
-        count(a, REPORT_mail_geo_distribution, e->country, FIGURE_total_connections, 1);
+        fold_add(a, REPORT_mail_geo_distribution, e->country, FIGURE_total_connections, 1);
     if (i && e->action == 1)
         i->flags |= FOLD_OUTGOING;
     if (e->action == 1)
         return;
-    count(a, REPORT_mail_incoming_ip_hostname_detail, e->peer_ip,
-          refused ? FIGURE_total_rejected_connections : FIGURE_total_accepted_connections, 1);
-    count(a, REPORT_mail_incoming_domain_detail, domain,
-          refused ? FIGURE_total_rejected_connections : FIGURE_total_accepted_connections, 1);
+    fold_add(a, REPORT_mail_incoming_ip_hostname_detail, e->peer_ip,
+             refused ? FIGURE_total_rejected_connections : FIGURE_total_accepted_connections, 1);
+    fold_add(a, REPORT_mail_incoming_domain_detail, domain,
+             refused ? FIGURE_total_rejected_connections : FIGURE_total_accepted_connections, 1);
     if (!refused)
         return;
-    count(a, REPORT_mail_incoming_traffic_summary, STR_NONE, FIGURE_blocked_reputation, 1);
-    count(a, REPORT_mail_incoming_ip_hostname_detail, e->peer_ip, FIGURE_blocked_reputation, 1);
-    count(a, REPORT_mail_incoming_domain_detail, domain, FIGURE_blocked_reputation, 1);
+    fold_add(a, REPORT_mail_incoming_traffic_summary, STR_NONE, FIGURE_blocked_reputation, 1);
+    fold_add(a, REPORT_mail_incoming_ip_hostname_detail, e->peer_ip, FIGURE_blocked_reputation, 1);
+    fold_add(a, REPORT_mail_incoming_domain_detail, domain, FIGURE_blocked_reputation, 1);
 }
 
-static void tls_in(const struct at *a, const struct event_record *ev)
+static void tls_in(const struct fold_at *a, const struct event_record *ev)
 {
-    count(a, REPORT_mail_security_summary, STR_NONE,
-          ev->type == EVENT_tls_incoming ? FIGURE_received_conn_tls_success : FIGURE_received_conn_tls_fail, 1);
+    fold_add(a, REPORT_mail_security_summary, STR_NONE,
+             ev->type == EVENT_tls_incoming ? FIGURE_received_conn_tls_success : FIGURE_received_conn_tls_fail, 1);
 }
 
-static void auth(const struct at *a, const struct event_record *ev)
+static void auth(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_smtp_auth *e = event_as(ev, smtp_auth);
 
-    count(a, REPORT_mail_authentication_summary, STR_NONE,
-          e->ok ? FIGURE_received_conn_auth_success : FIGURE_received_conn_auth_fail, 1);
-    count(a, REPORT_mail_authentication_incoming_domain, e->user, e->ok ? FIGURE_auth_success : FIGURE_auth_fail, 1);
+    fold_add(a, REPORT_mail_authentication_summary, STR_NONE,
+             e->ok ? FIGURE_received_conn_auth_success : FIGURE_received_conn_auth_fail, 1);
+    fold_add(a, REPORT_mail_authentication_incoming_domain, e->user, e->ok ? FIGURE_auth_success : FIGURE_auth_fail, 1);
 }
 
-static void in_closed(const struct at *a, const struct event_record *ev)
+static void in_closed(const struct fold_at *a, const struct event_record *ev)
 {
     fold_remove(&a->f->incoming, event_as(ev, connection_closed)->icid);
 }
 
-static void rejected(const struct at *a, const struct event_record *ev)
+static void rejected(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_recipient_rejected *e = event_as(ev, recipient_rejected);
     const struct fold_item *c = fold_get(&a->f->incoming, e->icid), *m = fold_get(&a->f->messages, e->mid);
@@ -87,29 +87,29 @@ static void rejected(const struct at *a, const struct event_record *ev)
     if (c && c->flags & FOLD_OUTGOING)
         return;
     if (c) {
-        count(a, REPORT_mail_incoming_ip_hostname_detail, fold_text(c, TEXT_IP), what, 1);
-        count(a, REPORT_mail_incoming_domain_detail, fold_text(c, TEXT_DOMAIN), what, 1);
+        fold_add(a, REPORT_mail_incoming_ip_hostname_detail, fold_text(c, TEXT_IP), what, 1);
+        fold_add(a, REPORT_mail_incoming_domain_detail, fold_text(c, TEXT_DOMAIN), what, 1);
     }
     if (!throttled) {
-        count(a, REPORT_mail_incoming_traffic_summary, STR_NONE, what, 1);
+        fold_add(a, REPORT_mail_incoming_traffic_summary, STR_NONE, what, 1);
         return;
     }
     if (!m)
         return;
-    count(a, REPORT_mail_env_sender_rate_limit, fold_text(m, TEXT_SENDER), FIGURE_env_sender_incidents, 1);
-    count(a, REPORT_mail_env_sender_rate_limit, fold_text(m, TEXT_SENDER), FIGURE_env_sender_rejected_rcpts, 1);
+    fold_add(a, REPORT_mail_env_sender_rate_limit, fold_text(m, TEXT_SENDER), FIGURE_env_sender_incidents, 1);
+    fold_add(a, REPORT_mail_env_sender_rate_limit, fold_text(m, TEXT_SENDER), FIGURE_env_sender_rejected_rcpts, 1);
 }
 
 /* --- messages ------------------------------------------------------------------------------------------------------ */
 
-static void start(const struct at *a, const struct event_record *ev)
+static void start(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_message_start *e = event_as(ev, message_start);
     const struct fold_item *c = fold_get(&a->f->incoming, e->icid);
     struct fold_item *m = e->icid ? fold_new(&a->f->messages, e->mid) : NULL;
 
     if (e->icid && !m)
-        count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_left_out, 1);
+        fold_add(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_left_out, 1);
     if (!m)
         return;
     fold_set(m, TEXT_IP, c ? fold_text(c, TEXT_IP) : STR_NONE);
@@ -117,7 +117,7 @@ static void start(const struct at *a, const struct event_record *ev)
     m->flags = c ? c->flags & FOLD_OUTGOING : 0;
 }
 
-static void sender(const struct at *a, const struct event_record *ev)
+static void sender(const struct fold_at *a, const struct event_record *ev)
 {
     struct fold_item *m = message(a, event_as(ev, message_sender)->mid);
 
@@ -126,7 +126,7 @@ static void sender(const struct at *a, const struct event_record *ev)
 }
 
 /* A split message takes recipients from the one it comes from. */
-static void recipient(const struct at *a, const struct event_record *ev)
+static void recipient(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_message_recipient *e = event_as(ev, message_recipient);
     struct fold_item *m = message(a, e->mid), *parent = m && m->parent ? message(a, m->parent) : NULL;
@@ -137,7 +137,7 @@ static void recipient(const struct at *a, const struct event_record *ev)
         fold_drop_recipient(parent, e->recipient);
 }
 
-static void ready(const struct at *a, const struct event_record *ev)
+static void ready(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_message_ready *e = event_as(ev, message_ready);
     struct fold_item *m = message(a, e->mid);
@@ -146,21 +146,21 @@ static void ready(const struct at *a, const struct event_record *ev)
         m->flags |= FOLD_READY;
     if (!e->icid)
         return;
-    count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_incoming_messages, 1);
-    count(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_bytes_in, e->bytes);
+    fold_add(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_incoming_messages, 1);
+    fold_add(a, REPORT_mail_system_capacity, STR_NONE, FIGURE_bytes_in, e->bytes);
     if (m && m->flags & FOLD_RELEASED)
         return;
-    count(a, REPORT_mail_security_summary, STR_NONE, FIGURE_received_total, 1);
-    count(a, REPORT_mail_env_sender_stats, e->sender, FIGURE_num_msgs, 1);
+    fold_add(a, REPORT_mail_security_summary, STR_NONE, FIGURE_received_total, 1);
+    fold_add(a, REPORT_mail_env_sender_stats, e->sender, FIGURE_num_msgs, 1);
 }
 
-static void subject(const struct at *a, const struct event_record *ev)
+static void subject(const struct fold_at *a, const struct event_record *ev)
 {
     if (message(a, event_as(ev, message_subject)->mid))
-        count(a, REPORT_mail_subject_stats, event_as(ev, message_subject)->subject, FIGURE_num_msgs, 1);
+        fold_add(a, REPORT_mail_subject_stats, event_as(ev, message_subject)->subject, FIGURE_num_msgs, 1);
 }
 
-static void policy(const struct at *a, const struct event_record *ev)
+static void policy(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_message_policy *e = event_as(ev, message_policy);
     struct fold_item *m = message(a, e->mid);
@@ -168,11 +168,11 @@ static void policy(const struct at *a, const struct event_record *ev)
     if (!m)
         return;
     m->flags = e->outbound ? m->flags | FOLD_OUTGOING : m->flags & ~(uint64_t)FOLD_OUTGOING;
-    count(a, e->outbound ? REPORT_mail_policy_outgoing : REPORT_mail_policy_incoming, e->policy, FIGURE_recipients_matched,
-          m->recipients);
+    fold_add(a, e->outbound ? REPORT_mail_policy_outgoing : REPORT_mail_policy_incoming, e->policy,
+             FIGURE_recipients_matched, m->recipients);
 }
 
-static void become(const struct at *a, uint64_t from, uint64_t to, bool split)
+static void become(const struct fold_at *a, uint64_t from, uint64_t to, bool split)
 {
     const struct fold_item *m = message(a, from);
     struct fold_item *child = m && to != from ? fold_new(&a->f->messages, to) : NULL;
@@ -188,7 +188,7 @@ static void become(const struct at *a, uint64_t from, uint64_t to, bool split)
     child->recipients = split ? 0 : m->recipients;
 }
 
-static void split(const struct at *a, const struct event_record *ev)
+static void split(const struct fold_at *a, const struct event_record *ev)
 {
     if (ev->type == EVENT_message_split) {
         const struct event_message_split *e = event_as(ev, message_split);
@@ -203,7 +203,7 @@ static void split(const struct at *a, const struct event_record *ev)
     }
 }
 
-static void rewritten(const struct at *a, const struct event_record *ev)
+static void rewritten(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_message_rewritten *e = event_as(ev, message_rewritten);
 
@@ -213,7 +213,7 @@ static void rewritten(const struct at *a, const struct event_record *ev)
 
 /* --- findings ------------------------------------------------------------------------------------------------------ */
 
-static void found(const struct at *a, uint64_t mid, uint64_t flag)
+static void found(const struct fold_at *a, uint64_t mid, uint64_t flag)
 {
     struct fold_item *m = message(a, mid);
 
@@ -221,7 +221,7 @@ static void found(const struct at *a, uint64_t mid, uint64_t flag)
         m->flags |= flag;
 }
 
-static void spam(const struct at *a, const struct event_record *ev)
+static void spam(const struct fold_at *a, const struct event_record *ev)
 {
     static const uint64_t flags[] = {0, FOLD_SUSPECT, FOLD_SPAM, FOLD_BULK, FOLD_SOCIAL, FOLD_MARKETING};
     const struct event_antispam_verdict *e = event_as(ev, antispam_verdict);
@@ -230,7 +230,7 @@ static void spam(const struct at *a, const struct event_record *ev)
         found(a, e->mid, flags[e->verdict]);
 }
 
-static void virus(const struct at *a, const struct event_record *ev)
+static void virus(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_antivirus_verdict *e = event_as(ev, antivirus_verdict);
     struct fold_item *m = message(a, e->mid);
@@ -241,35 +241,35 @@ static void virus(const struct at *a, const struct event_record *ev)
     fold_set(m, TEXT_VIRUS, e->virus);
 }
 
-static void outbreak(const struct at *a, const struct event_record *ev)
+static void outbreak(const struct fold_at *a, const struct event_record *ev)
 {
-    count(a, REPORT_mail_vof_threats_by_type, event_as(ev, outbreak_threat)->type, FIGURE_threat_detected, 1);
+    fold_add(a, REPORT_mail_vof_threats_by_type, event_as(ev, outbreak_threat)->type, FIGURE_threat_detected, 1);
 }
 
-static void dmarc(const struct at *a, const struct event_record *ev)
+static void dmarc(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_dmarc *e = event_as(ev, dmarc);
     bool pass = str_eqi(e->result, str_lit("pass")), fail = str_startsi(e->result, str_lit("fail"));
 
-    count(a, REPORT_mail_dmarc_incoming_traffic_summary, STR_NONE, FIGURE_dmarc_total_attempted, 1);
-    count(a, REPORT_mail_dmarc_domain_detail, e->domain, FIGURE_dmarc_total_attempted, 1);
+    fold_add(a, REPORT_mail_dmarc_incoming_traffic_summary, STR_NONE, FIGURE_dmarc_total_attempted, 1);
+    fold_add(a, REPORT_mail_dmarc_domain_detail, e->domain, FIGURE_dmarc_total_attempted, 1);
     if (!pass && !fail)
         return;
-    count(a, REPORT_mail_dmarc_incoming_traffic_summary, STR_NONE, pass ? FIGURE_dmarc_passed : FIGURE_dmarc_failed_total,
-          1);
-    count(a, REPORT_mail_dmarc_domain_detail, e->domain, pass ? FIGURE_dmarc_passed : FIGURE_dmarc_failed_total, 1);
+    fold_add(a, REPORT_mail_dmarc_incoming_traffic_summary, STR_NONE, pass ? FIGURE_dmarc_passed : FIGURE_dmarc_failed_total,
+             1);
+    fold_add(a, REPORT_mail_dmarc_domain_detail, e->domain, pass ? FIGURE_dmarc_passed : FIGURE_dmarc_failed_total, 1);
 }
 
-static void authentic(const struct at *a, const struct event_record *ev)
+static void authentic(const struct fold_at *a, const struct event_record *ev)
 {
     struct str result = ev->type == EVENT_dkim ? event_as(ev, dkim)->result : event_as(ev, spf_mailfrom)->result;
 
     if (str_eqi(result, str_lit("fail")) || str_eqi(result, str_lit("permfail")) || str_eqi(result, str_lit("hardfail")))
-        count(a, REPORT_mail_incoming_traffic_summary, STR_NONE,
-              ev->type == EVENT_dkim ? FIGURE_failed_dkim : FIGURE_failed_spf, 1);
+        fold_add(a, REPORT_mail_incoming_traffic_summary, STR_NONE,
+                 ev->type == EVENT_dkim ? FIGURE_failed_dkim : FIGURE_failed_spf, 1);
 }
 
-static void filters(const struct at *a, const struct event_record *ev)
+static void filters(const struct fold_at *a, const struct event_record *ev)
 {
     const struct event_content_filters_done *e = event_as(ev, content_filters_done); /* both have the same fields */
     const struct fold_item *m = message(a, e->mid);
@@ -277,14 +277,14 @@ static void filters(const struct at *a, const struct event_record *ev)
 
     while (rest.n && str_split(&rest, ',', &name)) {
         if (ev->type == EVENT_message_filters_done)
-            count(a, REPORT_mail_msg_filter_stats, str_trim(name), FIGURE_num_matches, 1);
+            fold_add(a, REPORT_mail_msg_filter_stats, str_trim(name), FIGURE_num_matches, 1);
         else if (m)
-            count(a, m->flags & FOLD_OUTGOING ? REPORT_mail_content_filter_outgoing : REPORT_mail_content_filter_incoming,
-                  str_trim(name), FIGURE_recipients_matched, m->recipients);
+            fold_add(a, m->flags & FOLD_OUTGOING ? REPORT_mail_content_filter_outgoing : REPORT_mail_content_filter_incoming,
+                     str_trim(name), FIGURE_recipients_matched, m->recipients);
     }
 }
 
-static void dlp(const struct at *a, const struct event_record *ev)
+static void dlp(const struct fold_at *a, const struct event_record *ev)
 {
     static const enum report_counter severities[] = {FIGURES, FIGURE_dlp_incidents_low, FIGURE_dlp_incidents_medium,
                                                      FIGURE_dlp_incidents_high, FIGURE_dlp_incidents_critical};
@@ -293,24 +293,24 @@ static void dlp(const struct at *a, const struct event_record *ev)
     enum report_counter severity = severities[e->severity <= 4 ? e->severity : 0];
 
     found(a, e->mid, FOLD_DLP);
-    count(a, REPORT_mail_dlp_outgoing_traffic_summary, STR_NONE, FIGURE_total_dlp_incidents, 1);
-    count(a, REPORT_mail_dlp_outgoing_policy_detail, e->policy, FIGURE_total_dlp_incidents, 1);
+    fold_add(a, REPORT_mail_dlp_outgoing_traffic_summary, STR_NONE, FIGURE_total_dlp_incidents, 1);
+    fold_add(a, REPORT_mail_dlp_outgoing_policy_detail, e->policy, FIGURE_total_dlp_incidents, 1);
     if (m)
-        count(a, REPORT_mail_dlp_users_policy_detail, fold_text(m, TEXT_SENDER), FIGURE_total_dlp_incidents, 1);
+        fold_add(a, REPORT_mail_dlp_users_policy_detail, fold_text(m, TEXT_SENDER), FIGURE_total_dlp_incidents, 1);
     if (severity == FIGURES)
         return;
-    count(a, REPORT_mail_dlp_outgoing_traffic_summary, STR_NONE, severity, 1);
-    count(a, REPORT_mail_dlp_outgoing_policy_detail, e->policy, severity, 1);
+    fold_add(a, REPORT_mail_dlp_outgoing_traffic_summary, STR_NONE, severity, 1);
+    fold_add(a, REPORT_mail_dlp_outgoing_policy_detail, e->policy, severity, 1);
 }
 
-static void released(const struct at *a, const struct event_record *ev)
+static void released(const struct fold_at *a, const struct event_record *ev)
 {
     found(a, event_as(ev, cpq_released)->mid, FOLD_RELEASED);
 }
 
 /* --- the end of the work queue ------------------------------------------------------------------------------------- */
 
-static void judged(const struct at *a, uint64_t mid)
+static void judged(const struct fold_at *a, uint64_t mid)
 {
     const struct fold_item *m = message(a, mid);
 
@@ -321,12 +321,12 @@ static void judged(const struct at *a, uint64_t mid)
     fold_remove(&a->f->messages, mid);
 }
 
-static void queued(const struct at *a, const struct event_record *ev)
+static void queued(const struct fold_at *a, const struct event_record *ev)
 {
     judged(a, ev->type == EVENT_message_queued ? event_as(ev, message_queued)->mid : event_as(ev, message_finished)->mid);
 }
 
-static void dropped(const struct at *a, const struct event_record *ev)
+static void dropped(const struct fold_at *a, const struct event_record *ev)
 {
     static const uint64_t flags[] = {FOLD_SPAM, FOLD_VIRUS, FOLD_VIRUS, FOLD_CONTENT, 0, 0, FOLD_DMARC, 0, FOLD_CONTENT};
     const struct event_message_dropped *e = event_as(ev, message_dropped);
@@ -336,20 +336,20 @@ static void dropped(const struct at *a, const struct event_record *ev)
     judged(a, e->mid);
 }
 
-static void dropped_content(const struct at *a, const struct event_record *ev)
+static void dropped_content(const struct fold_at *a, const struct event_record *ev)
 {
     found(a, event_as(ev, message_dropped_content)->mid, FOLD_CONTENT);
     judged(a, event_as(ev, message_dropped_content)->mid);
 }
 
-static void aborted(const struct at *a, const struct event_record *ev)
+static void aborted(const struct fold_at *a, const struct event_record *ev)
 {
     fold_remove(&a->f->messages, event_as(ev, message_aborted)->mid);
 }
 
 /* --- rules --------------------------------------------------------------------------------------------------------- */
 
-static void (*const rules[EVENT_TYPE_COUNT])(const struct at *a, const struct event_record *ev) = {
+static void (*const rules[EVENT_TYPE_COUNT])(const struct fold_at *a, const struct event_record *ev) = {
     [EVENT_connection_incoming] = incoming,
     [EVENT_connection_verdict] = verdict,
     [EVENT_tls_incoming] = tls_in,
@@ -393,13 +393,13 @@ static void (*const rules[EVENT_TYPE_COUNT])(const struct at *a, const struct ev
 /* A clock that was set back counts into the open quarter, and is flagged. */
 void fold_take(struct figures_fold *f, const struct event_record *ev)
 {
-    struct at a = {f, ev->wall_ms - ev->wall_ms % SLOT_MS};
+    struct fold_at a = {f, ev->wall_ms - ev->wall_ms % SLOT_MS};
 
     if (!rules[ev->type])
         return;
     if (a.slot_ms < f->slot_ms) {
         a.slot_ms = f->slot_ms;
-        count(&a, REPORT_mail_system_capacity, STR_NONE, FIGURE_counted_late, 1);
+        fold_add(&a, REPORT_mail_system_capacity, STR_NONE, FIGURE_counted_late, 1);
     }
     rules[ev->type](&a, ev);
 }

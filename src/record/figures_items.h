@@ -44,21 +44,22 @@ void fold_count(struct figures_fold *f, uint64_t slot_ms, const struct fold_item
 struct str fold_domain(struct str address);
 
 /* Where an event is counted. */
-struct at {
+struct fold_at {
     struct figures_fold *f;
     uint64_t slot_ms;
 };
 
-static inline void count(const struct at *a, enum report report, struct str key, enum report_counter counter, uint64_t n)
+static inline void fold_add(const struct fold_at *a, enum report report, struct str key, enum report_counter counter,
+                            uint64_t n)
 {
     sums_add(&a->f->sums, report, a->slot_ms, key, counter, n);
 }
 
 /* figures_delivery.c: one event each. */
-void fold_outgoing(const struct at *a, const struct event_record *ev);
-void fold_tls_out(const struct at *a, const struct event_record *ev);
-void fold_delivered(const struct at *a, const struct event_record *ev);
-void fold_bounced(const struct at *a, const struct event_record *ev);
-void fold_out_closed(const struct at *a, const struct event_record *ev);
+void fold_outgoing(const struct fold_at *a, const struct event_record *ev);
+void fold_tls_out(const struct fold_at *a, const struct event_record *ev);
+void fold_delivered(const struct fold_at *a, const struct event_record *ev);
+void fold_bounced(const struct fold_at *a, const struct event_record *ev);
+void fold_out_closed(const struct fold_at *a, const struct event_record *ev);
 
 #endif
