@@ -85,9 +85,11 @@ def hold(g, destination, n=1, letter=LETTER):
 
 
 def found(h, *words, verb='quarantine'):
-    """What a search finds; nothing while the role is being started again."""
-    answer = h.cli(verb, 'search', *words, '--json', check=False)
-    return json.loads(answer)['messages'] if answer.startswith('{') else []
+    """What a search finds; while the role is being started again there is no answer, which is waited for."""
+    def answer():
+        said = h.cli(verb, 'search', *words, '--json', check=False)
+        return said if said.startswith('{') else ''
+    return json.loads(wait_for('an answer of ' + verb, answer))['messages']
 
 
 def encrypted(port, home):
@@ -225,7 +227,6 @@ class Central:
     def __init__(self, t, gateway=(), manager=(), **kw):
         self.sink = t.sink()
         self.m = t.manager(['system.serial=SMA-1', *manager], **kw)
-        public = self.m.cli('settings', 'show', 'ssh_identity.public_key').split('=', 1)[1].strip()
         self.g = t.home(['system.serial=GW-1', 'system.hostname=gw1.test', 'log.audit.type=audit', 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT',
                          'cpq_listener.enabled=yes', *gateway], sink_port=self.sink.port)
         g, m = self.g, self.m

@@ -6,17 +6,15 @@ from cpq_lab import *
 
 
 def test_release_goes_back_to_its_gateway(t):
-    """CPQ-15, CPQ-16, CPQ-36, CPQ-39 to CPQ-44: a release asks the gateway over SSH where it takes mail, goes there by CPQ, and is delivered; both logs
-    tell it in the fixed words. Hold, release and delivery take less than 2 s each way when the machine is free."""
+    """CPQ-15, CPQ-16, CPQ-36, CPQ-39 to CPQ-41, CPQ-56: a release asks the gateway over SSH where it takes mail, goes there by CPQ, and is delivered; both logs
+    tell it in the fixed words. How long it takes is measured by bench/cpq."""
     c = Central(t)
     s = Smtp(c.g.cpq)
     assert s.banner[0] == 220 and 'CPQ ready' in s.banner[1]
     s.close()
     one = c.hold()[0]
     c.release(one['id'])
-    began = time.monotonic()
     c.delivered(1)
-    print('    release to delivery: %.2f s' % (time.monotonic() - began))
     assert b'Pay soon.' in c.arrived()[0]['data']
     c.g.wait_log(r'Manager sma \(127\.0\.0\.1\): get-config cpq: OK', 'audit')
     assert len(re.findall('get-config cpq', c.g.log('audit'))) == 1
@@ -34,11 +32,11 @@ def test_release_goes_back_to_its_gateway(t):
     assert re.search(r'(?m)^\s*\d+\s+the\.cpq\.release\.host\s+0\b', c.m.cli('tophosts')), c.m.cli('tophosts')
     shown = c.m.cli('hoststatus', 'the.cpq.release.host')
     assert re.search(r'Gateway: +gw1 \(gw-1\)', shown) and re.search(r'Port: +%d' % c.g.cpq, shown) and 'Port Told:' in shown, shown
-    assert found(c.m) == []
+    assert found(c.m) == [] and 'CPQ ICID' in c.g.cli('grep', 'CPQ ICID', 'mail_logs')
 
 
 def test_ssh_that_is_blocked_stops_releases(t):
-    """CPQ-45, CPQ-40 to CPQ-44, CPQ-63: SSH alone is blocked: the release waits, the error names SSH; the queue's commands show and steer it; it goes on
+    """CPQ-40, CPQ-42, CPQ-43, CPQ-45: SSH alone is blocked: the release waits, the error names SSH; the queue's commands show and steer it; it goes on
     when SSH is back."""
     c = Central(t)
     held = c.hold(2)
@@ -93,11 +91,12 @@ def test_parts_that_die_are_restarted(t):
         pid = c.m.roles()[role, 0]
         os.kill(pid, signal.SIGKILL)
         began = time.monotonic()
-        wait_for(role, lambda: c.m.roles().get((role, 0), pid) not in (pid, 0), 15)
+        wait_for(role, lambda: c.m.roles().get((role, 0), pid) not in (pid, 0), 5)
         print('    %s is back after %.1f s' % (role, time.monotonic() - began))
         wait_for('the release', lambda: 'released' in c.release(held[i]['id']) or len(found(c.m)) < 4 - i, 20)
+        c.m.wait_log(r'Critical: An application fault occurred: %s 0 ' % role)
     c.delivered(4, 90)
-    assert 'pplication fault' in c.m.log() or 'ault' in c.m.cli('displayalerts'), c.m.cli('displayalerts')
+    assert 'An application fault occurred' in c.m.cli('displayalerts'), c.m.cli('displayalerts')
 
 
 def test_a_release_is_taken_once(t):

@@ -25,7 +25,7 @@ def test_factory_state(t):
 
 
 def test_needs_of_the_quarantines(t):
-    """CPQ-03, CPQ-08, CPQ-12: 7025 is the factory port on both ends; once the service is on, firewallinfo of both names FW-46 and 22, and the manual does."""
+    """CPQ-03, CPQ-08, CPQ-12, ST-12: 7025 is the factory port on both ends; once the service is on, firewallinfo of both names FW-46 and 22, and the manual does."""
     rows = json.loads(subprocess.run([POSTERN, 'settings', '--json'], check=True, capture_output=True, text=True).stdout)
     default = {x['path']: x['default'] for x in (rows if isinstance(rows, list) else next(iter(rows.values())))}
     assert default['cpq_listener.port'] == '7025' and default['euq_listener.port'] == '6025', default['cpq_listener.port']
@@ -46,7 +46,7 @@ def test_needs_of_the_quarantines(t):
 
 
 def test_commands_of_a_manager(t):
-    """A manager answers to what managers have; filters, policies and listeners are unknown there, as a wrong word is."""
+    """CPQ-18: a manager answers to what managers have; filters, policies and listeners are unknown there, as a wrong word is."""
     m = t.manager()
     for word in ('listenerconfig', 'policyconfig', 'filters', 'antispamconfig', 'trace', 'nonsense'):
         assert m.cli(word, check=False).startswith('Unknown command or missing feature key: ' + word)

@@ -22,7 +22,7 @@ def found(g, *words, verb='quarantine'):
 
 
 def test_held_mail_is_seen_decided_and_released(t):
-    """CPQ-28 to CPQ-34: the object the.cpq.host is listed by tophosts, known to hoststatus, showrecipients and deleterecipients,
+    """CPQ-28, CPQ-30, CPQ-31, CPQ-33: the object the.cpq.host is listed by tophosts (what a delivery status page shows), known to hoststatus, showrecipients and deleterecipients,
     and counts what waits for the quarantine. CPQ-04, CPQ-05: what is held is found, shown and released whole, and the log tells it."""
     sink = t.sink()
     g = t.home([RAT], sink_port=sink.port)
@@ -112,7 +112,7 @@ class Fake:
 
 
 def test_what_waits_for_a_quarantine_that_is_away(t):
-    """CPQ-29 to CPQ-34: while the holder cannot be reached, hoststatus of the.cpq.host gives state, last error and next retry,
+    """CPQ-29, CPQ-31, CPQ-32, CPQ-33, CPQ-34: while the holder cannot be reached, hoststatus of the.cpq.host gives state, last error and next retry,
     tophosts marks it as down and counts, showrecipients lists, and deleterecipients takes mail away for good, with its log
     line and counters; what is left is held once the holder is back."""
     sink = t.sink()

@@ -53,9 +53,9 @@ def test_cloud_profile(t):
 
 def test_t1_reporting_and_tracking_alone(t):
     """T1, link off. ST-03, ST-05, ST-21, ST-22: a manager in the cloud is joined with two gateways outside. ST-04, ST-07 to ST-10,
-    ST-17: it opens SSH 22 of each, nothing else, and they never open 22. ST-15, ST-16: tracking has every message, counters are
-    equal. ST-18 to ST-20, ST-11 to ST-14: spam and held mail stay on the gateway, hosts down, nothing lost, since 6025 and 7025 are
-    dropped at the firewall; both are marked, Enable is refused with the reason."""
+    ST-17: it opens SSH 22 of each, nothing else, and they never open 22. ST-16: tracking has the mail of each. ST-18, ST-20: spam
+    stays on the gateway, its host is down, nothing is lost, since 6025 and 7025 are dropped at the firewall; both services are
+    marked. ST-19: held mail is not sent there at all: Enable is refused with the reason."""
     site = Site(t, 'T1', gateways=2)
     m = site.manager
     fleet.manager_ready(m)
@@ -92,8 +92,8 @@ def test_t1_reporting_and_tracking_alone(t):
 
 
 def test_t2_nothing_without_a_link(t):
-    """T2, link off. ST-23 to ST-25: Establish ends with clear text and the advice, since 22 is not let in; SYN of the manager alone.
-    ST-26 to ST-28: the gateway reaches 6025 and 7025 and sees the banner. ST-29: it is not enrolled, so both refuse it, logged."""
+    """T2, link off. ST-23, ST-24, ST-25: Establish ends with clear text and the advice, since 22 is not let in; SYN of the manager alone.
+    ST-26, ST-27, ST-28: the gateway reaches 6025 and 7025 and sees the banner. ST-29: it is not enrolled, so both refuse it, logged."""
     site = Site(t, 'T2')
     m, g = site.manager, site.gateway
     fleet.manager_ready(m)
@@ -101,7 +101,8 @@ def test_t2_nothing_without_a_link(t):
     said = fleet.establish(m, g, 'gw1', 'cloud', check=False)
     assert 'the gateway does not let SSH in from the manager; use a link' in said, said
     opened = site.opened()
-    assert ('sma', 'gw1', 22) in opened and not [x for x in opened if x[:2] == ('gw1', 'sma') and x[2] == 22], opened
+    assert {x[2] for x in opened if x[:2] == ('sma', 'gw1')} == {22}, opened
+    assert not [x for x in opened if x[:2] == ('gw1', 'sma') and x[2] == 22], opened
     for port in (6025, 7025):
         assert site.banner('gw1', 'sma', port).startswith('220 '), port
         assert 'ok' in g.cli('connectivity', site.address['sma'], str(port)), port
@@ -114,7 +115,7 @@ def test_t2_nothing_without_a_link(t):
 
 
 def test_t3_all_four(t):
-    """T3, ST-30: in one network all four services work. ST-11 to ST-14, FW-45, FW-46: spam goes to 6025 and held mail to 7025, opened
+    """T3, ST-30: in one network all four services work. ST-11, ST-12, ST-13, ST-14, FW-45, FW-46: spam goes to 6025, held mail to 7025, opened
     by the gateway; releases to 7025 of the gateway, opened by the manager; 22 by the manager alone. ST-06: exactly four services."""
     site = Site(t, 'T3')
     m, g = site.manager, site.gateway
@@ -127,8 +128,8 @@ def test_t3_all_four(t):
 
 
 def test_blocked_ports_stop_their_service_alone(t):
-    """FW-45, FW-46, CPQ-25, CPQ-35, CPQ-45: 6025, 7025 one way, 7025 the other way, 22 blocked one after the other: that service waits, is
-    named with its port, loses nothing and goes on after."""
+    """FW-45, FW-46, CPQ-25, CPQ-35, CPQ-45: 6025, 7025 of the manager, 7025 of the gateway, 22 blocked one after the other: that service
+    waits, is named with its port, loses nothing and goes on after; the others work meanwhile."""
     site = Site(t, 'T3')
     m, g = site.manager, site.gateway
     fleet.manager_ready(m)
@@ -145,6 +146,17 @@ def test_blocked_ports_stop_their_service_alone(t):
     assert not line['works'] and '6025' in line['text'] and 'mail stays in the.euq.queue' in line['text'], line
     site.unblock()
     wait_for('the spam', lambda: len(fleet.held(m, 'subject=offer in between', verb='spamquarantine')) == 1, 60)
+    # 7025 of the manager: held mail waits, spam goes on
+    site.block('ip daddr %s tcp dport 7025' % site.address['sma'])
+    site.send(g, 'hold me meanwhile')
+    site.send(g, 'offer meanwhile', body='buy now')
+    wait_for('the spam all the same', lambda: len(fleet.held(m, 'subject=offer meanwhile', verb='spamquarantine')) == 1)
+    wait_for('the waiting hold', lambda: re.search(r'Active Recipients +1\b', g.cli('hoststatus', 'the.cpq.host')), 20)
+    line = fleet.services(g)[manager_name(g), PVO]
+    assert not line['works'] and '7025' in line['text'] and 'mail stays in the.cpq.host' in line['text'], line
+    assert not fleet.held(m, 'subject=hold me meanwhile')
+    site.unblock()
+    wait_for('the hold', lambda: len(fleet.held(m, 'subject=hold me meanwhile')) == 1, 60)
     # 7025 of the gateway: the release waits, the.cpq.release.host names it
     site.block('ip daddr %s tcp dport 7025' % site.address['gw1'])
     m.cli('quarantine', 'release', 'subject=hold me in between')
@@ -155,15 +167,17 @@ def test_blocked_ports_stop_their_service_alone(t):
     # 22: tracking stops and releases wait, the error names SSH; quarantines go on
     site.block('ip daddr %s tcp dport 22' % site.address['gw1'], 'reject with tcp reset')
     site.send(g, 'hold me at last')
+    site.send(g, 'news without SSH')
     wait_for('held without SSH', lambda: len(fleet.held(m, 'subject=hold me at last')) == 1)
     # a connection that is open needs no SSH; the log is a moment behind
     wait_for('both releases in the log', lambda: len(re.findall(r'Message done DCID \d+ MID \d+ .*\(centralized policy quarantine\)', m.log())) == 2)
     wait_for('the end of the connection', lambda: set(re.findall(r'New SMTP DCID (\d+)', m.log())) <= set(re.findall(r'DCID (\d+) close', m.log())), 20)
     m.cli('quarantine', 'release', 'subject=hold me at last')
     wait_for('a reason that names SSH', lambda: 'SSH' in m.cli('hoststatus', 'the.cpq.release.host'), 60)
+    assert site.delivered('news without SSH') == 1 and not fleet.rows(fleet.tracked(m, 'subject=news without SSH'))
     site.unblock()
     wait_for('the last one', lambda: site.delivered('hold me at last') == 1, 60)
-    fleet.wait_tracked(m, 'at last', seconds=60)
+    fleet.wait_tracked(m, 'news without SSH', seconds=60)
 
 
 def by_token(site, gateway_ports=''):
