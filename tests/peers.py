@@ -1,5 +1,5 @@
 """What a gateway or manager talks to in scenarios: a sink, a scripted SMTP client, name servers, scan engines, authorities."""
-import os, re, shutil, signal, socket, socketserver, ssl, subprocess, tempfile, threading
+import os, re, shutil, signal, socket, socketserver, ssl, subprocess, tempfile, threading, time
 
 from base import TOP, free_port, wait_for
 
@@ -286,6 +286,41 @@ class Engine:
     def close(self):
         self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class FakeEngine:
+    """An engine that says what it is told: `answer` is bytes, None for silence, b'' to close at once."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, 0
+        self.s = socket.create_server(('127.0.0.1', 0))
+        self.address = '127.0.0.1:%d' % self.s.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(c,), daemon=True).start()
+
+    def talk(self, c):
+        self.asked += 1
+        try:
+            if c.recv(65536) and self.answer:
+                c.sendall(self.answer)
+            if self.answer is None:
+                time.sleep(20)
+            c.shutdown(socket.SHUT_WR)
+            while c.recv(65536):
+                pass
+        except OSError:
+            pass
+        c.close()
+
+    def close(self):
+        self.s.close()
 
 
 class Ca:

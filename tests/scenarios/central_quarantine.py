@@ -112,7 +112,7 @@ def test_the_manager_is_away_for_seven_days(t):
     assert sorted(x['mid'] for x in found(m)) == [1, 2, 3]
 
 
-def test_a_service_that_is_off_and_a_full_store(t):
+def test_a_service_that_is_off(t):
     """CPQ-60, central.md 7.4: service off for this gateway: 550 at MAIL, the destination is down and an alert says why; mail waits."""
     g, m = pair(t)
     m.cli('settings', 'set', 'appliance.gw1.pvo=no')

@@ -20,7 +20,7 @@ def loaded(t, n=3, **kw):
 
 
 def test_recipients_are_chosen_by_questions(t):
-    """showrecipients, deleterecipients, bouncerecipients, redirectrecipients ask 1 host 2 from 3 all, then confirm; the count ends it."""
+    """CPQ-63: showrecipients, deleterecipients, bouncerecipients, redirectrecipients ask 1 host 2 from 3 all, then confirm; the count ends it."""
     g = loaded(t)
     c = console(t, g)
     out = c.say('showrecipients')
@@ -109,7 +109,7 @@ def test_the_work_queue_pauses(t):
 
 
 def test_suspend_and_resume_by_questions(t):
-    """CPQ-21, CPQ-22, CPQ-23, CPQ-24 (mail listeners): suspendlistener asks which and how long; status says what is stopped and
+    """CPQ-63, CPQ-21, CPQ-22, CPQ-23, CPQ-24 (mail listeners): suspendlistener asks which and how long; status says what is stopped and
     how it resumes; the listener does not answer, then it does again; the state outlives a restart."""
     g = t.home()
     c = console(t, g)

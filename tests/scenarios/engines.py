@@ -1,7 +1,7 @@
 """Scan engines: real rspamd, clamd and spamd on loopback, engines that die, that are slow, that talk nonsense."""
-import base64, io, os, re, signal, socket, threading, time, zipfile
+import base64, io, os, re, time, zipfile
 
-from lib import Engine, Sink, wait_for
+from lib import Engine, FakeEngine, Sink, wait_for
 
 RAT = 'listener.InboundMail.rat=ours.test,ALL REJECT'
 GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*' + 'GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X'
@@ -46,43 +46,6 @@ def lines_of(g, subject, last):
 
 def subjects(sink):
     return [re.search(rb'(?m)^Subject: (.*?)\r$', m['data']).group(1).decode() for m in sink.messages]
-
-
-class Fake:
-    """An engine that says what it is told: `answer` is bytes, None for silence, b'' to close at once."""
-
-    def __init__(self, answer):
-        self.answer, self.asked = answer, 0
-        self.s = socket.socket()
-        self.s.bind(('127.0.0.1', 0))
-        self.s.listen(16)
-        self.address = '127.0.0.1:%d' % self.s.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                c, _ = self.s.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(c,), daemon=True).start()
-
-    def talk(self, c):
-        self.asked += 1
-        try:
-            if c.recv(65536) and self.answer:
-                c.sendall(self.answer)
-            if self.answer is None:
-                time.sleep(20)
-            c.shutdown(socket.SHUT_WR)
-            while c.recv(65536):
-                pass
-        except OSError:
-            pass
-        c.close()
-
-    def close(self):
-        self.s.close()
 
 
 def test_real_engines_judge_every_message(t):
@@ -157,7 +120,7 @@ def test_real_engines_judge_every_message(t):
     # engines that talk nonsense, close, or say nothing: mail waits, and none of it is lost or passed
     for answer, why in ((b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope', 'the answer is no JSON object'), (b'', 'closed without an answer|connection broken'),
                         (None, 'no answer in time')):
-        fake = Fake(answer)
+        fake = FakeEngine(answer)
         t.things.append(fake)
         before = len(sink.messages)
         g.cli('settings', 'set', 'antispam.engine=rspamd', 'antispam.rspamd_address=' + fake.address, 'antispam.timeout_ms=300')
@@ -196,7 +159,7 @@ def test_real_engines_judge_every_message(t):
 def test_a_recipients_lists_decide_before_anti_spam(t):
     """A safelisted sender's spam arrives at who wants it, a blocklisted sender's mail does not, and the third recipient's copy
     is judged as ever; the lists outlive a restart (ST-34: changes act at once)."""
-    fake = Fake(b'HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n{"score":15.0,"required_score":15.0,"action":"reject","symbols":{}}')
+    fake = FakeEngine(b'HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n{"score":15.0,"required_score":15.0,"action":"reject","symbols":{}}')
     t.things.append(fake)
     sink = t.sink()
     g = t.home([RAT, 'antispam.enabled=yes', 'antispam.rspamd_address=' + fake.address, 'mail_policy.DEFAULT.antispam_blocklist=delete',

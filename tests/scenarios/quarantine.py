@@ -1,29 +1,16 @@
 """Held mail: from the queue to the quarantines of this machine, what an operator does there, and back."""
-import json, os, re, signal, socket, subprocess, threading
+import json, os, re, signal
 from lib import *
+from cpq_lab import LETTER, found, hold
+from disks import grow, small_disk
 
 RAT = 'listener.InboundMail.rat=rcpt.test ACCEPT,ALL REJECT'
-LETTER = b'From: a@s.test\r\nTo: b@rcpt.test\r\nSubject: Invoice 7\r\nMessage-ID: <q7@s.test>\r\n\r\nPay soon.\r\n'
-
-
-def hold(g, destination, n=1, to='b@rcpt.test'):
-    """Mail that waits for its host is sent to a quarantine's object instead, as an operator may."""
-    g.cli('suspenddel')
-    for _ in range(n):
-        assert g.smtp().send('a@s.test', to, LETTER)[0] == 250
-    wait_for('the queue', lambda: len(re.findall(r'queued for delivery', g.log())) >= n)
-    g.cli('redirectrecipients', 'all', 'to', destination)
-
-
-def found(g, *words, verb='quarantine'):
-    """What a search finds; nothing while the role is being started again."""
-    answer = g.cli(verb, 'search', *words, '--json', check=False)
-    return json.loads(answer)['messages'] if answer.startswith('{') else []
 
 
 def test_held_mail_is_seen_decided_and_released(t):
-    """CPQ-28, CPQ-30, CPQ-31, CPQ-33: the object the.cpq.host is listed by tophosts (what a delivery status page shows), known to hoststatus, showrecipients and deleterecipients,
-    and counts what waits for the quarantine. CPQ-04, CPQ-05: what is held is found, shown and released whole, and the log tells it."""
+    """CPQ-28, CPQ-30, CPQ-31, CPQ-33: the object the.cpq.host is listed by tophosts (what a delivery status page shows), known to
+    hoststatus, showrecipients and deleterecipients, and counts what waits for the quarantine. CPQ-04, CPQ-05: what is held is found,
+    shown and released whole, and the log tells it."""
     sink = t.sink()
     g = t.home([RAT], sink_port=sink.port)
     hold(g, 'the.cpq.host', 3)
@@ -80,37 +67,6 @@ def test_the_holder_may_die_at_any_time(t):
     assert len(re.findall('quarantined to', g.log())) == 5
 
 
-class Fake:
-    """A scan engine with one answer."""
-
-    def __init__(self, answer):
-        self.answer, self.s = answer, socket.create_server(('127.0.0.1', 0))
-        self.address = '127.0.0.1:%d' % self.s.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                c, _ = self.s.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(c,), daemon=True).start()
-
-    def talk(self, c):
-        try:
-            if c.recv(65536):
-                c.sendall(self.answer)
-            c.shutdown(socket.SHUT_WR)
-            while c.recv(65536):
-                pass
-        except OSError:
-            pass
-        c.close()
-
-    def close(self):
-        self.s.close()
-
-
 def test_what_waits_for_a_quarantine_that_is_away(t):
     """CPQ-29, CPQ-31, CPQ-32, CPQ-33, CPQ-34: while the holder cannot be reached, hoststatus of the.cpq.host gives state, last error and next retry,
     tophosts marks it as down and counts, showrecipients lists, and deleterecipients takes mail away for good, with its log
@@ -150,8 +106,8 @@ def test_released_mail_is_judged_again(t):
     """CPQ-17 to CPQ-24: policy quarantine, spam quarantine, delivery; its sender becomes safe on release; a copy has no side
     effect; a guest decides where he is named and nowhere else; what the program lets out early for want of space carries a
     header, a mark and no attachments."""
-    spam = Fake(b'HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n{"score":15.0,"required_score":15.0,"action":"reject","symbols":{}}')
-    virus = Fake(b'1: stream: OK\0')
+    spam = FakeEngine(b'HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n{"score":15.0,"required_score":15.0,"action":"reject","symbols":{}}')
+    virus = FakeEngine(b'1: stream: OK\0')
     t.things += [spam, virus]
     sink = t.sink()
     g = t.home([RAT, 'antispam.enabled=yes', 'antispam.rspamd_address=' + spam.address, 'mail_policy.DEFAULT.antispam=yes',
@@ -206,14 +162,7 @@ def test_a_full_quarantine_disk_keeps_mail_waiting(t):
     sink = t.sink()
     g = t.home([RAT, 'authentication.spf=no', 'authentication.dmarc=no',
                 'message_filter.hold.text=hold: if (subject == "invoice") { quarantine("Policy"); }'], sink_port=sink.port, start=False)
-    disk = os.path.join(g.home, 'quarantine')
-    os.makedirs(disk, exist_ok=True)
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], check=True)
-
-    class Disk:
-        def close(self):
-            subprocess.run(['umount', '-l', disk])
-    t.things.insert(0, Disk())                     # ends after the home
+    disk = small_disk(t, g, 8, 'quarantine')
     g.start()
     c = g.smtp()
     for i in range(12):
@@ -223,7 +172,7 @@ def test_a_full_quarantine_disk_keeps_mail_waiting(t):
     assert c.send('a@s.test', 'b@rcpt.test', LETTER.replace(b'Invoice', b'Hello'))[0] == 250
     wait_for('other mail', lambda: sink.messages)
     assert 0 < len(found(g, 'limit=100')) < 12
-    subprocess.run(['mount', '-o', 'remount,size=64m', disk], check=True)
+    grow(disk, 64)
     g.cli('delivernow', 'all')
     wait_for('all of it', lambda: len(found(g, 'limit=100')) == 12)
     assert len(set(m['mid'] for m in found(g, 'limit=100'))) == 12 and len(sink.messages) == 1
