@@ -13,9 +13,7 @@ static const char *const judges[] = {"anti-spam", "anti-virus", "graymail", "out
 static const struct json *hello_of(const struct json *contacts, struct str name)
 {
     for (const struct json *a = contacts ? contacts->first : NULL; a; a = a->next) {
-        const struct json *n = json_get(a, "name");
-
-        if (n && str_eqi(json_str_of(n), name))
+        if (str_eqi(json_text_of(a, "name"), name))
             return json_get(a, "hello");
     }
     return NULL;
@@ -23,7 +21,7 @@ static const struct json *hello_of(const struct json *contacts, struct str name)
 
 static bool has(const struct json *hello, const char *token)
 {
-    const struct json *list = hello ? json_get(hello, "features") : NULL;
+    const struct json *list = json_get(hello, "features");
 
     for (const struct json *f = list ? list->first : NULL; f; f = f->next)
         if (str_eq(json_str_of(f), str_c(token)))
@@ -34,13 +32,12 @@ static bool has(const struct json *hello, const char *token)
 /* Has it said hello, with features? */
 static bool known(const struct json *hello)
 {
-    return hello && json_get(hello, "features");
+    return json_get(hello, "features") != NULL;
 }
 
 static bool central_pvo(const struct json *hello)
 {
-    const struct json *services = hello ? json_get(hello, "services") : NULL,
-                      *pvo = services ? json_get(services, "pvo") : NULL;
+    const struct json *pvo = json_get(json_get(hello, "services"), "pvo");
 
     return pvo && str_eq(pvo->raw, str_lit("true"));
 }

@@ -8,6 +8,7 @@
 #include "admin/identity.h"
 #include "admin/verbs.h"
 #include "base/must.h"
+#include "conf/hidden.h"
 #include "conf/snapshot.h"
 
 #include <stdio.h>
@@ -31,20 +32,12 @@ static struct conf_manager *by_key(struct conf_draft *d, struct str key)
     return NULL;
 }
 
-static bool any_destination(const struct conf *c)
-{
-    for (size_t i = 0; i < c->manager.n; i++)
-        if (c->manager.items[i].destination)
-            return true;
-    return false;
-}
-
 /* A new item: named as the manager calls itself, with its serial number when that name is another's. The first one gets the
  * quarantined mail. */
 static enum rc make(struct conf_draft *d, const struct enrol_card *card, struct conf_manager **out, struct err *e)
 {
     struct str name = str_first(card->host, 60);
-    bool first = !any_destination(&d->conf);
+    bool first = !conf_destination(&d->conf);
     void *item;
 
     if (!name.n || conf_find(&d->conf.manager, name))

@@ -16,21 +16,6 @@
 
 enum { PROBE_MS = 45000 };
 
-static const struct conf_manager *destination(const struct conf *c)
-{
-    for (size_t i = 0; i < c->manager.n; i++)
-        if (c->manager.items[i].destination)
-            return &c->manager.items[i];
-    return NULL;
-}
-
-static struct str text_of(const struct json *j, const char *key)
-{
-    const struct json *v = json_get(j, key);
-
-    return v ? json_str_of(v) : STR_NONE;
-}
-
 /* ---- the hidden listener, as get-config cpq tells it (central.md 4)
  * ------------------------------------------------------- */
 
@@ -94,16 +79,17 @@ static void say_manager(struct verb_call *c, struct str answer)
         buf_add(&c->text, str_lit("  the role that asks it is not running, try again\n"));
         return;
     }
-    state = text_of(j, "state");
-    why = text_of(j, "reason");
-    buf_addf(&c->text, "Manager %.*s (%.*s) port %llu\n  state:      %.*s%s%.*s\n", STR(text_of(j, "host")),
-             STR(text_of(j, "address")), (unsigned long long)number_of(j, "port"), STR(state), why.n ? ": " : "", STR(why));
+    state = json_text_of(j, "state");
+    why = json_text_of(j, "reason");
+    buf_addf(&c->text, "Manager %.*s (%.*s) port %llu\n  state:      %.*s%s%.*s\n", STR(json_text_of(j, "host")),
+             STR(json_text_of(j, "address")), (unsigned long long)number_of(j, "port"), STR(state), why.n ? ": " : "",
+             STR(why));
     if (str_eq(state, str_lit("unreachable")))
         return;
     buf_addf(
         &c->text,
         "  migration:  %.*s\n  stored:     %llu messages of this gateway, %llu of them migrated\n  free:       %llu bytes\n",
-        STR(text_of(j, "migration")), (unsigned long long)number_of(j, "stored"),
+        STR(json_text_of(j, "migration")), (unsigned long long)number_of(j, "stored"),
         (unsigned long long)number_of(j, "migrated"), (unsigned long long)number_of(j, "free"));
     quarantines(c, j);
 }
@@ -153,7 +139,7 @@ static void take_contacts(struct verb_call *c, const struct bus_verb_reply *r)
 static void status(struct verb_call *c)
 {
     const struct conf *now = &c->admin->current->conf;
-    const struct conf_manager *m = destination(now);
+    const struct conf_manager *m = conf_destination(now);
 
     if (conf_is_manager(now)) {
         buf_addf(&c->text, "Central quarantines: %s\n", now->pvo.enabled ? "enabled" : "not enabled");

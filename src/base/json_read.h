@@ -30,6 +30,11 @@ const struct json *json_get(const struct json *v, const char *key);
 bool json_u64(const struct json *v, uint64_t *out);
 /* The string, or empty. */
 struct str json_str_of(const struct json *v);
+/* The text of a member; STR_NONE when there is none. */
+static inline struct str json_text_of(const struct json *v, const char *key)
+{
+    return json_str_of(json_get(v, key));
+}
 bool json_is(const struct json *v, enum json_type type);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which hidden listeners of the central quarantines these settings open. */
+/* What settings mean for the central quarantines: which hidden listeners are open, who takes the mail. */
 #ifndef CONF_HIDDEN_H
 #define CONF_HIDDEN_H
 
@@ -21,6 +21,15 @@ static inline bool conf_listens_cpq(const struct conf *c)
 static inline bool conf_listens_euq(const struct conf *c)
 {
     return conf_is_manager(c) && c->euq_listener.enabled;
+}
+
+/* The manager that takes a gateway's mail for quarantines; NULL: none. */
+static inline const struct conf_manager *conf_destination(const struct conf *c)
+{
+    for (size_t i = 0; i < c->manager.n; i++)
+        if (c->manager.items[i].destination)
+            return &c->manager.items[i];
+    return NULL;
 }
 
 #endif

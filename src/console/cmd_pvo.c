@@ -49,24 +49,36 @@ static enum rc ask_listener(struct session *s)
 /* ---- gateway
  * ---------------------------------------------------------------------------------------------------------------- */
 
-/* Is the manager ready, and has it room for all of ours? Else the reason is said. */
-static bool manager_is_ready(struct session *s)
+const struct json *pvo_probe(struct session *s, const char *class, bool *ready_out, struct str *why_out)
 {
     struct buf *text = session_buf(s, 4096), *json = session_buf(s, 1 << 20);
     const struct json *j = NULL;
-    struct str state, why;
+    struct str state;
 
-    if (session_call(s, text, json, "pvoconfig", "probe", NULL) != RC_OK ||
+    if (session_call(s, text, json, "pvoconfig", "probe", class, NULL) != RC_OK ||
         json_read(&s->arena, buf_str(json), &j, NULL) != RC_OK) {
         say(s, "The manager cannot be asked now: %.*s\n", STR(str_trim(buf_str(text))));
-        return false;
+        return NULL;
     }
-    state = pvo_text(j, "state");
-    why = pvo_text(j, "reason");
-    if (str_eq(state, str_lit("ready")))
+    state = json_text_of(j, "state");
+    *ready_out = str_eq(state, str_lit("ready"));
+    *why_out = json_text_of(j, "reason");
+    if (!why_out->n)
+        *why_out = state;
+    return j;
+}
+
+/* Is the manager ready, and has it room for all of ours? Else the reason is said. */
+static bool manager_is_ready(struct session *s)
+{
+    bool ready;
+    struct str why;
+    const struct json *j = pvo_probe(s, NULL, &ready, &why);
+
+    if (j && ready)
         return pvo_check_places(s, j) == RC_OK;
-    say(s, "The manager %.*s is not ready: %.*s\nThe service is not enabled.\n", STR(pvo_text(j, "host")),
-        STR(why.n ? why : state));
+    if (j)
+        say(s, "The manager %.*s is not ready: %.*s\nThe service is not enabled.\n", STR(json_text_of(j, "host")), STR(why));
     return false;
 }
 

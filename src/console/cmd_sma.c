@@ -5,6 +5,7 @@
  * Called through spec/verbs.def. Changes are staged, but for `enrol`, which is the manager's: one line with its card on the
  * input, `OK {card}` or `ERR code text` as answer. Owns nothing.
  */
+#include "conf/hidden.h"
 #include "console/commands.h"
 #include "console/ops.h"
 
@@ -45,16 +46,6 @@ static bool put(struct session *s, struct str name, const char *field, struct st
     return field_put(s, ops_section("manager"), name, field, value);
 }
 
-static bool any_destination(const struct session *s)
-{
-    const struct conf *c = session_conf(s);
-
-    for (size_t i = 0; i < c->manager.n; i++)
-        if (c->manager.items[i].destination)
-            return true;
-    return false;
-}
-
 static bool is_free(struct session *s, void *ctx, struct str answer)
 {
     (void)ctx;
@@ -79,7 +70,7 @@ static bool is_key(struct session *s, void *ctx, struct str answer)
 
 static enum rc make(struct session *s, struct str name)
 {
-    bool first = !any_destination(s);
+    bool first = !conf_destination(session_conf(s));
     struct err e = ERR_NONE;
     void *item;
 

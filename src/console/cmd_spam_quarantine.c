@@ -5,10 +5,9 @@
  * it is taken. SETUP is the menu over the section. All is staged. A manager that is not ready is said and hinders nothing:
  * mail waits until it is. Owns nothing.
  */
-#include "base/json_read.h"
 #include "conf/hidden.h"
 #include "console/commands.h"
-#include "console/ops.h"
+#include "console/pvo.h"
 
 static bool put(struct session *s, const char *section, struct str name, const char *field, struct str value)
 {
@@ -23,39 +22,26 @@ static struct str word(bool yes)
 /* ---- gateway -------------------------------------------------------------------------------------------------------------
  */
 
-static struct str destination(const struct session *s)
-{
-    const struct conf *c = session_conf(s);
-
-    for (size_t i = 0; i < c->manager.n; i++)
-        if (c->manager.items[i].destination)
-            return c->manager.items[i].name;
-    return STR_NONE;
-}
-
-static const struct conf_manager *manager(const struct session *s, struct str name)
-{
-    return conf_find(&session_conf(s)->manager, name);
-}
-
 /* All held mail goes to one manager (smaconfig promote changes that); its address is that of the other services too, so
  * administrators alone change it. */
 static bool ask_manager(struct session *s)
 {
-    struct str name = arena_str(&s->arena, destination(s)), address;
+    const struct conf_manager *m = conf_destination(session_conf(s));
+    struct str name, address;
     uint64_t port;
 
-    if (!name.n) {
+    if (!m) {
         say(s, "This appliance is enrolled with no manager for quarantined mail: see smaconfig.\n");
         return false;
     }
-    address = arena_str(&s->arena, manager(s, name)->address);
+    name = arena_str(&s->arena, m->name); /* settings that are put move the items */
+    address = arena_str(&s->arena, m->address);
     say(s, "Spam goes to the manager %.*s (%.*s).\n", STR(name), STR(address.n ? address : str_lit("no address yet")));
     if (s->role == ROLE_ADMINISTRATOR &&
         !put(s, "manager", name, "address",
              ask_value(s, "Enter the address or name of the manager:", address.n ? address.p : NULL, ops_host_fits, NULL)))
         return false;
-    port = ask_number(s, "Enter the port of its spam quarantine:", manager(s, name)->spam_port, 1, 65535);
+    port = ask_number(s, "Enter the port of its spam quarantine:", conf_destination(session_conf(s))->spam_port, 1, 65535);
     return put(s, "manager", name, "spam_port", arena_printf(&s->arena, "%llu", (unsigned long long)port));
 }
 
@@ -75,32 +61,18 @@ static bool ask_lists(struct session *s)
     return put(s, "mail_policy", str_lit("DEFAULT"), "antispam_blocklist", str_c(actions[now]));
 }
 
-static struct str member(const struct json *j, const char *key)
-{
-    const struct json *v = j ? json_get(j, key) : NULL;
-
-    return v ? json_str_of(v) : STR_NONE;
-}
-
 /* Asks the manager under the settings in force: what was changed just now is tried after commit. */
 static void say_ready(struct session *s)
 {
-    struct buf *text = session_buf(s, 4096), *json = session_buf(s, 1 << 20);
-    const struct json *j = NULL;
-    struct str state, why;
+    bool ready;
+    struct str why;
+    const struct json *j = pvo_probe(s, "spam", &ready, &why);
 
-    if (session_call(s, text, json, "pvoconfig", "probe", "spam", NULL) != RC_OK ||
-        json_read(&s->arena, buf_str(json), &j, NULL) != RC_OK) {
-        say(s, "The manager cannot be asked now: %.*s\n", STR(str_trim(buf_str(text))));
-        return;
-    }
-    state = member(j, "state");
-    why = member(j, "reason");
-    if (str_eq(state, str_lit("ready")))
-        say(s, "The spam quarantine of %.*s is ready.\n", STR(member(j, "host")));
-    else
+    if (j && ready)
+        say(s, "The spam quarantine of %.*s is ready.\n", STR(json_text_of(j, "host")));
+    else if (j)
         say(s, "Warning: the spam quarantine of %.*s is not ready: %.*s\nMail for it waits here until it is.\n",
-            STR(member(j, "host")), STR(why.n ? why : state));
+            STR(json_text_of(j, "host")), STR(why));
 }
 
 static enum rc op_external(struct session *s, void *ctx)
@@ -137,7 +109,7 @@ static enum rc op_setup(struct session *s, void *ctx)
 static enum rc op_status(struct session *s, void *ctx)
 {
     const struct conf *c = session_conf(s);
-    const struct conf_manager *m = manager(s, destination(s));
+    const struct conf_manager *m = conf_destination(c);
 
     (void)ctx;
     if (c->spam_quarantine.central && m)

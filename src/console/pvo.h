@@ -6,8 +6,9 @@
 #include "base/json_read.h"
 #include "console/ops.h"
 
-/* A member of an object as text; empty when it is not there. */
-struct str pvo_text(const struct json *j, const char *key);
+/* Gateway: asks the manager how its quarantines of a class are ("spam"; NULL: the others). What it said, and in *why_out why
+ * it is not ready; NULL when it cannot be asked, which is said. */
+const struct json *pvo_probe(struct session *s, const char *class, bool *ready_out, struct str *why_out);
 
 /* Manager: how the quarantines of a gateway move here, asked quarantine by quarantine when they do by a map; those that are
  * missing here are made. All is staged. */

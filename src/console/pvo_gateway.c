@@ -35,7 +35,7 @@ static const char *place_of(const struct json *status, const struct conf_quarant
     bool policy = q->kind == 0;
 
     *to = q->name;
-    if (policy && str_eq(pvo_text(status, "kind"), str_lit("custom")) &&
+    if (policy && str_eq(json_text_of(status, "kind"), str_lit("custom")) &&
         !find_mapped(json_get(status, "map"), q->name, to)) {
         *to = q->name;
         return "is not in the map";
@@ -74,7 +74,7 @@ enum rc pvo_check_places(struct session *s, const struct json *status)
     const struct conf *c = session_conf(s);
     bool bad = false;
 
-    if (!pvo_text(status, "kind").n)
+    if (!json_text_of(status, "kind").n)
         return RC_OK; /* a manager that does not tell */
     for (size_t i = 0; i < c->quarantine.n; i++) {
         const struct conf_quarantine *q = &c->quarantine.items[i];

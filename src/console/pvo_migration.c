@@ -12,13 +12,6 @@
 
 enum { NONE, AUTOMATIC, CUSTOM };
 
-struct str pvo_text(const struct json *j, const char *key)
-{
-    const struct json *v = j ? json_get(j, key) : NULL;
-
-    return v ? json_str_of(v) : STR_NONE;
-}
-
 /* ---- what differs ----------------------------------------------------------------------------------------------------- */
 
 void pvo_differences(struct session *s, struct str name, struct str local, const char *there,
@@ -45,7 +38,7 @@ static bool make(struct session *s, struct str name, const struct json *from)
     bool ok = true;
 
     for (size_t i = 0; i < sizeof fields / sizeof *fields && ok; i++)
-        ok = field_put(s, ops_section("quarantine"), name, fields[i], pvo_text(from, fields[i]));
+        ok = field_put(s, ops_section("quarantine"), name, fields[i], json_text_of(from, fields[i]));
     if (ok)
         say(s, "Quarantine %.*s is made here, with the settings of the gateway.\n", STR(name));
     return ok;
@@ -55,7 +48,7 @@ static bool place(struct session *s, struct str name, const struct json *from)
 {
     if (!conf_find(&session_conf(s)->quarantine, name))
         return make(s, name, from);
-    pvo_differences(s, name, name, "on the gateway", pvo_text, from);
+    pvo_differences(s, name, name, "on the gateway", json_text_of, from);
     return true;
 }
 
@@ -81,7 +74,7 @@ static struct str mapped(const struct conf_appliance *a, struct str local)
 
 static bool is_policy(const struct json *q)
 {
-    return str_eqi(pvo_text(q, "kind"), str_lit("policy"));
+    return str_eqi(json_text_of(q, "kind"), str_lit("policy"));
 }
 
 static enum rc ask_map(struct session *s, struct str appliance, const struct json *list)
@@ -90,7 +83,7 @@ static enum rc ask_map(struct session *s, struct str appliance, const struct jso
     struct strs map = {arena_must_alloc(&s->arena, (list->n + 1) * sizeof *map.items), 0};
 
     for (const struct json *q = list->first; q; q = q->next) {
-        struct str local = pvo_text(q, "name"), to;
+        struct str local = json_text_of(q, "name"), to;
         const char *question;
 
         if (!is_policy(q))
@@ -110,7 +103,7 @@ static enum rc ask_map(struct session *s, struct str appliance, const struct jso
 static enum rc place_all(struct session *s, const struct json *list)
 {
     for (const struct json *q = list->first; q; q = q->next)
-        if (!place(s, pvo_text(q, "name"), q))
+        if (!place(s, json_text_of(q, "name"), q))
             return RC_INVALID;
     return RC_OK;
 }
